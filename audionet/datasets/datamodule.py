@@ -1,0 +1,176 @@
+"""The Lightning data module: a card's clip store, served as whole batches."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+
+from audionet.datasets.cards import labels, plain_card, read_card
+from audionet.datasets.corpus import open_corpus
+
+
+class Batches:
+    """Whole batches of a split, gathered at once; its place in the epoch can be saved and restored.
+
+    Args:
+        waveforms: (clip, time) int16, an array or a tensor on any device.
+        targets: (clip,) int64.
+        indices: (n,) int64, the split's clips.
+        batch_size: Clips a batch.
+        seed: None for the given order, otherwise every epoch has its own shuffle and drops its last, short batch.
+        rank: Which of the processes this is; process r takes every ``world_size``-th clip from the r-th on.
+        world_size: Number of processes.
+    """
+
+    def __init__(
+        self,
+        waveforms: np.ndarray | Tensor,
+        targets: np.ndarray,
+        indices: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.waveforms, self.targets, self.indices = waveforms, torch.from_numpy(targets), indices
+        self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
+        self.epoch = self.batch = 0
+
+    def __len__(self) -> int:
+        if self.seed is None:
+            return -(-len(self.indices[self.rank :: self.world_size]) // self.batch_size)
+        return len(self.indices) // self.world_size // self.batch_size
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        order = self.indices
+        if self.seed is not None:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+        order = order[self.rank :: self.world_size]
+        while self.batch < len(self):
+            chosen = order[self.batch * self.batch_size : (self.batch + 1) * self.batch_size]
+            self.batch += 1
+            yield {"waveform": self._gather(chosen), "label": self.targets[chosen]}
+        self.epoch, self.batch = self.epoch + 1, 0
+
+    def _gather(self, chosen: np.ndarray) -> Tensor:
+        if isinstance(self.waveforms, Tensor):
+            return self.waveforms[torch.from_numpy(chosen).to(self.waveforms.device)]
+        return torch.from_numpy(self.waveforms[chosen])
+
+    def state_dict(self) -> dict[str, int]:
+        """Say which batch comes next."""
+        return {"epoch": self.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where ``state_dict`` was taken."""
+        self.epoch, self.batch = state["epoch"], state["batch"]
+
+
+class ClipDataModule(LightningDataModule):
+    """Batches {"waveform": (batch, time) int16, "label": (batch,) int64} from a corpus's clip store.
+
+    Args:
+        card: Name of a dataset card, a card.yaml, or the folder of one; None to read ``root`` as a plain folder of
+            class folders.
+        root: Folder that holds the corpus; None: where `audionet data get` puts it.
+        split: One of the card's split rules; None: its own choice.
+        test_speaker: Speaker to test on, where the split leaves one out.
+        synthetic: Utterances of each label by espeak-ng's voices that join the training clips.
+        sample_rate: Hz.
+        clip_seconds: Length that every clip is brought to.
+        batch_size: Clips a batch, in each process.
+        seed: Decides the order of the training clips.
+        background: Folder of noise recordings; None: the card's own, or synthetic noise where it has none.
+        workers: Processes that build the store; None: one for each core.
+        skip_bad: Leave out files that cannot be used instead of refusing.
+
+    Raises:
+        ValueError: The corpus is missing, has bad files, or a setting does not fit it.
+    """
+
+    def __init__(
+        self,
+        *,
+        card: str | None = "words",
+        root: str | None = None,
+        split: str | None = None,
+        test_speaker: str | None = None,
+        synthetic: int = 0,
+        sample_rate: int = 16_000,
+        clip_seconds: float = 1.0,
+        batch_size: int = 100,
+        seed: int = 0,
+        background: str | None = None,
+        workers: int | None = None,
+        skip_bad: bool = False,
+    ) -> None:
+        super().__init__()
+        if card is None and root is None:
+            raise ValueError("data: name a card (--data.card) or a folder of class folders (--data.root)")
+        self.card = read_card(card) if card is not None else plain_card(str(root))
+        self.batch_size, self.seed, self.sample_rate = batch_size, seed, sample_rate
+        self.clip_length = round(clip_seconds * sample_rate)
+        self.store = open_corpus(
+            self.card,
+            root=None if root is None else Path(root),
+            split=split,
+            test_speaker=test_speaker,
+            synthetic=synthetic,
+            sample_rate=sample_rate,
+            clip_length=self.clip_length,
+            background=None if background is None else Path(background),
+            workers=workers,
+            skip_bad=skip_bad,
+        )
+        if batch_size > len(self.store.indices("train")):
+            raise ValueError(
+                f"batch_size = {batch_size}: there are only {len(self.store.indices('train'))} training clips; "
+                "choose a smaller --data.batch_size"
+            )
+        names = self.store.label_names
+        self.labels = labels(self.card) if self.card.labels.keep else labels(names)
+        self._targets = np.array([self.labels.index(name) for name in names])[self.store.labels]
+        self._resident: Tensor | None = None
+
+    @property
+    def background(self) -> Tensor:
+        """The noise, (time,) int16."""
+        return torch.from_numpy(np.array(self.store.background))
+
+    def train_dataloader(self) -> Batches:
+        """Shuffled training batches."""
+        return self._batches("train", seed=self.seed)
+
+    def val_dataloader(self) -> Batches | list[Any]:
+        """Validation batches in order; none where the corpus has no validation split."""
+        return self._batches("validation") if len(self.store.indices("validation")) else []
+
+    def test_dataloader(self) -> Batches:
+        """Test batches in order."""
+        return self._batches("test")
+
+    def _batches(self, split: str, seed: int | None = None) -> Batches:
+        trainer = self.trainer
+        return Batches(
+            self._waveforms(),
+            self._targets,
+            self.store.indices(split),
+            batch_size=self.batch_size,
+            seed=seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+
+    def _waveforms(self) -> np.ndarray | Tensor:
+        """The whole store on the GPU, where it takes less than half of the free memory there; else the file."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        if device.type != "cuda":
+            return self.store.waveforms
+        if self._resident is None and self.store.waveforms.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
+            self._resident = torch.from_numpy(np.asarray(self.store.waveforms)).to(device)
+        return self.store.waveforms if self._resident is None else self._resident

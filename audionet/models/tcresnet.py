@@ -1,0 +1,60 @@
+"""TC-ResNet8: temporal convolutions with the bands as channels (Choi et al., 2019, arXiv 1904.03814)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STAGE_CHANNELS = (24, 32, 48)
+STEM_CHANNELS = 16
+BLOCK_KERNEL = 9
+
+
+class TCResBlock(nn.Module):
+    """Two convolutions of width 9 over time beside a strided pointwise shortcut (figure 2b of the paper)."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        pad = BLOCK_KERNEL // 2
+        self.body = nn.Sequential(
+            nn.Conv1d(n_in, n_out, BLOCK_KERNEL, stride=2, padding=pad, bias=False),
+            nn.BatchNorm1d(n_out),
+            nn.ReLU(inplace=True),
+            nn.Conv1d(n_out, n_out, BLOCK_KERNEL, padding=pad, bias=False),
+            nn.BatchNorm1d(n_out),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv1d(n_in, n_out, 1, stride=2, bias=False), nn.BatchNorm1d(n_out), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, n_in, frame) to (batch, n_out, frame / 2)."""
+        return F.relu(self.body(x) + self.shortcut(x), inplace=True)
+
+
+class TCResNet(nn.Module):
+    """TC-ResNet8: small, and many times faster to train on a CPU than a network that slides over frequency too.
+
+    Args:
+        n_classes: Number of classes, silence and unknown among them.
+        width: Factor on all channel counts; the paper's are 1 and 1.5.
+        n_mels: Mel bands, or cepstral coefficients: the channels of the first convolution.
+        dropout: Probability that a pooled feature is dropped before the classifier.
+
+    Shape:
+        (batch, 1, n_mels, frame) -> (batch, n_classes)
+    """
+
+    def __init__(self, n_classes: int, *, width: float = 1.0, n_mels: int = 40, dropout: float = 0.5) -> None:
+        super().__init__()
+        n_in = int(STEM_CHANNELS * width)
+        self.stem = nn.Conv1d(n_mels, n_in, 3, padding=1, bias=False)
+        blocks: list[nn.Module] = []
+        for channels in STAGE_CHANNELS:
+            n_out = int(channels * width)
+            blocks.append(TCResBlock(n_in, n_out))
+            n_in = n_out
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(n_in, n_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_mels, frame) to logits (batch, n_classes)."""
+        return self.head(self.blocks(self.stem(x.squeeze(1))).mean(-1))

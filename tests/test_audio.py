@@ -1,0 +1,713 @@
+import io
+import os
+import re
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audionet.audio import AudioError, decode, fit, load_audio, read_clip, resample, save_audio, to_mono
+
+RATE = 16_000
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def tone(n_samples: int = RATE, n_channels: int = 1, rate: int = RATE) -> np.ndarray:
+    """A chirp below 2 kHz at half scale, another one a channel."""
+    time = np.arange(n_samples) / rate
+    rows = [0.5 * np.sin(2 * np.pi * (300 + 100 * channel + 500 * time) * time) for channel in range(n_channels)]
+    return np.stack(rows).astype(np.float32)
+
+
+def encode(container: str, subtype: str | None = None, waveform: np.ndarray | None = None, rate: int = RATE) -> bytes:
+    content = io.BytesIO()
+    samples = (tone() if waveform is None else waveform).T
+    soundfile.write(content, samples, rate, format=container, subtype=subtype)
+    return content.getvalue()
+
+
+def patched(content: bytes, position: int, new: bytes) -> bytes:
+    return content[:position] + new + content[position + len(new) :]
+
+
+def u32(value: int) -> bytes:
+    return value.to_bytes(4, "little")
+
+
+def reason(source: Any, **arguments: Any) -> str:
+    """The message that decode refuses the source with: one line that names the file."""
+    with pytest.raises(AudioError) as caught:
+        decode(source, **arguments)
+    message = str(caught.value)
+    if isinstance(source, bytes):
+        name = "<bytes>"
+    elif isinstance(source, (str, os.PathLike)):
+        name = str(source)
+    else:
+        name = "<file object>"
+    assert message.startswith(f"{name}: ") and message.count(name + ": ") == 1
+    assert "\n" not in message and "Traceback" not in message and "0x7" not in message
+    assert "; " in message, "says what to do"
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+    return message
+
+
+WAV = encode("WAV")  # 16 bit: 44 bytes of header
+FLAC = encode("FLAC")
+OGG = encode("OGG")
+MP3 = encode("MP3")
+
+
+# ---- what is read ------------------------------------------------------------------------------------------
+
+
+# Rounding to b bits is off by half a step, 2^-b; float32 holds 24 bits.
+@pytest.mark.parametrize(
+    ("extension", "subtype", "tolerance"),
+    [
+        ("wav", None, 2**-16),
+        ("wav", "PCM_U8", 2**-8),
+        ("wav", "PCM_16", 2**-16),
+        ("wav", "PCM_24", 2**-24),
+        ("wav", "PCM_32", 2**-32),
+        ("wav", "FLOAT", 0),
+        ("wav", "DOUBLE", 0),
+        ("flac", None, 2**-16),
+        ("flac", "PCM_S8", 2**-8),
+        ("flac", "PCM_24", 2**-24),
+    ],
+)
+@pytest.mark.parametrize(("n_channels", "rate"), [(1, 8000), (2, 44_100), (7, 12_345)])
+def test_lossless_round_trip(tmp_path, extension, subtype, tolerance, n_channels, rate):
+    waveform = tone(4000, n_channels, rate)
+    path = tmp_path / f"a.{extension}"
+    save_audio(path, waveform, rate, subtype=subtype)
+    decoded, decoded_rate = decode(path)
+    assert decoded_rate == rate and decoded.dtype == np.float32 and decoded.shape == waveform.shape
+    assert decoded.flags.c_contiguous and decoded.flags.writeable
+    np.testing.assert_allclose(decoded, waveform, rtol=0, atol=tolerance * (1 + 1e-6))
+
+
+@pytest.mark.parametrize(("extension", "subtype"), [("ogg", None), ("ogg", "VORBIS"), ("ogg", "OPUS"), ("mp3", None)])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_lossy_round_trip(tmp_path, extension, subtype, n_channels):
+    waveform = tone(2 * RATE, n_channels)
+    path = tmp_path / f"a.{extension}"
+    save_audio(path, waveform, RATE, subtype=subtype)
+    decoded, rate = decode(path)
+    assert rate == RATE and decoded.shape == waveform.shape
+    # The coders' noise is 20 dB under the sound; a shift by one sample would be louder at these frequencies.
+    inner = slice(2000, -2000)
+    error = np.square(decoded - waveform)[:, inner].mean() / np.square(waveform[:, inner]).mean()
+    assert error < 0.01
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24"])
+def test_integers_survive_a_load_and_save(tmp_path, subtype):
+    bits = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24}[subtype]
+    generator = np.random.default_rng(0)
+    integers = generator.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (1, 5000))
+    integers[0, :2] = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    soundfile.write(tmp_path / "a.wav", (integers.T << (32 - bits)).astype(np.int32), RATE, subtype=subtype)
+    waveform, rate = decode(tmp_path / "a.wav")
+    np.testing.assert_array_equal(waveform * 2.0 ** (bits - 1), integers)
+    save_audio(tmp_path / "b.wav", waveform, rate, subtype=subtype)
+    np.testing.assert_array_equal(decode(tmp_path / "b.wav")[0], waveform)
+
+
+def test_every_source_gives_the_same(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(WAV)
+    expected = decode(path)[0]
+
+    class OnlyReads:
+        def read(self) -> bytes:
+            return WAV
+
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "wb") as writer:
+        writer.write(WAV[:20_000])  # less than the 64 KiB that a pipe holds
+    with os.fdopen(read_end, "rb") as pipe:
+        assert "is cut off" in reason(pipe)
+
+    at_its_end = io.BytesIO(WAV)
+    at_its_end.seek(0, os.SEEK_END)
+    with open(path, "rb") as file, open(path, "rb", buffering=0) as unbuffered:
+        sources: list[Any] = [str(path), WAV, bytearray(WAV), memoryview(WAV), io.BytesIO(WAV), file, unbuffered]
+        for source in [*sources, at_its_end, OnlyReads()]:
+            waveform, rate = decode(source)
+            assert rate == RATE
+            np.testing.assert_array_equal(waveform, expected)
+        assert not file.closed
+    np.testing.assert_array_equal(load_audio(path)[0].numpy(), expected)
+
+
+@pytest.mark.parametrize("content", [WAV, FLAC, OGG, MP3], ids=["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.raw", "a.sd2", "a.txt", "a"])
+def test_the_content_decides_not_the_extension(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    np.testing.assert_array_equal(decode(path)[0], decode(content)[0])
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000, 0xFFFFFFFF - 36])
+def test_wav_written_to_a_pipe(size):
+    streamed = patched(patched(WAV, 40, u32(size)), 4, u32((size + 36) % 2**32 if size else 0))
+    np.testing.assert_array_equal(decode(streamed)[0], decode(WAV)[0])
+    assert "lasts 1 s" in reason(streamed, max_seconds=0.5)
+
+
+def test_wav_with_other_chunks():
+    extra = b"LIST" + u32(5) + b"abcde\0"
+    content = WAV[:36] + extra + WAV[36:] + extra
+    np.testing.assert_array_equal(decode(content)[0], decode(WAV)[0])
+    bigendian = io.BytesIO()
+    soundfile.write(bigendian, tone().T, RATE, format="WAV", endian="BIG")
+    np.testing.assert_array_equal(decode(bigendian.getvalue())[0], decode(WAV)[0])
+    assert "is cut off" in reason(bigendian.getvalue()[:-2])
+
+
+def test_wav_of_the_standard_library():
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(np.array([0, 16384, -32768], "<i2").tobytes())
+    waveform, rate = decode(content)
+    assert rate == 8000
+    np.testing.assert_array_equal(waveform, [[0, 0.5, -1]])
+
+
+def test_flac_from_a_pipe_has_no_length():
+    streamed = patched(FLAC, 21, bytes([FLAC[21] & 0xF0]) + bytes(4))
+    np.testing.assert_array_equal(decode(streamed)[0], decode(FLAC)[0])
+    assert "lasts" in reason(streamed, max_seconds=0.5)
+
+
+ID3 = b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256)
+
+
+@pytest.mark.parametrize("content", [WAV, FLAC, MP3], ids=["wav", "flac", "mp3"])
+def test_tags_are_skipped(content, capfd):
+    expected = decode(content)[0]
+    np.testing.assert_array_equal(decode(ID3 + content)[0], expected)
+    np.testing.assert_array_equal(decode(ID3 + ID3 + content)[0], expected)
+    if content is MP3:
+        for tail in (b"TAG".ljust(128, b"x"), b"APETAGEX" + bytes(30), bytes(1000)):
+            np.testing.assert_array_equal(decode(content + tail)[0], expected)
+    assert capfd.readouterr().err == ""
+
+
+def test_mp3_without_its_length(capfd):
+    """Libsndfile guesses from the first frame's bit rate, and stops halfway through this file."""
+    noise = np.random.default_rng(0).standard_normal((1, 3 * RATE)).astype(np.float32) * 0.1
+    noise[:, :RATE] = 0
+    content = encode("MP3", waveform=noise)
+    assert b"Xing" in content
+    expected = decode(content)[0]
+    bare = content.replace(b"Xing", bytes(4), 1)
+    waveform = decode(bare)[0]
+    # Without the frame of information nobody knows the encoder's delay: 1105 samples of LAME's, and a frame.
+    shift = int(np.argmax(np.correlate(waveform[0, : 2 * RATE], expected[0, RATE : RATE + 9000], "valid"))) - RATE
+    assert 0 < shift < 3000
+    np.testing.assert_allclose(waveform[0, RATE + shift :][: 2 * RATE - 1000], expected[0, RATE:-1000], atol=1e-3)
+    assert decode(content + content)[0].shape[1] >= 6 * RATE
+    assert "lasts" in reason(bare, max_seconds=2)
+    assert capfd.readouterr().err == ""
+
+
+def test_float_files_are_not_clipped():
+    waveform = 3 * tone()
+    np.testing.assert_array_equal(decode(encode("WAV", "FLOAT", waveform))[0], waveform)
+
+
+def test_long_files_are_read_in_blocks(monkeypatch):
+    monkeypatch.setattr("audionet.audio._BLOCK", 1000)
+    for content in (encode("FLAC", waveform=tone(RATE, 3)), OGG, MP3, WAV):
+        blockwise = decode(content)[0]
+        monkeypatch.setattr("audionet.audio._BLOCK", 1 << 22)
+        np.testing.assert_allclose(blockwise, decode(content)[0], atol=1e-6)
+        monkeypatch.setattr("audionet.audio._BLOCK", 1000)
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------
+
+
+def test_missing_folder_and_forbidden(tmp_path, monkeypatch):
+    assert "no such file" in reason(tmp_path / "none.wav")
+    assert "is a folder" in reason(tmp_path)
+    assert "no valid path" in reason("a\0b.wav")
+    (tmp_path / "a.wav").write_bytes(WAV)
+    assert "cannot be read" in reason(tmp_path / "a.wav" / "b.wav")
+
+    def forbidden(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", forbidden)
+    assert "permission denied" in reason(str(tmp_path / "a.wav"))
+
+
+def test_sources_that_are_none(tmp_path):
+    (tmp_path / "a.wav").write_bytes(WAV)
+    closed = io.BytesIO(WAV)
+    closed.close()
+    for source in (None, 3, tone(), ["a.wav"]):
+        with pytest.raises(AudioError, match=f"<file object>: expected a path.*got {type(source).__name__}"):
+            decode(source)  # type: ignore[arg-type]
+    with pytest.raises(AudioError, match="it is closed; open it again"):
+        decode(closed)
+    with open(tmp_path / "a.wav", encoding="latin-1") as text:
+        assert "mode 'rb'" in reason(text)
+
+    class Text:
+        can_seek = False
+
+        def read(self, *_: int) -> str:
+            return "RIFF"
+
+        def seekable(self) -> bool:
+            return self.can_seek
+
+        def seek(self, *_: int) -> int:
+            return 4
+
+    assert "its read() gives str" in reason(Text())
+    Text.can_seek = True
+    assert "its read() gives str" in reason(Text())
+    with open(tmp_path / "a.wav", "ab") as write_only:
+        assert "cannot be read" in reason(write_only)
+    assert "max_seconds is 0" in reason(WAV, max_seconds=0)
+    assert "max_seconds is nan" in reason(WAV, max_seconds=float("nan"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        np.random.default_rng(0).bytes(10_000),
+        b"This is no sound.\n" * 100,
+        b"<!DOCTYPE html><html>404</html>",
+        b"\xff\xfb\x00\x00" + bytes(1000),
+        b"\xff\xf1\x50\x80" + bytes(1000),  # AAC
+        b"FORM\0\0\0\0AIFF" + bytes(100),
+        b"RIFF\0\0\0\0AVI " + bytes(100),
+        ID3,
+        ID3 + b"junk that no player knows",
+    ],
+    ids=["random", "text", "html", "almost mp3", "aac", "aiff", "avi", "tag only", "tag and junk"],
+)
+def test_not_a_sound_file(tmp_path, content, capfd):
+    path = tmp_path / "a.wav"
+    path.write_bytes(content)
+    message = reason(path)
+    assert re.search("is no WAV, FLAC, OGG or MP3|is a RIFF file of kind|cut off inside its header", message)
+    assert "ffmpeg" in message
+    assert capfd.readouterr().err == ""
+
+
+def test_empty(tmp_path):
+    (tmp_path / "a.flac").touch()
+    assert "is empty (0 bytes)" in reason(tmp_path / "a.flac")
+    assert "is empty" in reason(b"")
+    assert "is empty" in reason(io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [WAV, encode("WAV", "FLOAT"), encode("WAVEX", "PCM_24"), FLAC, OGG, encode("OGG", "OPUS"), MP3, ID3 + MP3],
+    ids=["wav", "float", "wavex", "flac", "vorbis", "opus", "mp3", "tagged mp3"],
+)
+def test_truncated_anywhere(content, capfd):
+    lengths = [*range(1, 120), *range(120, len(content), len(content) // 40), len(content) - 8, len(content) - 1]
+    for length in lengths:
+        assert re.search("cut off|is no WAV", reason(content[:length])), length
+    assert capfd.readouterr().err == ""
+
+
+def test_truncated_mp3_without_its_length():
+    bare = MP3.replace(b"Xing", bytes(4), 1)
+    assert decode(bare)[0].shape[1] > RATE
+    assert "is damaged or cut off at byte" in reason(bare[: len(bare) // 2 + 7])
+
+
+@pytest.mark.parametrize("content", [FLAC, OGG, MP3], ids=["flac", "ogg", "mp3"])
+def test_damaged_in_the_middle(content, capfd):
+    junk = np.random.default_rng(0).bytes(600)
+    assert "damaged" in reason(patched(content, len(content) // 2, junk))
+    assert capfd.readouterr().err == ""
+
+
+def test_ogg_checksum_and_streams():
+    for position in (len(OGG) // 2, len(OGG) - 10):
+        flipped = patched(OGG, position, bytes([OGG[position] ^ 1]))
+        assert "is damaged in the page" in reason(flipped)
+    assert "holds 2 streams" in reason(OGG + OGG)
+    np.testing.assert_array_equal(decode(OGG + bytes(100))[0], decode(OGG)[0])
+
+
+def test_mp3_header_that_promises_more():
+    tag = MP3.index(b"Xing")
+    promised = int.from_bytes(MP3[tag + 8 : tag + 12])
+    many = patched(MP3, tag + 8, (promised + 9).to_bytes(4))
+    assert f"{promised} of its {promised + 9} frames" in reason(many)
+    huge = patched(MP3, tag + 8, b"\x7f\xff\xff\xff")
+    assert "lasts" in reason(huge) and "is cut off" in reason(huge, max_seconds=None)
+
+
+def test_header_that_promises_more_allocates_little():
+    huge = patched(FLAC, 21, bytes([FLAC[21] | 0x0F]))  # 2^36 samples: 256 GiB
+    assert "lasts" in reason(huge)
+    assert re.search("damaged|cut off", reason(huge, max_seconds=None))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_nan_and_inf(value, subtype):
+    waveform = tone(1000, 2)
+    waveform[1, 7] = value
+    assert "1 of 2000 samples are NaN or Inf" in reason(encode("WAV", subtype, waveform))
+    assert "2000 of 2000 samples are NaN or Inf" in reason(encode("WAV", subtype, np.full((2, 1000), value)))
+
+
+def test_unscaled_integers_stored_as_float():
+    message = reason(encode("WAV", "FLOAT", 20_000 * tone()))
+    assert "reach 10000, where 1 is full scale" in message and "32768" in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode("WAV", waveform=tone(0)),
+        encode("WAV", waveform=tone(0)) + b"LIST" + u32(4) + b"abcd",
+        encode("OGG", waveform=tone(0)),
+        FLAC[:18] + FLAC[18:21] + bytes([FLAC[21] & 0xF0]) + FLAC[22:42].replace(FLAC[22:26], bytes(4)),
+    ],
+    ids=["wav", "wav with a list", "ogg", "flac"],
+)
+def test_zero_length(content):
+    if content.startswith(b"fLaC"):
+        content = patched(content, 4, b"\x80")  # its only metadata block
+    elif content.startswith(b"RIFF"):
+        content = patched(content, 4, u32(len(content) - 8))
+    assert "no samples" in reason(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        patched(WAV, 24, u32(0)),
+        patched(WAV, 24, u32(1)),
+        patched(WAV, 24, u32(0xFFFFFFFF)),
+        patched(FLAC, 18, bytes([0, 0, FLAC[20] & 0x0F])),
+    ],
+    ids=["wav", "wav 1 Hz", "wav 4 GHz", "flac"],
+)
+def test_impossible_rate(content):
+    message = reason(content)
+    assert "gives a sample rate of" in message and "fetch it again" in message
+
+
+def test_no_channels():
+    assert "damaged" in reason(patched(WAV, 22, b"\0\0"))
+
+
+def test_too_long_is_refused_before_reading(tmp_path):
+    """A 3-hour file: sparse, so that it costs nothing to make; reading it would count."""
+    n_bytes = 3 * 3600 * RATE * 2
+    path = tmp_path / "long.wav"
+    with open(path, "wb") as file:
+        file.write(patched(patched(WAV[:44], 40, u32(n_bytes)), 4, u32(n_bytes + 36)))
+        file.truncate(44 + n_bytes)
+    message = reason(path)
+    assert "lasts 10800 s, over the limit of 600 s" in message and "max_seconds=" in message and "None" in message
+
+    class Counting(io.FileIO):
+        n_read = 0
+
+        def readinto(self, buffer: Any) -> int:
+            self.n_read += len(buffer)
+            return super().readinto(buffer) or 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(-1 if size is None else size) or b""
+            self.n_read += len(data)
+            return data
+
+    with Counting(path) as counting:
+        assert "lasts 10800 s" in reason(counting)
+        assert counting.n_read < 100_000
+    for compressed in (FLAC, OGG, MP3):
+        assert "lasts 1 s, over the limit of 0.9 s" in reason(compressed, max_seconds=0.9)
+        assert decode(compressed, max_seconds=1.1)[0].shape == (1, RATE)
+    with pytest.raises(AudioError, match=r"long\.wav: lasts"):
+        read_clip(path, RATE, RATE)
+
+
+def test_the_limit_can_be_lifted():
+    content = encode("WAV", "PCM_U8", np.zeros((1, 700 * 1000), np.float32), rate=1000)
+    assert "over the limit of 600 s" in reason(content)
+    assert decode(content, max_seconds=None)[0].shape == (1, 700_000)
+    assert decode(content, max_seconds=700)[0].shape == (1, 700_000)
+
+
+def test_twenty_channels(tmp_path):
+    path = tmp_path / "array.wav"
+    save_audio(path, tone(1000, 20), RATE)
+    assert decode(path)[0].shape == (20, 1000)
+    calls: list[Callable[[], Any]] = [lambda: load_audio(path, mono=True), lambda: read_clip(path, RATE, RATE)]
+    for call in calls:
+        with pytest.raises(AudioError) as caught:
+            call()
+        message = str(caught.value)
+        assert message.startswith(f"{path}: 20 channels are too many") and "load_audio(path)[0][:1]" in message
+
+
+@given(st.sampled_from([WAV, FLAC, OGG]), st.data())
+def test_damage_never_shows_a_library(content, data):
+    """Flipped bytes give either sound or an AudioError, whatever they hit (MP3: mpg123 may write to stderr)."""
+    damaged = bytearray(content)
+    for _ in range(3):
+        position = data.draw(st.integers(0, min(len(content), 400) - 1))
+        damaged[position] = data.draw(st.integers(0, 255))
+    try:
+        waveform, rate = decode(bytes(damaged))
+    except AudioError as error:
+        assert str(error).startswith("<bytes>: ")
+    else:
+        assert waveform.size and np.isfinite(waveform).all() and rate >= 100
+
+
+# ---- mono, resample, fit -----------------------------------------------------------------------------------
+
+
+def test_to_mono():
+    waveform = tone(100, 8)
+    np.testing.assert_allclose(to_mono(waveform), waveform.mean(axis=0)[None], atol=1e-7)
+    assert to_mono(waveform).dtype == np.float32
+    assert to_mono(waveform[:1]).base is waveform
+    with pytest.raises(AudioError, match="9 channels are too many to mix to mono"):
+        to_mono(tone(100, 9))
+    with pytest.raises(AudioError, match=r"expected a waveform \(channel, time\), got shape \(100,\)"):
+        to_mono(waveform[0])
+
+
+@pytest.mark.parametrize(("from_rate", "to_rate"), [(8000, 16_000), (44_100, 16_000), (16_000, 22_050)])
+def test_resample_is_torchaudio_s(from_rate, to_rate):
+    from torchaudio.functional import resample as reference
+
+    waveform = tone(from_rate, 2, from_rate)
+    expected = reference(torch.from_numpy(waveform), from_rate, to_rate, lowpass_filter_width=64).numpy()
+    resampled = resample(waveform, from_rate, to_rate)
+    assert resampled.shape == (2, to_rate) and resampled.dtype == np.float32
+    # Two filters of different length and slope: under 2.3 kHz, far below both cut-offs, both are flat. What is
+    # left is torchaudio's passband ripple, about 1e-4 of the amplitude. The edges meet zeros in either.
+    inner = slice(1000, -1000)
+    np.testing.assert_allclose(resampled[:, inner], expected[:, inner], rtol=0, atol=5e-4)
+
+
+def test_resample_removes_what_the_new_rate_cannot_hold():
+    time = np.arange(48_000) / 48_000
+    high = np.sin(2 * np.pi * 12_000 * time)
+    assert np.abs(resample(high, 48_000, 16_000)[1000:-1000]).max() < 1e-5  # soxr HQ: 20 bits
+    low = np.sin(2 * np.pi * 1000 * time)
+    exact = np.sin(2 * np.pi * 1000 * np.arange(16_000) / 16_000)
+    np.testing.assert_allclose(resample(low, 48_000, 16_000)[1000:-1000], exact[1000:-1000], atol=1e-5)
+
+
+def test_resample_shapes():
+    waveform = np.random.default_rng(0).standard_normal((2, 3, 1000))
+    resampled = resample(waveform, 8000, 12_000)
+    assert resampled.shape == (2, 3, 1500) and resampled.dtype == np.float64 and resampled.flags.c_contiguous
+    np.testing.assert_allclose(resampled[1, 2], resample(waveform[1, 2], 8000, 12_000), atol=1e-12)
+    assert resample(waveform, 8000, 8000) is waveform
+    with pytest.raises(AudioError, match="1 samples at 48000 Hz leave none at 8000 Hz"):
+        resample(np.zeros(1), 48_000, 8000)
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(1, 3))
+def test_fit_length(n_samples, length, n_channels):
+    waveform = np.random.default_rng(n_samples).standard_normal((n_channels, n_samples)).astype(np.float32)
+    fitted = fit(waveform, length)
+    assert fitted.shape == (n_channels, length) and fitted.dtype == np.float32
+    if length >= n_samples:
+        left = (length - n_samples) // 2
+        np.testing.assert_array_equal(fitted[:, left : left + n_samples], waveform)
+        assert np.count_nonzero(fitted) == np.count_nonzero(waveform)
+    else:
+        windows = [waveform[:, start : start + length] for start in range(n_samples - length + 1)]
+        loudest = max(windows, key=lambda window: np.square(window, dtype=np.float64).sum())
+        np.testing.assert_array_equal(fitted, loudest)
+
+
+def test_fit_takes_the_earliest_of_equals():
+    constant = np.full(10_000, 0.1, np.float32)
+    ramp = np.tile(np.array([0.3, 0.1, 0.7], np.float32), 1000)
+    np.testing.assert_array_equal(fit(ramp, 300), ramp[:300])
+    silent = np.zeros((1, 100), np.float32)
+    assert fit(silent, 10).shape == (1, 10)
+    clicks = np.zeros(1000, np.float32)
+    clicks[[200, 700]] = 1, -1
+    np.testing.assert_array_equal(np.flatnonzero(fit(clicks, 100)), [99])  # the first window that holds one
+    assert fit(constant, 10_000) is constant
+    cut = fit(constant, 10)
+    assert cut.base is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [to_mono, lambda waveform: resample(waveform, 8000, 16_000), lambda waveform: fit(waveform, 10)],
+    ids=["to_mono", "resample", "fit"],
+)
+def test_waveforms_that_are_refused(call):
+    with pytest.raises(AudioError, match=r"got int16; scale them: \(waveform.astype\(np.float32\)\) / 32768"):
+        call(np.zeros((1, 10), np.int16))
+    with pytest.raises(AudioError, match=r"got uint8; scale them: .* - 128\) / 128"):
+        call(np.zeros((1, 10), np.uint8))
+    with pytest.raises(AudioError, match="expected float32 or float64 samples, got float16"):
+        call(np.zeros((1, 10), np.float16))
+    with pytest.raises(AudioError, match="got complex128"):
+        call(np.zeros((1, 10), complex))
+    with pytest.raises(AudioError, match=r"of shape \(1, 0\) has no samples"):
+        call(np.zeros((1, 0), np.float32))
+    with pytest.raises(AudioError, match=r"got Tensor; a tensor gives one by \.numpy\(\)"):
+        call(torch.zeros(1, 10))
+
+
+def test_rates_and_lengths_that_are_refused():
+    for rate in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(AudioError, match="from_rate is"):
+            resample(tone(10), rate, 8000)
+        with pytest.raises(AudioError, match="to_rate is"):
+            resample(tone(10), 8000, rate)
+    with pytest.raises(AudioError, match="length is 0 samples"):
+        fit(tone(10), 0)
+
+
+# ---- load, clip, save --------------------------------------------------------------------------------------
+
+
+def test_load_audio(tmp_path):
+    path = tmp_path / "a.wav"
+    save_audio(path, tone(8000, 2, 8000), 8000, subtype="FLOAT")
+    waveform, rate = load_audio(path)
+    assert rate == 8000 and waveform.shape == (2, 8000) and waveform.dtype == torch.float32
+    waveform, rate = load_audio(path, RATE, mono=True)
+    assert rate == RATE and waveform.shape == (1, RATE)
+    expected = resample(to_mono(tone(8000, 2, 8000)), 8000, RATE)
+    np.testing.assert_array_equal(waveform.numpy(), expected)
+    with pytest.raises(AudioError, match=r"a\.wav: to_rate is 0 Hz"):
+        load_audio(path, 0)
+    with pytest.raises(AudioError, match="lasts 1 s"):
+        load_audio(path, max_seconds=0.5)
+
+
+def test_read_clip(tmp_path):
+    path = tmp_path / "a.flac"
+    save_audio(path, tone(4000, 2, 8000), 8000)
+    clip = read_clip(path, RATE, RATE)
+    assert clip.shape == (RATE,) and clip.dtype == np.float32
+    middle = resample(to_mono(decode(path)[0]), 8000, RATE)[0]
+    np.testing.assert_array_equal(clip, np.concatenate([np.zeros(4000), middle, np.zeros(4000)]))
+    assert read_clip(path, RATE, 1000).shape == (1000,)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_save_takes_tensors(tmp_path, dtype):
+    waveform = torch.tensor([[0.5, -0.25, 1.0, -1.0]], dtype=dtype, requires_grad=True)
+    save_audio(tmp_path / "a.wav", waveform, RATE)
+    save_audio(tmp_path / "b.wav", waveform.detach()[0], RATE)
+    expected = [[0.5, -0.25, 32767 / 32768, -1.0]]
+    for name in ("a.wav", "b.wav"):
+        np.testing.assert_array_equal(decode(tmp_path / name)[0], np.array(expected, np.float32))
+
+
+def test_save_refuses(tmp_path):
+    def refused(waveform: Any, rate: Any = RATE, name: str = "a.wav", **arguments: Any) -> str:
+        with pytest.raises(AudioError) as caught:
+            save_audio(tmp_path / name, waveform, rate, **arguments)
+        assert str(caught.value).startswith(f"{tmp_path / name}: ") and "; " in str(caught.value)
+        return str(caught.value)
+
+    bad = tone(10)
+    bad[0, 3] = np.nan
+    assert "1 of 10 samples are NaN or Inf" in refused(bad)
+    message = refused(3 * tone())
+    assert "reach 1.5 and PCM_16 holds [-1, 1]" in message and "subtype='FLOAT'" in message
+    assert "VORBIS holds" in refused(3 * tone(), name="a.ogg")
+    assert "scale them" in refused(np.zeros(10, np.int16)) and "scale them" in refused(torch.zeros(10).long())
+    for name in ("a.aiff", "a"):
+        assert "use one of .wav, .flac, .ogg, .mp3" in refused(tone(), name=name)
+    assert "WAV has no subtype 'VORBIS'; use one of PCM_16" in refused(tone(), subtype="VORBIS")
+    for rate in (0, -1, 16_000.5, 2_000_000):
+        assert "sample_rate is" in refused(tone(), rate)
+    assert "got shape (16000, 2)" in refused(tone(n_channels=2).T)
+    assert "got shape (1, 1, 16000)" in refused(tone()[None])
+    assert "no samples" in refused(tone(0))
+    assert "MP3 cannot hold 1 channels" in refused(tone(), 96_000, "a.mp3")
+    assert "FLAC cannot hold 9 channels" in refused(tone(n_channels=9), name="a.flac")
+    assert "OGG holds at most 192000 Hz" in refused(tone(), 400_000, "a.ogg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_save_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    save_audio(path, tone(), RATE)
+    before = path.read_bytes()
+
+    def full(self: Path, content: bytes) -> int:
+        with open(self, "wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(AudioError, match=r"a\.wav: cannot be written \(No space left on device\).*32044 bytes"):
+            save_audio(path, -tone(), RATE)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    save_audio(path, -tone(), RATE)
+    np.testing.assert_array_equal(decode(path)[0], -decode(before)[0])
+    with pytest.raises(AudioError, match=r"cannot be written \(No such file or directory\); see that its folder"):
+        save_audio(tmp_path / "none" / "a.wav", tone(), RATE)
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(AudioError, match=r"cannot be written \(Is a directory\)"):
+        save_audio(tmp_path / "folder.wav", tone(), RATE)
+    assert {file.name for file in tmp_path.iterdir()} == {"a.wav", "folder.wav"}
+
+
+def test_long_ogg_does_not_crash(tmp_path):
+    waveform = np.zeros((1, 60 * 48_000), np.float32)
+    save_audio(tmp_path / "a.ogg", waveform, 48_000)
+    assert decode(tmp_path / "a.ogg")[0].shape == waveform.shape
+
+
+def test_import_is_light():
+    check = "import sys, audionet.audio; print(sorted({'torch', 'librosa', 'matplotlib'} & set(sys.modules)))"
+    root = Path(__file__).parents[1]
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=root)
+    assert found.stdout.strip() == "[]" and found.stderr == ""
+
+
+def test_real_recordings(tmp_path):
+    folder = REAL / "fsdd" / "recordings"
+    if not folder.is_dir():
+        pytest.skip("no recordings beside the checkout (shared/data)")
+    for path in sorted(folder.glob("*.wav"))[::150]:
+        waveform, rate = decode(path)
+        assert rate == 8000 and waveform.shape[0] == 1
+        assert 0.01 < np.abs(waveform).max() <= 1
+        with wave.open(str(path)) as file:
+            integers = np.frombuffer(file.readframes(-1), "<i2")
+        np.testing.assert_array_equal(waveform[0], integers.astype(np.float32) / 32768)
+        save_audio(tmp_path / "a.flac", waveform, rate)
+        np.testing.assert_array_equal(decode(tmp_path / "a.flac")[0], waveform)
+        clip = read_clip(path, RATE, RATE)
+        assert clip.shape == (RATE,) and np.isfinite(clip).all() and np.abs(clip).max() > 0.01

@@ -1,0 +1,184 @@
+"""Bundles: what is written is read back, and what is not sound is refused with its reason."""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from audionet import __version__, bundle, models
+from audionet.bundle import BundleError
+
+
+def rewrite(path, tensors=None, **changes):
+    """Change a bundle's description or tensors, with a checksum that is right again."""
+    with safe_open(path, framework="pt") as file:
+        description = json.loads(file.metadata()["audionet"])
+    tensors = load_file(path) if tensors is None else tensors
+    description = {key: value for key, value in (description | changes).items() if value is not None}
+    del description["sha256"]
+    description["sha256"] = bundle._digest(description, tensors)
+    save_file(tensors, path, metadata={"audionet": json.dumps(description)})
+
+
+def test_what_is_saved_is_loaded(write_bundle):
+    torch.manual_seed(7)
+    model = models.create("tcresnet", n_classes=10, n_mels=20)
+    path = write_bundle(model=model.train())
+
+    loaded = bundle.load(path)
+
+    assert loaded.task == "recognition"
+    assert (loaded.sample_rate, loaded.clip_length) == (8000, 8000)
+    assert loaded.labels[3] == "three" and len(loaded.labels) == 10
+    assert loaded.training == {"data": "made up", "accuracy": 0.5, "seed": 0}
+    assert (loaded.model_name, loaded.model_arguments) == ("tcresnet", {"n_classes": 10, "n_mels": 20})
+    assert loaded.library_version == __version__
+    assert not any(module.training for module in (*loaded.model.modules(), *loaded.features.modules()))
+    assert model.training, "saving must leave the caller's model as it was"
+    clip = torch.randn(2, 1, 8000)
+    model.eval()
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(loaded.features(clip)), model(loaded.features(clip)))
+
+
+def test_same_content_gives_the_same_bytes(write_bundle, tmp_path):
+    first, second = write_bundle(tmp_path / "a.safetensors"), write_bundle(tmp_path / "b.safetensors")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_saving_and_loading_leave_the_random_numbers_alone(write_bundle):
+    state = torch.get_rng_state()
+    bundle.load(write_bundle())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_every_flipped_byte_is_noticed(write_bundle):
+    path = write_bundle()
+    sound = path.read_bytes()
+    header_end = 8 + struct.unpack("<Q", sound[:8])[0]
+    step = (len(sound) - header_end) // 40
+    for position in (*range(0, header_end, 97), *range(header_end, len(sound), step), len(sound) - 1):
+        damaged = bytearray(sound)
+        damaged[position] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError, match="tiny.safetensors"):
+            bundle.load(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0005, 0.02, 0.5, 0.999])
+def test_cut_short(write_bundle, share):
+    path = write_bundle()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(BundleError, match="not a safetensors file|damaged or cut short"):
+        bundle.load(path)
+
+
+def test_missing_file_lists_what_is_shipped(monkeypatch, tmp_path):
+    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    (tmp_path / "digits.safetensors").touch()
+    with pytest.raises(BundleError, match=r"nowhere: no such bundle.*shipped names: digits"):
+        bundle.load("nowhere")
+
+
+def test_shipped_names_stand_for_files(monkeypatch, write_bundle, tmp_path):
+    folder = tmp_path / "pretrained"
+    write_bundle(folder / "digits.safetensors")
+    write_bundle(folder / "commands.safetensors")
+    monkeypatch.setattr(bundle, "_SHIPPED", folder)
+    assert bundle.shipped() == ["commands", "digits"]
+    assert bundle.find("digits") == folder / "digits.safetensors"
+    assert bundle.load("digits").labels[0] == "zero"
+
+
+def test_a_checkpoint_is_not_a_bundle(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(BundleError, match="not a safetensors file.*not a checkpoint"):
+        bundle.load(path)
+
+
+def test_foreign_safetensors(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
+    with pytest.raises(BundleError, match="not an audionet bundle"):
+        bundle.load(path)
+
+
+def test_newer_format_says_to_upgrade(write_bundle):
+    path = write_bundle()
+    rewrite(path, format=bundle.FORMAT_VERSION + 1, library_version="9.1.0", labels=None)
+    with pytest.raises(BundleError, match=r"audionet 9\.1\.0.*pip install --upgrade audionet"):
+        bundle.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"name": "resnet9000", "arguments": {}}}, "resnet9000.*bcresnet"),
+        ({"model": {"name": "os.system", "arguments": {"command": "id"}}}, "os.system.*bcresnet"),
+        ({"model": {"name": "tcresnet", "arguments": {"n_classes": 10, "n_mels": 20, "w": 1}}}, "tcresnet"),
+        ({"model": {"name": "tcresnet", "arguments": {"n_classes": 9, "n_mels": 20}}}, "of another shape"),
+        ({"features": {"name": "Cochlea", "arguments": {}}}, "Cochlea.*LogMel"),
+        ({"features": {"name": "LogMel", "arguments": {"sample_rate": 16000}}}, "16000 Hz.*8000 Hz"),
+        ({"features": {"name": "LogMel", "arguments": {"sample_rate": 8000}}}, "do not fit together"),
+        ({"labels": ["a", "b"]}, r"2 labels.*\(1, 10\)"),
+        ({"labels": ["a"] * 10}, "distinct"),
+        ({"labels": [["a"]] * 10}, "distinct"),
+        ({"labels": None}, "incomplete.*labels"),
+        ({"model": {"name": "tcresnet", "arguments": "n_classes"}}, "incomplete"),
+        ({"task": "juggling"}, "juggling.*recognition"),
+        ({"sample_rate": 0}, "sample_rate.*positive"),
+        ({"clip_length": "1 s"}, "clip_length.*positive"),
+    ],
+)
+def test_description_that_does_not_fit(write_bundle, changes, message):
+    path = write_bundle()
+    rewrite(path, **changes)
+    with pytest.raises(BundleError, match=message):
+        bundle.load(path)
+
+
+def test_tensors_that_do_not_fit(write_bundle):
+    path = write_bundle()
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("weight"))
+
+    rewrite(path, {key: value for key, value in tensors.items() if key != name})
+    with pytest.raises(BundleError, match=f"{name.removeprefix('model.')} missing"):
+        bundle.load(path)
+
+    rewrite(path, tensors | {"model.surplus": torch.zeros(1)})
+    with pytest.raises(BundleError, match="surplus not of this architecture"):
+        bundle.load(path)
+
+    rewrite(path, tensors | {"optimizer.step": torch.zeros(1)})
+    with pytest.raises(BundleError, match="optimizer.step"):
+        bundle.load(path)
+
+    rewrite(path, tensors | {name: torch.full_like(tensors[name], torch.nan)})
+    with pytest.raises(BundleError, match="not finite"):
+        bundle.load(path)
+
+
+def test_what_cannot_be_loaded_is_not_saved(write_bundle, tmp_path):
+    path = write_bundle()
+    before = path.read_bytes()
+    diverged = models.create("tcresnet", n_classes=10, n_mels=20)
+    next(diverged.parameters()).data.fill_(torch.inf)
+
+    with pytest.raises(BundleError, match=r"/tiny\.safetensors: .*not finite"):
+        write_bundle(model=diverged)
+    with pytest.raises(BundleError, match="3 labels"):
+        write_bundle(labels=["a", "b", "c"])
+    with pytest.raises(BundleError, match="plain JSON"):
+        write_bundle(training={"where": Path("x")})
+    with pytest.raises(BundleError, match="plain JSON"):
+        write_bundle(training={"loss": float("nan")})
+
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]

@@ -1,0 +1,176 @@
+import copy
+
+import pytest
+import yaml
+
+from audionet import resources
+from audionet.datasets import cards
+from audionet.datasets.clip import Clip
+
+CARD = {
+    "name": "made_up",
+    "title": "A made-up corpus",
+    "description": "For tests.",
+    "homepage": "https://example.org",
+    "licence": "CC0",
+    "citation": "nobody",
+    "sample_rate": 16000,
+    "files": [
+        {"url": "https://example.org/a.tar.gz", "sha256": "0" * 64, "size": 12, "folder": "a"},
+        {"url": "https://example.org/b.zip?x=1", "sha256": None, "folder": "b", "member": "b-1.0/wav"},
+    ],
+    "layout": {"kind": "folders", "folder": "a", "ignore": ["noise"], "glob": "*.wav"},
+    "background": "a/noise",
+    "split": "official",
+    "splits": {"official": {"kind": "hash"}, "mine": {"kind": "lists", "validation": None}},
+    "labels": {
+        "keep": ["yes", "no"],
+        "unknown": {"label": "_unknown_", "percentage": 10},
+        "silence": {"label": "_silence_", "percentage": 12.5},
+    },
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(changes: dict):
+        card: dict = copy.deepcopy(CARD)
+        for key, value in changes.items():
+            *parents, last = key.split(".")
+            place = card
+            for parent in parents:
+                place = place[int(parent) if parent.isdigit() else parent]
+            if value is ...:
+                del place[last]
+            else:
+                place[last] = value
+        (tmp_path / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False))
+        return tmp_path / "card.yaml"
+
+    return write
+
+
+def test_a_card_becomes_dataclasses(write):
+    path = write({})
+    card = cards.read_card(path)
+    assert card.layout == cards.Folders(folder="a", glob="*.wav", ignore=("noise",))
+    assert card.splits == {"official": cards.Hash(), "mine": cards.Lists(validation=None)}
+    assert card.files[0] == cards.File("https://example.org/a.tar.gz", "0" * 64, "a", 12)
+    assert [file.name for file in card.files] == ["a.tar.gz", "b.zip"]
+    assert card.labels.silence == cards.Pool("_silence_", 12.5)
+    assert repr(card.labels.unknown) == "Pool(label='_unknown_', percentage=10.0)"
+    assert card.path == path
+    assert card == cards.read_card(path.parent) == cards.read_card(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"titel": "x"}, r"titel: unknown key.*did you mean title\?"),
+        ({"path": "x"}, r"path: unknown key"),
+        ({"layout.ignored": []}, r"layout\.ignored: unknown key.*did you mean ignore\?"),
+        ({"labels.unknown.percent": 1}, r"labels\.unknown\.percent: unknown key"),
+        ({"licence": ...}, "licence: missing, expected text"),
+        ({"files.1.sha256": ...}, r"files\[1\]\.sha256: missing, expected text or nothing"),
+        ({"sample_rate": "16k"}, "sample_rate: expected a whole number, got '16k'"),
+        ({"sample_rate": 16000.0}, "sample_rate: expected a whole number, got 16000.0"),
+        ({"sample_rate": 0}, "sample_rate: expected Hz, got 0"),
+        ({"files": {}}, r"files: expected a list of keys and values, got \{\}"),
+        ({"files.0.size": True}, r"files\[0\]\.size: expected a whole number or nothing, got True"),
+        ({"files.0.size": -1}, r"files\[0\]\.size: expected the number of bytes"),
+        ({"files.0.sha256": "abc"}, r"files\[0\]\.sha256: expected 64 digits"),
+        ({"files.0.url": "file:///etc/passwd"}, r"files\[0\]\.url: expected an address with http"),
+        ({"files.0.folder": "../up"}, r"files\[0\]\.folder: expected a folder below"),
+        ({"files.0.folder": "."}, r"files\[0\]\.folder: expected a folder below"),
+        ({"files.1.folder": "a/b"}, "files: expected archives that unpack into folders apart"),
+        ({"layout.kind": "tree"}, r"layout\.kind: expected one of folders, pattern, table, synthesis; got 'tree'"),
+        ({"layout": {"folder": "a"}}, r"layout\.kind: expected one of .*; got None"),
+        ({"layout": "folders"}, r"layout\.kind: expected one of"),
+        ({"layout.folder": "/abs"}, r"layout\.folder: expected a folder below"),
+        ({"layout.speaker": "(?P<who>x)"}, r"layout\.speaker: expected a named group \(\?P<speaker>"),
+        ({"layout": {"kind": "pattern", "pattern": "("}}, r"layout\.pattern: '\(' is not a regular expression"),
+        ({"splits.official.kind": "dice"}, r"splits\.official\.kind: expected one of hash, lists, field"),
+        ({"splits.official.validation": 95}, r"splits\.official\.validation and test: .* at most 100"),
+        ({"splits.c": {"kind": "column", "names": {"x": "dev"}}}, r"splits\.c\.names\.x: expected train"),
+        ({"splits.f": {"kind": "field", "field": "f", "test": [1.5]}}, r"splits\.f\.test\[0\]: expected text or a"),
+        ({"split": "other"}, "split: expected one of official, mine; got 'other'"),
+        ({"splits": {}}, "splits: expected at least one split rule"),
+        ({"layout": {"kind": "synthesis", "words": ["a"]}}, "splits: the voices of a synthesis layout"),
+        ({"labels.keep": [True]}, r"labels\.keep\[0\]: expected text, got True .*yes, no, on, off in quotes"),
+        ({"layout.labels": {0: "zero"}}, r"the name 0 in layout\.labels: .*numbers that are names in quotes"),
+        ({"labels.keep": []}, r"labels\.keep: expected the classes to keep"),
+        ({"root": "../x"}, "root: expected the name of a folder"),
+    ],
+)
+def test_a_wrong_card_is_refused_with_the_file_and_the_key(write, changes, message):
+    path = write(changes)
+    with pytest.raises(cards.CardError, match=rf"^{path}: {message}"):
+        cards.read_card(path)
+
+
+def test_what_is_not_a_card_at_all(tmp_path):
+    path = tmp_path / "card.yaml"
+    path.write_text("a: [")
+    with pytest.raises(cards.CardError, match="not a YAML file"):
+        cards.read_card(path)
+    path.write_text("- a\n")
+    with pytest.raises(cards.CardError, match="the card: expected keys and values"):
+        cards.read_card(path)
+    with pytest.raises(cards.CardError, match=r"no dataset card at .*nothing"):
+        cards.read_card(tmp_path / "nothing")
+
+
+def test_an_unknown_name_lists_the_known_and_suggests():
+    with pytest.raises(cards.CardError, match=r"'speech_comands_v2'.*fsdd, speech_commands_v1.*did you mean sp"):
+        cards.read_card("speech_comands_v2")
+
+
+def test_every_shipped_card_reads_and_says_where_it_comes_from():
+    shipped = {card.name: card for card in cards.list_cards()}
+    assert list(shipped) == [
+        "fsdd",
+        "speech_commands_v1",
+        "speech_commands_v1_12",
+        "speech_commands_v2",
+        "speech_commands_v2_12",
+        "words",
+    ]
+    for card in shipped.values():
+        assert card.licence and card.citation and card.homepage.startswith("https://")
+        assert all(file.sha256 and file.size and file.url.startswith("https://") for file in card.files)
+        assert cards.read_card(card.name) == card
+    assert len(cards.labels(shipped["speech_commands_v2"])) == 35
+    assert len(cards.labels(shipped["speech_commands_v1"])) == 30
+    ten = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "_unknown_", "_silence_")
+    for name in ("speech_commands_v1_12", "speech_commands_v2_12", "words"):
+        assert cards.labels(shipped[name]) == ten
+
+
+def test_cards_that_share_archives_share_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path))
+    two, twelve = cards.read_card("speech_commands_v2"), cards.read_card("speech_commands_v2_12")
+    assert two.default_root == twelve.default_root == tmp_path / "speech_commands_v2"
+    assert two.files[0] == twelve.files[0]
+    monkeypatch.delenv("AUDIONET_CACHE")
+    assert two.default_root == resources.data_root("speech_commands_v2")
+
+
+def test_a_card_of_the_user_keeps_its_corpus_beside_itself(write, tmp_path):
+    assert cards.read_card(write({})).default_root == tmp_path
+    assert cards.read_card(write({"root": "shared"})).default_root == tmp_path.parent / "shared"
+
+
+def test_a_shipped_card_is_named_as_its_folder(write, tmp_path, monkeypatch):
+    path = write({})
+    monkeypatch.setattr(resources, "folder", lambda name: tmp_path.parent)
+    with pytest.raises(cards.CardError, match=f"name: expected {tmp_path.name}"):
+        cards.read_card(path.parent.name)
+
+
+def test_label_order():
+    clips = [Clip(f"{label}/1.wav", label, "", "train") for label in ("_silence_", "no", "_unknown_", "yes", "no")]
+    assert cards.labels(clips) == ("no", "yes", "_unknown_", "_silence_")
+    card = cards.read_card("fsdd")
+    assert cards.labels(card)[:3] == ("zero", "one", "two")
+    with pytest.raises(ValueError, match="give the clips"):
+        cards.labels(cards.plain_card("."))

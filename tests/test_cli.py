@@ -1,0 +1,254 @@
+"""The command line, in this process; what only a process of its own can show, in one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audionet import __version__, audio, cli, resources
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def wav(tmp_path):
+    def write(name, seed=0):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        samples = np.random.default_rng(seed).uniform(-0.5, 0.5, 8000).astype(np.float32)
+        audio.save_audio(path, samples, 8000)
+        return path
+
+    return write
+
+
+def run(*arguments, **options):
+    """Run `audionet` as a process of its own."""
+    command = [sys.executable, "-m", "audionet.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=120, **options)
+
+
+def call(capsys, *arguments):
+    """Run `audionet` in this process: exit code, lines of standard output, lines of standard error."""
+    code = cli.main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return code, printed.out.splitlines(), printed.err.splitlines()
+
+
+def test_help_names_every_command_and_is_fast():
+    start = time.perf_counter()
+    done = run("--help")
+    seconds = time.perf_counter() - start
+    assert done.returncode == 0 and done.stderr == ""
+    for command in ("recognize", "data", "models", "copy", "doctor"):
+        assert f"\n    {command} " in done.stdout
+    assert seconds < 2, "0.12 s where nothing else runs: something slow is imported"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom audionet import cli\n"
+        "try: cli.main(['recognize', '--help'])\n"
+        "except SystemExit: print(sorted({'torch', 'numpy', 'soundfile', 'rich'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_recognize_in_its_own_process(write_bundle, wav):
+    done = run("recognize", write_bundle(), wav("a.wav"), env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+def test_recognize_gives_a_label_and_a_probability_a_file(capsys, write_bundle, wav):
+    bundle, first, second = write_bundle(), wav("a.wav"), wav("b.wav", seed=1)
+    code, lines, errors = call(capsys, "recognize", bundle, first, second)
+    assert (code, errors) == (0, [])
+    assert [line.split(": ")[0] for line in lines] == [str(first), str(second)]
+    label, probability = lines[0].split(": ")[1].split()
+    assert label in "zero one two three four five six seven eight nine".split()
+    assert 10 <= float(probability.removesuffix("%")) <= 100
+
+    code, lines, errors = call(capsys, "recognize", bundle, first, "--top-k", 3)
+    assert lines[0].startswith(f"{first}: {label} {probability}, ")
+    assert lines[0].count("%") == 3
+
+
+def test_recognize_json(capsys, write_bundle, wav, tmp_path):
+    path, missing = wav("a.wav"), tmp_path / "missing.wav"
+    code, lines, errors = call(capsys, "recognize", "--json", "--top-k=2", write_bundle(), path, missing)
+    good, bad = map(json.loads, lines)
+    assert code == 1 and len(errors) == 1
+    assert good["file"] == str(path)
+    assert [set(prediction) for prediction in good["predictions"]] == [{"label", "probability"}] * 2
+    assert bad.keys() == {"file", "error"} and bad["file"] == str(missing)
+
+
+def test_a_bad_file_does_not_stop_the_others(capsys, write_bundle, wav, tmp_path):
+    text = tmp_path / "b.wav"
+    text.write_text("words")
+    code, lines, errors = call(capsys, "recognize", write_bundle(), wav("a.wav"), text, wav("c.wav"))
+    assert code == 1
+    assert [Path(line.split(":")[0]).name for line in lines] == ["a.wav", "c.wav"]
+    assert len(errors) == 1 and errors[0].startswith(f"audionet: error: {text}: ")
+
+
+def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
+    wav("takes/b.wav"), wav("takes/a.flac"), wav("takes/c.MP3")
+    (tmp_path / "takes/notes.txt").write_text("not sound")
+    code, lines, _ = call(capsys, "recognize", write_bundle(), tmp_path / "takes")
+    assert code == 0
+    assert [Path(line.split(":")[0]).name for line in lines] == ["a.flac", "b.wav", "c.MP3"]
+
+    (tmp_path / "empty").mkdir()
+    code, lines, errors = call(capsys, "recognize", write_bundle(), tmp_path / "empty")
+    assert code == 1 and "no audio file in this folder" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recognize", "digits"], "files"),
+        (["recognize", "digits", "a.wav", "--top-k", "0"], "top_k"),
+        (["recognize", "digits", "a.wav", "--volume", "11"], "--volume"),
+        (["recognise"], "recognize"),
+        (["data"], "list"),
+        (["data", "get"], "name"),
+    ],
+)
+def test_wrong_usage(capsys, arguments, words):
+    code, lines, errors = call(capsys, *arguments)
+    assert (code, lines, len(errors)) == (2, [], 1)
+    assert errors[0].startswith("audionet: error: ") and words in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recognize", "nowhere", "a.wav"], "nowhere: no such bundle"),
+        (["recognize", __file__, "a.wav"], "not a safetensors file"),
+        (["data", "get", "nothing"], "unknown dataset 'nothing'"),
+        (["data", "verify", "nothing"], "unknown dataset 'nothing'"),
+        (["copy", "cooking", "somewhere"], "no recipe 'cooking'"),
+    ],
+)
+def test_failures_are_one_line(capsys, arguments, words):
+    code, lines, errors = call(capsys, *arguments)
+    assert (code, lines, len(errors)) == (1, [], 1)
+    assert errors[0].startswith("audionet: error: ") and words in errors[0]
+
+
+def test_without_arguments_comes_the_help(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([])
+    assert exit_.value.code == 0
+    assert "recognize" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"audionet {__version__}\n"
+
+
+def test_data_list(capsys):
+    code, lines, _ = call(capsys, "data", "list")
+    names = [line.split()[0] for line in lines]
+    assert code == 0 and {"fsdd", "speech_commands_v2", "words"} <= set(names)
+
+
+def test_data_of_a_corpus_that_is_made(capsys):
+    for command in ("get", "verify"):
+        code, lines, _ = call(capsys, "data", command, "words")
+        assert code == 0 and "made when used" in lines[0]
+
+
+def test_data_verify_finds_what_is_missing(capsys, tmp_path):
+    code, _, errors = call(capsys, "data", "verify", "fsdd", "--root", tmp_path)
+    assert code == 1 and str(tmp_path) in errors[0] and "audionet data get fsdd" in errors[0]
+
+
+def test_models_list(capsys, monkeypatch, write_bundle, tmp_path):
+    from audionet import bundle
+
+    folder = tmp_path / "pretrained"
+    write_bundle(folder / "digits.safetensors")
+    write_bundle(folder / "old.safetensors", training={})
+    monkeypatch.setattr(bundle, "_SHIPPED", folder)
+    code, lines, _ = call(capsys, "models", "list")
+    assert code == 0
+    assert lines[1].split() == ["digits", "recognition", "tcresnet", "10", "50.0%", "made", "up"]
+    assert "not recorded" in lines[2]
+    assert "bcresnet" in lines[-1]
+
+
+@pytest.fixture
+def recipes(monkeypatch, tmp_path):
+    folder = tmp_path / "recipes"
+    for file in ("recognition/train.py", "recognition/presets/smoke.yaml", "recognition/__pycache__/train.pyc"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file)
+    monkeypatch.setattr(resources, "folder", {"recipes": folder}.__getitem__)
+
+
+def test_copy(capsys, recipes, tmp_path):
+    target = tmp_path / "mine"
+    code, lines, _ = call(capsys, "copy", "recognition", target)
+    assert code == 0
+    copied = sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+    assert copied == ["presets/smoke.yaml", "train.py"]
+    assert lines[-1].strip() == f"python {target}/train.py --config {target}/presets/smoke.yaml"
+
+
+def test_copy_overwrites_nothing(capsys, recipes, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/train.py").write_text("my own work")
+    for target in ("mine", "mine/train.py"):
+        code, _, errors = call(capsys, "copy", "recognition", tmp_path / target)
+        assert code == 1 and "already exists" in errors[0]
+    assert (tmp_path / "mine/train.py").read_text() == "my own work"
+
+
+def test_copy_lists_the_recipes(capsys, recipes, tmp_path):
+    code, _, errors = call(capsys, "copy", "../recognition", tmp_path / "mine")
+    assert code == 1 and errors[0].endswith("there are: recognition")
+
+
+def test_doctor_exit_code(capsys, monkeypatch):
+    from audionet import doctor
+
+    report = doctor.Report([doctor.Row("torch", "2.14.1")], [])
+    monkeypatch.setattr(doctor, "diagnose", lambda: report)
+    assert call(capsys, "doctor")[0] == 0
+    report.problems.append(doctor.Problem("torch is odd", "mend it"))
+    code, lines, _ = call(capsys, "doctor")
+    assert code == 1 and any("torch is odd" in line for line in lines)
+
+
+def test_interrupt_is_quiet(write_bundle, wav, tmp_path):
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "audionet.cli", "recognize", str(write_bundle()), str(wav("a.wav")), str(pipe)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    with pipe.open("wb"):  # opens once the recogniser opens it too, which then waits for what is never written
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+
+
+def test_a_reader_that_leaves_is_no_error(write_bundle, wav):
+    path = wav("a.wav")
+    command = [sys.executable, "-m", "audionet.cli", "recognize", str(write_bundle()), *[str(path)] * 40]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    assert process.stdout and process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 1

@@ -1,0 +1,168 @@
+"""The doctor, on made-up machines and on this one."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from audionet import doctor
+from audionet.doctor import Machine, Problem, Report, Row, diagnose
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+# As the packaging metadata of an installation spells them.
+REQUIREMENTS = (
+    *PROJECT["dependencies"],
+    *(
+        f"{requirement}; extra == '{extra}'"
+        for extra, requirements in PROJECT["optional-dependencies"].items()
+        for requirement in requirements
+    ),
+)
+SOUND = {
+    "torch": "2.14.1",
+    "torchaudio": "2.11.0",
+    "lightning": "2.6.6",
+    "librosa": "0.11.0",
+    "soundfile": "0.14.0",
+    "soxr": "1.1.0",
+    "matplotlib": "3.11.2",
+    "jsonargparse": "4.53.0",
+    "pyyaml": "6.0.3",
+    "numpy": "2.4.6",
+    "safetensors": "0.8.0",
+    "torchmetrics": "1.9.0",
+    "rich": "15.0.0",
+    "tensorboard": "2.21.0",
+    "numba": "0.68.1",
+    "espeakng-loader": "0.2.4",
+    "onnx": "1.23.2",
+    "onnxscript": "0.7.2",
+    "onnxruntime": "1.31.1",
+}
+
+
+def problems(import_errors=None, nvidia_driver=False, cuda=False, without=(), **versions):
+    """What the doctor finds wrong with a sound machine that is changed in these points."""
+    installed = {name: version for name, version in (SOUND | versions).items() if name not in without}
+    machine = Machine(
+        requirements=REQUIREMENTS,
+        versions=installed,
+        import_errors=import_errors or {},
+        nvidia_driver=nvidia_driver,
+        cuda=cuda,
+    )
+    return diagnose(machine).problems
+
+
+def test_a_sound_machine_has_no_problems():
+    assert problems() == []
+    assert problems(torch="2.11.0+cpu") == []
+    assert problems(nvidia_driver=True, cuda=True) == []
+
+
+def test_rows_give_every_requirement_once():
+    rows = diagnose(Machine(requirements=REQUIREMENTS, versions=SOUND)).rows
+    assert [row.name for row in rows] == ["audionet", *SOUND]
+    assert Row("torch", "2.14.1", ">=2.11,<2.15") in rows
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "what", "mend"),
+    [
+        ("torch", "2.15.0", "CUDA 13.2", "'torch>=2.11,<2.15'"),
+        ("torch", "2.15.0.dev20261101+cu132", "torch 2.15.0", "'torch>=2.11,<2.15'"),
+        ("torch", "2.10.1", "torch 2.10.1 is not >=2.11,<2.15", "'torch>=2.11,<2.15'"),
+        ("torchaudio", "2.12.0", "torchaudio 2.12.0", "'torchaudio>=2.11,<2.12'"),
+        ("lightning", "2.6.5", "CVE-2026-58659", "'lightning>=2.6.6,<3'"),
+        ("lightning", "2.6.2", "malicious", "change every password"),
+        ("lightning", "2.6.3", "malicious", "change every password"),
+        ("numpy", "1.26.4", "numpy 1.26.4 is not >=2", "'numpy>=2'"),
+        ("onnx", "1.18.0", "onnx 1.18.0", "'onnx>=1.19'"),
+    ],
+)
+def test_versions_out_of_bounds(name, version, what, mend):
+    (problem,) = problems(**{name: version})
+    assert what in problem.what and mend in problem.mend
+
+
+def test_missing_packages():
+    (problem,) = problems(without=["soxr"])
+    assert problem == Problem("soxr is not installed", "pip install 'soxr>=0.5'")
+    assert problems(without=["espeakng-loader", "onnx", "onnxscript", "onnxruntime"]) == [], "extras are optional"
+    rows = diagnose(Machine(requirements=REQUIREMENTS, versions={})).rows
+    assert any("pip install 'audionet[synth]'" in row.note for row in rows if row.name == "espeakng-loader")
+
+
+def test_not_installed_is_a_problem():
+    (problem,) = diagnose(Machine(requirements=(), versions={})).problems
+    assert "not installed" in problem.what and "pip install -e ." in problem.mend
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "what", "mend"),
+    [
+        (
+            "torchaudio",
+            "OSError: libcudart.so.13: cannot open shared object file: No such file or directory",
+            "built for CUDA, but torch here is without it",
+            "download.pytorch.org/whl/cpu",
+        ),
+        (
+            "torchaudio",
+            "RuntimeError: Detected that PyTorch and TorchAudio were compiled with different CUDA versions. "
+            "PyTorch has CUDA version 13.2 whereas TorchAudio has CUDA version 13.0.",
+            "different versions of CUDA",
+            "'torch>=2.11,<2.15'",
+        ),
+        ("torchaudio", "OSError: x.so: undefined symbol: _ZN3c10", "not built for each other", "reinstall"),
+        ("numba", "ImportError: Numba needs NumPy 2.4 or less. Got NumPy 2.5.", "do not fit", "upgrade numba"),
+        ("soundfile", "OSError: sndfile library not found", "libsndfile is missing", "libsndfile1"),
+        ("soxr", "ImportError: something new", "something new", "pip install --force-reinstall soxr"),
+    ],
+)
+def test_failed_imports_are_explained(name, error, what, mend):
+    (problem,) = problems(import_errors={name: error})
+    assert problem.what.startswith(name) and what in problem.what
+    assert mend in problem.mend
+    assert error in problem.what, "the library's own words help who searches for them"
+
+
+def test_what_follows_from_a_broken_torch_is_not_reported():
+    (problem,) = problems(
+        import_errors={"torch": "OSError: libtorch_cpu.so", "torchaudio": "OSError"}, nvidia_driver=True
+    )
+    assert problem.what.startswith("torch cannot be imported")
+
+
+def test_a_driver_that_torch_cannot_use():
+    (problem,) = problems(nvidia_driver=True)
+    assert "update the NVIDIA driver" in problem.mend
+    (problem,) = problems(nvidia_driver=True, torch="2.14.1+cpu")
+    assert "comes with CUDA" in problem.mend
+
+
+def test_show_prints_every_problem_with_its_mend(capsys):
+    doctor.show(Report([Row("torch", "[bold]2", "x")], [Problem("this is wrong", "do that")]))
+    printed = capsys.readouterr().out
+    assert "[bold]2" in printed and "this is wrong" in printed and "do that" in printed
+    doctor.show(Report([], []))
+    assert "Everything fits together" in capsys.readouterr().out
+
+
+def test_this_machine():
+    machine = doctor.examine()
+    assert machine.import_errors == {}, "this environment runs the tests, so its libraries can be imported"
+    names = {row.name for row in machine.devices}
+    assert {"Python", "system", "CPU", "libsndfile", "espeak-ng"} <= names
+    assert any(name.startswith("GPU") for name in names)
+
+
+def test_an_import_that_fails_is_kept(monkeypatch):
+    def broken(name):
+        raise OSError(f"lib{name}.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(doctor, "import_module", broken)
+    machine = doctor.examine()
+    assert machine.import_errors["torchaudio"].startswith("OSError: libtorchaudio.so.1")
+    assert not machine.cuda
+    assert len(diagnose(machine).problems) >= 4

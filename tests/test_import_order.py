@@ -1,0 +1,179 @@
+"""Who may import whom, read from the code itself; and what importing brings along, seen from outside."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import audionet
+
+REPOSITORY = Path(__file__).parents[1]
+
+# A module imports only from what stands before it, and from its own folder.
+ORDER = ("version", "resources", "audio", "augment", "features", "models", "datasets", "tasks")
+# These use trained networks: they may import all of the above but training, and each other in this order.
+USE = ("bundle", "inference", "report", "doctor", "cli")
+TRAINING = ("audionet.tasks", "audionet.datasets.datamodule")
+# Libraries that belong to one place, and the modules of that place.
+HOMES = {
+    "lightning": TRAINING,
+    "soundfile": ("audionet.audio",),
+    "soxr": ("audionet.audio",),
+}
+
+
+def sources(*folders):
+    """Module names and paths of the Python files below folders of the repository."""
+    paths = [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    return {path.relative_to(REPOSITORY).with_suffix("").as_posix().replace("/", "."): path for path in paths}
+
+
+def within(name, *packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def imported(code):
+    """What code imports, at its top or inside functions: `from a import b` gives a.b."""
+    names = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names]
+    return names
+
+
+def broken_rules(module, code):
+    """Rules of the import order that a module of the package breaks."""
+    own = module.split(".")[1]
+    if own not in ORDER + USE:
+        return [f"{module} has no place in the import order: give it one in ORDER or USE"]
+    before = ORDER[: ORDER.index(own)] if own in ORDER else ORDER + USE[: USE.index(own)]
+    broken = []
+    for name in imported(code):
+        broken += [
+            f"{module} imports {name}, which belongs in {' and '.join(home)}"
+            for library, home in HOMES.items()
+            if within(name, library) and not within(module, *home)
+        ]
+        if name.startswith("."):
+            broken.append(f"{module} imports {name}: write it in full")
+        elif within(name, "audionet"):
+            top = name.partition(".")[2].partition(".")[0]
+            if top not in (own, *before):
+                broken.append(f"{module} imports {name}, which does not stand before it")
+            elif own in USE and within(name, *TRAINING):
+                broken.append(f"{module} imports {name}, which is for training only")
+    return broken
+
+
+def private_names(code):
+    """Names with a leading underscore that code takes from audionet."""
+    tree = ast.parse(code)
+    bound = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if within(getattr(node, "module", None) or alias.name, "audionet")
+    }
+    taken = [
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in bound
+    ]
+    taken += [part for name in imported(code) if within(name, "audionet") for part in name.split(".")]
+    return [name for name in taken if name.startswith("_") and not name.endswith("__")]
+
+
+def loaded_by(statement, *candidates):
+    """Which of the candidate libraries a fresh interpreter has loaded after a statement."""
+    code = f"import sys\n{statement}\nprint(*sorted(sys.modules.keys() & {set(candidates)}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "importing is silent"
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("module", sorted(sources("audionet").keys() - {"audionet.__init__"}))
+def test_order(module):
+    assert broken_rules(module, sources("audionet")[module].read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "words"),
+    [
+        ("audionet.audio", "from audionet import features", "does not stand before it"),
+        ("audionet.models.lenet", "def f():\n    import audionet.tasks.recognition", "does not stand before it"),
+        ("audionet.tasks.recognition", "from audionet.bundle import save", "does not stand before it"),
+        ("audionet.bundle", "from audionet.inference import load", "does not stand before it"),
+        ("audionet.bundle", "import audionet", "does not stand before it"),
+        ("audionet.inference.recognizer", "from audionet.tasks import recognition", "training only"),
+        ("audionet.cli", "from audionet.datasets import datamodule", "training only"),
+        ("audionet.cli", "from .bundle import load", "in full"),
+        ("audionet.models.lenet", "from lightning.pytorch import Trainer", "belongs in audionet.tasks"),
+        ("audionet.datasets.store", "import soundfile as sf", "belongs in audionet.audio"),
+        ("audionet.novelty", "", "no place"),
+    ],
+)
+def test_broken_rules_are_noticed(module, code, words):
+    (broken,) = broken_rules(module, code)
+    assert words in broken
+
+
+def test_rules_that_are_kept():
+    code = "import lightning\nfrom audionet import audio, models\nfrom audionet.datasets.datamodule import x"
+    assert broken_rules("audionet.tasks.recognition", code) == []
+    assert broken_rules("audionet.cli", "from audionet.inference import load\nfrom audionet import datasets") == []
+
+
+@pytest.mark.parametrize("recipe", sorted(sources("recipes")))
+def test_recipes_use_public_names_only(recipe):
+    assert private_names(sources("recipes")[recipe].read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from audionet.bundle import _read",
+        "import audionet.datasets._secret",
+        "from audionet import bundle\nbundle._read()",
+        "import audionet as an\nan._HOMES",
+    ],
+)
+def test_private_names_are_noticed(code):
+    assert len(private_names(code)) == 1
+
+
+def test_nothing_imports_recipes():
+    files = sources("audionet", "recipes", "tests", "benchmarks")
+    assert len(files) > 20
+    importers = [
+        module
+        for module, path in files.items()
+        if any(within(name, "recipes") for name in imported(path.read_text(encoding="utf-8")))
+    ]
+    assert importers == []
+
+
+def test_importing_audionet_loads_neither_torch_nor_numpy():
+    assert loaded_by("import audionet; dir(audionet)", "torch", "numpy", "rich", "jsonargparse") == []
+
+
+def test_decoding_and_datasets_load_no_torch():
+    assert loaded_by("import audionet.audio, audionet.datasets", "torch", "lightning") == []
+
+
+def test_using_a_network_loads_no_lightning():
+    statement = "import audionet; audionet.load, audionet.inference.Recognizer"
+    assert loaded_by(statement, "torch", "lightning", "librosa", "matplotlib") == ["torch"]
+
+
+def test_public_names():
+    assert set(audionet.__all__) <= set(dir(audionet))
+    for name in audionet.__all__:
+        assert getattr(audionet, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        audionet.lod  # noqa: B018

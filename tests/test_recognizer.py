@@ -1,0 +1,183 @@
+"""The recogniser: any sound waveform or file gives the network's answer, anything else a clear refusal."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import audionet
+from audionet import audio, bundle
+from audionet.inference import Prediction, Recognizer
+
+RECORDINGS = Path(__file__).parents[2] / "shared/data/fsdd/recordings"
+
+
+@pytest.fixture
+def recognizer(write_bundle):
+    return audionet.load(write_bundle())
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, shape).astype(np.float32)
+
+
+def as_mapping(predictions):
+    return {label: pytest.approx(probability, abs=1e-6) for label, probability in predictions}
+
+
+def test_answer_is_the_networks(recognizer, write_bundle):
+    loaded = bundle.load(write_bundle())
+    waveform = noise(8000)
+    with torch.inference_mode():
+        expected = loaded.model(loaded.features(torch.from_numpy(waveform)[None, None]))[0].softmax(0)
+
+    predictions = recognizer.recognize(waveform, 8000)
+
+    assert isinstance(recognizer, Recognizer) and isinstance(predictions[0], Prediction)
+    assert dict(predictions) == {
+        label: pytest.approx(float(value), abs=1e-6) for label, value in zip(loaded.labels, expected, strict=True)
+    }
+    probabilities = [prediction.probability for prediction in predictions]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1)
+
+
+def test_top_k(recognizer):
+    waveform = noise(8000)
+    everything = recognizer.recognize(waveform, 8000)
+    assert recognizer.recognize(waveform, 8000, top_k=3) == everything[:3]
+    assert recognizer.recognize(waveform, 8000, top_k=99) == everything
+    with pytest.raises(ValueError, match="top_k must be at least 1"):
+        recognizer.recognize(waveform, 8000, top_k=0)
+
+
+def test_shapes_and_kinds_of_array_agree(recognizer):
+    waveform = noise(8000)
+    expected = as_mapping(recognizer.recognize(waveform, 8000))
+    variants = [
+        waveform[None],
+        np.stack([waveform, waveform]),
+        waveform.astype(np.float64),
+        torch.from_numpy(waveform),
+        torch.from_numpy(waveform)[None].requires_grad_(),
+        np.repeat(waveform, 2)[::2],  # not contiguous
+    ]
+    for variant in variants:
+        assert dict(recognizer.recognize(variant, 8000)) == expected
+    assert dict(recognizer.recognize(waveform, np.float64(8000))) == expected
+
+
+def test_any_rate_and_length_becomes_a_clip(recognizer):
+    waveform = noise(2, 30_000)
+    mono = audio.resample(audio.to_mono(waveform), 22_050, 8000)
+    clip = audio.fit(mono, 8000)
+    assert dict(recognizer.recognize(waveform, 22_050)) == as_mapping(recognizer.recognize(clip, 8000))
+    assert recognizer.recognize(noise(50), 8000) != recognizer.recognize(noise(50, seed=1), 8000)
+
+
+def test_file_bytes_and_file_object_agree_with_the_waveform(recognizer, tmp_path):
+    path = tmp_path / "a.wav"
+    audio.save_audio(path, noise(2, 12_000), 16_000)
+    waveform, sample_rate = audionet.load_audio(path)
+    expected = as_mapping(recognizer.recognize(waveform, sample_rate))
+    assert dict(recognizer.recognize_file(path)) == expected
+    assert dict(recognizer.recognize_file(str(path))) == expected
+    assert dict(recognizer.recognize_file(path.read_bytes())) == expected
+    assert dict(recognizer.recognize_file(io.BytesIO(path.read_bytes()))) == expected
+    clip = audio.read_clip(path, 8000, 8000)  # as the clip store reads it for training
+    assert dict(recognizer.recognize(clip, 8000)) == expected
+
+
+def test_batched_equals_one_by_one(recognizer, tmp_path):
+    paths = [tmp_path / f"{index}.wav" for index in range(5)]
+    for index, path in enumerate(paths):
+        audio.save_audio(path, noise(4000 + 1000 * index, seed=index), 8000)
+    paths.insert(2, tmp_path / "missing.wav")
+
+    batched = list(recognizer.recognize_files(paths, batch_size=4))
+
+    assert len(batched) == 6
+    assert isinstance(batched[2], audio.AudioError) and "missing.wav" in str(batched[2])
+    for path, result in zip(paths, batched, strict=True):
+        if path.name != "missing.wav":
+            # Convolutions of another batch size add in another order.
+            assert dict(result) == {
+                label: pytest.approx(probability, abs=1e-5) for label, probability in recognizer.recognize_file(path)
+            }
+
+
+def test_only_bad_files_and_no_files(recognizer, tmp_path):
+    results = list(recognizer.recognize_files([tmp_path / "a.wav", tmp_path / "b.wav"]))
+    assert [type(result) for result in results] == [audio.AudioError] * 2
+    assert list(recognizer.recognize_files([])) == []
+
+
+@pytest.mark.parametrize(
+    ("waveform", "sample_rate", "message"),
+    [
+        (noise(8000), None, r"sample_rate is missing.*recognize\(waveform, sample_rate=16_000\)"),
+        (noise(8000), 0, "positive whole number of Hz, got 0"),
+        (noise(8000), -8000, "positive whole number of Hz"),
+        (noise(8000), float("nan"), "positive whole number of Hz"),
+        (noise(8000), float("inf"), "positive whole number of Hz"),
+        (noise(8000), 8000.5, "positive whole number of Hz"),
+        (noise(8000), "8000", "positive whole number of Hz"),
+        (np.zeros(8000, np.int16), 8000, "int16.*/ 32768"),
+        (torch.zeros(8000, dtype=torch.int16), 8000, "int16.*/ 32768"),
+        (np.zeros(8000, np.uint8), 8000, "uint8.*128"),
+        (np.zeros(8000, bool), 8000, "bool"),
+        (noise(8000) * 32768, 8000, r"in \[-1, 1\].*reaches"),
+        (np.full(8000, np.nan, np.float32), 8000, "NaN"),
+        (torch.tensor([0.0, float("inf")]), 8000, "infinite"),
+        (np.zeros(0, np.float32), 8000, "no samples"),
+        (np.zeros((2, 0), np.float32), 8000, "no samples"),
+        (np.zeros((1, 1, 8000), np.float32), 8000, r"\(channel, time\).*\(1, 1, 8000\)"),
+        (np.zeros((8000, 20), np.float32), 8000, "8000 channels"),
+        (noise(8000 * 61), 8000, "61 s.*60 s.*in pieces"),
+        ([0.0] * 8000, 8000, "numpy array.*got list"),
+        ("a.wav", 8000, r"got str.*recognize_file\(path\)"),
+    ],
+)
+def test_bad_waveforms_are_refused(recognizer, waveform, sample_rate, message):
+    with pytest.raises(ValueError, match=message):
+        recognizer.recognize(waveform, sample_rate)
+
+
+def test_bad_files_are_named(recognizer, tmp_path):
+    many, long, text = tmp_path / "many.wav", tmp_path / "long.wav", tmp_path / "text.wav"
+    audio.save_audio(many, noise(20, 800), 8000)
+    audio.save_audio(long, noise(61 * 800), 800)
+    text.write_text("these are words, not sound")
+    for path, reason in ((many, "20 channels"), (long, "61 s, over the limit of 60 s"), (text, ".")):
+        with pytest.raises(audio.AudioError, match=f"{path.name}: .*{reason}"):
+            recognizer.recognize_file(path)
+
+
+def test_devices_that_are_not_here(write_bundle):
+    path = write_bundle()
+    for device in ("tpu", "cuda:99", "meta", ""):
+        with pytest.raises(ValueError, match=r"cannot be used here, only cpu.*audionet doctor"):
+            audionet.load(path, device=device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_agrees_with_the_cpu(recognizer, write_bundle):
+    waveform = noise(8000)
+    on_gpu = audionet.load(write_bundle(), device="cuda").recognize(torch.from_numpy(waveform).cuda(), 8000)
+    # TF32 convolutions keep 10 bits of the fraction.
+    assert dict(on_gpu) == {
+        label: pytest.approx(value, abs=5e-3) for label, value in recognizer.recognize(waveform, 8000)
+    }
+
+
+@pytest.mark.skipif("digits" not in bundle.shipped(), reason="this checkout has no digits bundle")
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of FSDD are not here")
+def test_shipped_digits_recognise_real_recordings():
+    recognizer = audionet.load("digits")
+    paths = sorted(RECORDINGS.glob("*_0.wav"))
+    answers = [recognizer.recognize_file(path, top_k=1)[0].label for path in paths]
+    names = "zero one two three four five six seven eight nine".split()
+    assert len(paths) == 60
+    assert sum(names[int(path.name[0])] == label for path, label in zip(paths, answers, strict=True)) >= 54
