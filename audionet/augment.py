@@ -53,7 +53,7 @@ class Speed(nn.Module):
     def __init__(self, *, amount: float = 0.2) -> None:
         super().__init__()
         fractions = {Fraction(n, d) for d in range(1, 11) for n in range(1, 21)}
-        self.rates = sorted(rate for rate in fractions if abs(rate - 1) <= amount)
+        self.rates = sorted(rate for rate in fractions if float(abs(rate - 1)) <= amount)
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
         """Map (batch, time) to (batch, time)."""
@@ -172,8 +172,6 @@ class BackgroundNoise(nn.Module):
         max_snr_db: Highest.
     """
 
-    background: Tensor
-
     def __init__(
         self,
         background: Tensor,
@@ -190,14 +188,20 @@ class BackgroundNoise(nn.Module):
             raise ValueError(
                 "the corpus has no background recordings for `noise`: name some in its card, or drop `noise`"
             )
-        self.register_buffer("background", background, persistent=False)
+        self.background = background  # no buffer: DDP would send it to every process at every step
         self.p, self.max_amplitude, self.min_snr_db, self.max_snr_db = p, max_amplitude, min_snr_db, max_snr_db
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
         """Map (batch, time) to (batch, time)."""
         batch, time = waveform.shape
+        if len(self.background) < time:
+            raise ValueError(
+                f"the background recordings have {len(self.background)} samples, the clips {time}: "
+                "give `noise` recordings longer than one clip"
+            )
+        self.background = self.background.to(waveform.device)
         start = torch.randint(len(self.background) - time + 1, (batch,), generator=generator)
-        noise = to_float(self.background.unfold(0, time, 1)[start.to(waveform.device)])
+        noise = to_float(self.background.unfold(0, time, 1)[start.to(waveform.device)]).to(waveform.dtype)
         sounding = (waveform != 0).sum(-1)
         if self.max_amplitude is not None:
             scale = uniform(batch, 0, self.max_amplitude, waveform, generator)

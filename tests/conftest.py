@@ -37,3 +37,22 @@ def write_bundle(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def tone_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a folder of class folders: 40 half-second tones at 8 kHz for each of three pitches; caches go beside it."""
+    import numpy as np
+
+    from audionet import save_audio
+
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "cache"))
+    generator = np.random.default_rng(0)
+    seconds = np.arange(4000) / 8000
+    for label, hertz in (("low", 300), ("middle", 900), ("high", 2500)):
+        (tmp_path / "tones" / label).mkdir(parents=True)
+        for number in range(40):
+            phase = 2 * np.pi * (hertz * generator.uniform(0.9, 1.1) * seconds + generator.uniform())
+            tone = (0.3 * np.sin(phase) + 0.01 * generator.standard_normal(4000)).astype(np.float32)
+            save_audio(tmp_path / "tones" / label / f"{number:02d}.wav", tone, 8000)
+    return tmp_path / "tones"

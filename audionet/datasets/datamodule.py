@@ -9,8 +9,10 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 
+from audionet.audio import save_audio
 from audionet.datasets.cards import labels, plain_card, read_card
 from audionet.datasets.corpus import open_corpus
+from audionet.datasets.store import FULL_SCALE
 
 
 class Batches:
@@ -51,11 +53,12 @@ class Batches:
         if self.seed is not None:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
         order = order[self.rank :: self.world_size]
-        while self.batch < len(self):
-            chosen = order[self.batch * self.batch_size : (self.batch + 1) * self.batch_size]
-            self.batch += 1
+        for batch in range(self.batch, len(self)):
+            # The place is moved before the batch is handed out: a trainer need not come back after the last one.
+            is_last = batch + 1 == len(self)
+            self.epoch, self.batch = (self.epoch + 1, 0) if is_last else (self.epoch, batch + 1)
+            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
             yield {"waveform": self._gather(chosen), "label": self.targets[chosen]}
-        self.epoch, self.batch = self.epoch + 1, 0
 
     def _gather(self, chosen: np.ndarray) -> Tensor:
         if isinstance(self.waveforms, Tensor):
@@ -142,17 +145,38 @@ class ClipDataModule(LightningDataModule):
         """The noise, (time,) int16."""
         return torch.from_numpy(np.array(self.store.background))
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether the corpus has a validation split."""
+        return len(self.store.indices("validation")) > 0
+
     def train_dataloader(self) -> Batches:
         """Shuffled training batches."""
         return self._batches("train", seed=self.seed)
 
     def val_dataloader(self) -> Batches | list[Any]:
         """Validation batches in order; none where the corpus has no validation split."""
-        return self._batches("validation") if len(self.store.indices("validation")) else []
+        return self._batches("validation") if self.has_validation else []
 
     def test_dataloader(self) -> Batches:
         """Test batches in order."""
         return self._batches("test")
+
+    def export_clips(self, split: str, folder: Path, *, per_label: int) -> list[tuple[Path, str]]:
+        """Write clips of a split as WAV files, ``per_label`` of each label drawn by the seed.
+
+        Returns:
+            Each file with its label.
+        """
+        indices = np.random.default_rng(self.seed).permutation(self.store.indices(split))
+        written = []
+        folder.mkdir(parents=True, exist_ok=True)
+        for target, label in enumerate(self.labels):
+            for number, index in enumerate(indices[self._targets[indices] == target][:per_label]):
+                path = folder / f"{label.strip('_')}{number if per_label > 1 else ''}.wav"
+                save_audio(path, self.store.waveforms[index] / np.float32(FULL_SCALE), self.sample_rate)
+                written.append((path, label))
+        return written
 
     def _batches(self, split: str, seed: int | None = None) -> Batches:
         trainer = self.trainer

@@ -27,11 +27,12 @@ import sys
 import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from filelock import FileLock
@@ -206,7 +207,8 @@ def scan(root: str | Path) -> str:
                 if entry.is_dir():
                     folders.append((f"{prefix}{entry.name}/", entry.path))
                 else:
-                    status = entry.stat()
+                    # A link to nothing is left for `render` to refuse.
+                    status = entry.stat(follow_symlinks=os.path.exists(entry.path) if entry.is_symlink() else True)
                     found.append(f"{prefix}{entry.name}\0{status.st_size}\0{status.st_mtime_ns}")
     found.sort()
     return _hash("\0".join(found))
@@ -229,12 +231,9 @@ def _read(place: Path) -> Store | None:
     try:
         with np.load(place / "index.npz") as file:
             index = {name: file[name] for name in file.files}
-        shape = (len(index["lengths"]), int(index["clip_length"]))
-        waveforms = _map(place / "waveforms.i16", shape)
+        waveforms = _map(place / "waveforms.i16", (len(index["lengths"]), int(index["clip_length"])))
         background = _map(place / "background.i16", (int(index["background"]),))
-    except (FileNotFoundError, zipfile.BadZipFile):
-        return None
-    if waveforms is None or background is None:
+    except (FileNotFoundError, NotADirectoryError, zipfile.BadZipFile, EOFError, ValueError):
         return None
     return Store(
         waveforms=waveforms,
@@ -250,10 +249,8 @@ def _read(place: Path) -> Store | None:
     )
 
 
-def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Map the int16 samples of a file; None if it is too short."""
-    if path.stat().st_size < 2 * int(np.prod(shape)):
-        return None
+def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Map the int16 samples of a file; ValueError if it is too short."""
     return np.memmap(path, np.int16, "r", shape=shape) if all(shape) else np.zeros(shape, np.int16)
 
 
@@ -424,7 +421,9 @@ def _named(path: str, error: AudioError) -> str:
 _Task = tuple[Path, int, int, Sequence[Clip]]
 
 
-def _in_workers(render: Callable[[str], np.ndarray], tasks: Sequence[_Task], workers: int | None) -> Iterator[_Done]:
+def _in_workers(
+    render: Callable[[str], np.ndarray], tasks: Sequence[_Task], workers: int | None
+) -> Generator[_Done, None, None]:
     """Render chunks in other processes; yield each when it is on disk, in any order."""
     if not tasks:
         return
@@ -456,7 +455,7 @@ def _in_workers(render: Callable[[str], np.ndarray], tasks: Sequence[_Task], wor
             pool.shutdown(cancel_futures=True)
             for process in processes:
                 with suppress(BrokenPipeError):  # a task that was not read
-                    process.stdin.close()
+                    cast(BinaryIO, process.stdin).close()
 
 
 def _start() -> "subprocess.Popen[bytes]":

@@ -47,10 +47,15 @@ def spectrogram(
         (..., n_fft // 2 + 1, frame).
 
     Raises:
-        ValueError: If the waveform is not float or shorter than one frame needs.
+        ValueError: If the waveform is not of the window's float type or shorter than one frame needs.
     """
     reflects = center and pad_mode == "reflect"
     check_waveform(waveform, n_fft // 2 + 1 if reflects else 1 if center else n_fft)
+    if waveform.dtype != window.dtype:
+        raise ValueError(
+            f"waveform is {waveform.dtype}, the front-end {window.dtype}: "
+            f"convert one, with waveform.to({window.dtype}) or front_end.to({waveform.dtype})"
+        )
     if center:  # here, not in torch.stft, which pads only one and two dimensions
         flat = waveform.reshape(1, -1, waveform.shape[-1])
         waveform = F.pad(flat, (n_fft // 2, n_fft // 2), pad_mode).view(*waveform.shape[:-1], -1)
@@ -65,8 +70,9 @@ def spectrogram(
     spectrum = torch.fft.rfft(frames * window, n_fft)  # (..., frame, frequency)
     if power is None:
         return spectrum.mT
-    squared = torch.view_as_real(spectrum).square().sum(-1)
-    return (squared if power == 2 else squared.pow(power / 2)).mT
+    if power != 2:  # not as a power of |X|², whose slope at digital silence is infinite
+        return spectrum.abs().pow(power).mT
+    return torch.view_as_real(spectrum).square().sum(-1).mT
 
 
 def log_compress(x: Tensor, *, scale: str = "log", offset: float = 1e-6, top_db: float | None = None) -> Tensor:
@@ -102,8 +108,11 @@ def mel_matrix(
         norm: None for triangles of height 1, "slaney" for triangles of area 1.
 
     Raises:
-        ValueError: If the edges do not fit the sample rate, or a band lies between two FFT bins and would be empty.
+        ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
+            would be empty.
     """
+    if n_mels < 1:
+        raise ValueError(f"n_mels = {n_mels}: expected at least 1 band")
     if not 0 <= f_min < f_max <= sample_rate / 2:
         raise ValueError(
             f"f_min = {f_min} Hz, f_max = {f_max} Hz: expected 0 <= f_min < f_max <= {sample_rate / 2:g} Hz, "
@@ -111,7 +120,10 @@ def mel_matrix(
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchaudio's warning of empty bands, which is an error below
-        matrix = melscale_fbanks(n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm=norm, mel_scale=mel_scale)
+        # torchaudio puts its last bin at sample_rate // 2, which is wrong for an odd n_fft or sample rate; over twice
+        # the range, bin k lies at k * sample_rate / n_fft whatever they are.
+        matrix = melscale_fbanks(n_fft + 1, f_min, f_max, n_mels, 2 * sample_rate, norm=norm, mel_scale=mel_scale)
+    matrix = matrix[: n_fft // 2 + 1].contiguous()
     empty = (matrix.amax(0) == 0).nonzero().flatten().tolist()
     if empty:
         raise ValueError(

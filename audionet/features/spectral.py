@@ -48,6 +48,8 @@ class Spectrogram(nn.Module):
             raise ValueError(f"win_length = {win_length}: expected 1 to n_fft = {n_fft} samples")
         if hop_length < 1:
             raise ValueError(f"hop_length = {hop_length}: expected at least 1 sample")
+        if power is not None and power <= 0:
+            raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex spectrum)")
         if pad_mode not in ("reflect", "constant"):
             raise ValueError(f"pad_mode = {pad_mode!r}: expected 'reflect' or 'constant'")
         self.n_fft, self.hop_length, self.power = n_fft, hop_length, power
@@ -104,6 +106,8 @@ class MelSpectrogram(nn.Module):
         **spectrogram: Any,
     ) -> None:
         super().__init__()
+        if power is None:
+            raise ValueError("power = None: mel bands sum a real spectrum; expected 2 (power) or 1 (magnitude)")
         self.spectrogram = Spectrogram(n_fft=n_fft, power=power, **spectrogram)
         filters = mel_matrix(
             sample_rate=sample_rate,

@@ -119,7 +119,8 @@ class BCResNet(nn.Module):
         (batch, 1, n_mels, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: If ``n_mels`` cannot be split into the sub-bands.
+        ValueError: If ``n_mels`` cannot be split into the sub-bands or ``tau`` is too small; from ``forward``, if the
+            spectrogram has another number of bands.
     """
 
     def __init__(self, n_classes: int, *, tau: float = 1, n_mels: int = 40, dropout: float = 0.1) -> None:
@@ -129,14 +130,14 @@ class BCResNet(nn.Module):
                 f"n_mels = {n_mels}: BC-ResNet splits its rows (n_mels / 2, / 4 and / 8) into {N_SUB_BANDS} sub-bands; "
                 "choose a multiple of 40"
             )
+        if tau < 0.25:
+            raise ValueError(f"tau = {tau}: expected at least 0.25, so that every stage has channels of its own")
+        self.n_mels = n_mels
         unit = 8 * tau
         n_stem, n_head = int(2 * unit), int(4 * unit)
         widths = [int(width * unit) for width in STAGE_WIDTHS]
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, n_stem, 5, stride=(2, 1), padding=2, bias=False),
-            nn.BatchNorm2d(n_stem),
-            nn.ReLU(inplace=True),
-        )
+        self.stem = nn.Conv2d(1, n_stem, 5, stride=(2, 1), padding=2, bias=False)
+        self.stem_norm = ChannelNorm(n_stem)
         blocks: list[nn.Module] = []
         n_in = n_stem
         for stage, (n_blocks, width) in enumerate(zip(STAGE_BLOCKS, widths, strict=True)):
@@ -156,7 +157,13 @@ class BCResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map log-mels (batch, 1, n_mels, frame) to logits (batch, n_classes)."""
+        if x.shape[-2] != self.n_mels:  # other sub-bands would cut through clips, without an error
+            raise ValueError(
+                f"spectrogram has {x.shape[-2]} bands, the network n_mels = {self.n_mels}: "
+                "give the front-end and the network the same n_mels"
+            )
         # Within the blocks the layout is (channel, frequency, batch, frame): every norm then runs over contiguous rows
         # and every convolution but the temporal one is a matrix product. Measured 3 × (batch, channel, ...) on a CPU.
-        x = self.blocks(self.stem(x).permute(1, 2, 0, 3))
+        x = F.relu(self.stem_norm(self.stem(x).permute(1, 2, 0, 3)), inplace=True)
+        x = self.blocks(x)
         return self.head(x.permute(2, 0, 1, 3)).flatten(1)

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
@@ -124,14 +124,19 @@ class Recognition(LightningModule):
         self.test_confusion.reset()
         self.log("test_accuracy", self.confusion.trace() / self.confusion.sum())
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return SGD and its schedule per step."""
         optimizer = torch.optim.SGD(
             self.model.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        # The length of the training is asked for only while it runs: asked for earlier, Lightning sets up the loader
+        # before it has read the checkpoint, and a resumed run would begin its epoch again.
+        if step == 0:
+            return 0.0 if self.warmup_epochs > 0 else 1.0
         n_total = int(self.trainer.estimated_stepping_batches)
         n_warmup = round(n_total * self.warmup_epochs / (self.trainer.max_epochs or 1))
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: warmup_cosine(step, n_warmup=n_warmup, n_total=n_total)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return warmup_cosine(step, n_warmup=n_warmup, n_total=n_total)

@@ -1,0 +1,30 @@
+# `make demo` and `make test` do all their own set-up in .venv.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test bench lint clean
+
+# The stamp keeps a second `make` from installing again; a change of the dependencies renews it.
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+demo: .venv/installed
+	rm -rf demo
+	$(BIN)/python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml --output demo
+	$(BIN)/audionet recognize demo/model.safetensors demo/clips
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv demo runs

@@ -1,0 +1,121 @@
+"""What every recipe's training shares: checkpoints, logs, resuming, and the record of the run."""
+
+import datetime
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import (
+    Callback,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ModelSummary,
+    RichProgressBar,
+)
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from audionet.version import __version__
+
+CHECKPOINTS = "checkpoints"
+
+
+class StopBetweenSteps(Callback):
+    """Let Ctrl-C take effect between two steps, so that the checkpoint then written is exact; a second one at once."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take over the signal, where this thread may."""
+        if threading.current_thread() is threading.main_thread():
+            self.previous = signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.is_asked = True
+        signal.signal(signal.SIGINT, self.previous)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Stop if asked."""
+        if self.is_asked:
+            raise KeyboardInterrupt
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the signal back."""
+        if hasattr(self, "previous"):
+            signal.signal(signal.SIGINT, self.previous)
+
+
+def fit_and_test(
+    task: LightningModule,
+    data: LightningDataModule,
+    *,
+    output: Path,
+    monitor: str | None,
+    resume: bool = False,
+    ema_decay: float | None = None,
+    callbacks: Sequence[Callback] = (),
+    trainer: dict[str, Any] | None = None,
+) -> Trainer:
+    """Train, keep the best and the last checkpoint, and test the best.
+
+    Args:
+        task: What to train.
+        data: What on.
+        output: Folder for checkpoints, ``metrics.csv`` and TensorBoard's logs.
+        monitor: The logged quantity whose maximum is the best; None: the last weights are tested.
+        resume: Go on from the last checkpoint in ``output``, if there is one.
+        ema_decay: Decay of an exponential moving average of the weights, which is then what is validated, tested and
+            left in ``task``; None for none.
+        callbacks: Further callbacks.
+        trainer: Further arguments of `lightning.Trainer`.
+
+    Returns:
+        The trainer; ``task`` holds the tested weights.
+
+    Raises:
+        ValueError: If ``output`` holds a run already and ``resume`` is not asked for.
+    """
+    last = output / CHECKPOINTS / "last.ckpt"
+    if last.exists() and not resume:
+        raise ValueError(f"{output} already holds a run: go on with it (--resume true) or choose another --output")
+    keep_last = ModelCheckpoint(last.parent, "last", save_on_exception=True, enable_version_counter=False)
+    added: list[Callback] = [*callbacks, StopBetweenSteps(), keep_last, LearningRateMonitor("step"), ModelSummary()]
+    if monitor is not None:
+        added.append(ModelCheckpoint(last.parent, "best", monitor, mode="max", enable_version_counter=False))
+    arguments = dict(trainer or {})
+    if arguments.get("enable_progress_bar") is not False:
+        added.append(RichProgressBar())
+    if ema_decay is not None:
+        added.append(EMAWeightAveraging(decay=ema_decay))
+    fitted = Trainer(
+        **arguments,
+        logger=[CSVLogger(output, "", ""), TensorBoardLogger(output, "", "tensorboard")],
+        callbacks=added,
+        default_root_dir=output,
+        use_distributed_sampler=False,  # the data module deals the batches to the processes
+    )
+    fitted.fit(task, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    tested = last if monitor is None else last.with_name("best.ckpt")
+    fitted.test(task, data, ckpt_path=str(tested), weights_only=True, verbose=False)
+    return fitted
+
+
+def training_record(*, data: str, seed: int, command: str, seconds: float, **results: Any) -> dict[str, Any]:
+    """Say how a model was made, for its bundle and its report: plain JSON values."""
+    versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
+    return {
+        "data": data,
+        **results,
+        "seed": seed,
+        "command": command,
+        "date": datetime.date.today().isoformat(),
+        "training_seconds": round(seconds),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }

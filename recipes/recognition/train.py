@@ -1,0 +1,134 @@
+"""Train a recogniser of single words: a preset says what on, the flags change any value of it.
+
+    python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml
+    python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml \
+        --data.card null --data.root my_words --trainer.max_epochs 50
+
+Leaves in --output: the bundle (model.safetensors), the report (report.html), checkpoints and logs.
+"""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+from jsonargparse import ArgumentParser, Namespace
+
+import audionet
+from audionet import bundle, features, metrics, models, report
+from audionet.augment import Augment, SpecAugment
+from audionet.datasets.datamodule import ClipDataModule
+from audionet.tasks import Recognition, fit_and_test, training_record
+
+
+def make_parser() -> ArgumentParser:
+    """Describe every value that a preset or a flag can set."""
+    parser = ArgumentParser(description="Train a recogniser of single words.")
+    parser.add_argument("--config", action="config", help="preset: a YAML file of values")
+    parser.add_argument("--output", type=str, default="runs/recognition", help="folder for all that the run leaves")
+    parser.add_argument("--resume", type=bool, default=False, help="go on from the output folder's last checkpoint")
+    parser.add_argument("--seed", type=int, default=0, help="decides weights, order and augmentation")
+    parser.add_argument("--compile", type=bool, default=False, help="compile the network with torch.compile")
+    parser.add_argument("--ema_decay", type=float | None, default=None, help="average the weights with this decay")
+    parser.add_argument("--features", type=dict[str, Any], default={"name": "LogMel"}, help="front-end and arguments")
+    parser.add_argument("--model", type=dict[str, Any], default={"name": "bcresnet"}, help="network and arguments")
+    parser.add_argument("--augment", type=dict[str, dict[str, Any]], default={}, help="waveform augmentations")
+    parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
+    parser.add_argument("--spec_augment", type=dict[str, Any] | None, default=None, help="masks on the spectrogram")
+    parser.add_class_arguments(ClipDataModule, "data", skip={"seed"})
+    made_here = {"features", "model", "labels", "augment", "spec_augment", "seed"}
+    parser.add_class_arguments(Recognition, "task", skip=made_here)
+    set_by_us = {"logger", "callbacks", "default_root_dir", "use_distributed_sampler"}
+    parser.add_class_arguments(lightning.Trainer, "trainer", skip=set_by_us)
+    return parser
+
+
+def split_name(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Part {"name": ..., **arguments} into its name and its arguments."""
+    return described["name"], {key: value for key, value in described.items() if key != "name"}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, test, and leave the bundle and the report."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    config: Namespace = make_parser().parse_args(arguments)
+    output = Path(config.output)
+    start = time.perf_counter()
+
+    data = ClipDataModule(**config.data, seed=config.seed)
+    lightning.seed_everything(config.seed, verbose=False)
+    features_name, features_arguments = split_name({**config.features, "sample_rate": data.sample_rate})
+    model_name, model_arguments = split_name({**config.model, "n_classes": len(data.labels)})
+    model = models.create(model_name, **model_arguments)
+    if config.compile:
+        model.compile()
+    task = Recognition(
+        features=features.create(features_name, **features_arguments),
+        model=model,
+        labels=data.labels,
+        augment=Augment(config.augment, sample_rate=data.sample_rate, background=data.background, p=config.augment_p),
+        spec_augment=None if config.spec_augment is None else SpecAugment(**config.spec_augment),
+        seed=config.seed,
+        **config.task,
+    )
+
+    trainer = fit_and_test(
+        task,
+        data,
+        output=output,
+        monitor="validation_accuracy" if data.has_validation else None,
+        resume=config.resume,
+        ema_decay=config.ema_decay,
+        trainer=config.trainer.as_dict(),
+    )
+    if not trainer.is_global_zero:
+        return
+
+    confusion = task.confusion.numpy()
+    record = training_record(
+        data=data.card.title,
+        accuracy=round(metrics.accuracy(confusion), 4),
+        test_clips=int(confusion.sum()),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        seed=config.seed,
+        command=shlex.join(["python", "recipes/recognition/train.py", *arguments]),
+        seconds=time.perf_counter() - start,
+    )
+    path = output / "model.safetensors"
+    bundle.save(
+        path,
+        task="recognition",
+        model=model,
+        model_name=model_name,
+        model_arguments=model_arguments,
+        features=task.features,
+        features_name=features_name,
+        features_arguments=features_arguments,
+        sample_rate=data.sample_rate,
+        clip_length=data.clip_length,
+        labels=data.labels,
+        training=record,
+    )
+    recognizer = audionet.load(path)  # what is reported is what the bundle says of files
+    files = data.export_clips("test", output / "clips", per_label=1)
+    page = report.write(
+        output,
+        title=f"Recognition: {data.card.title}",
+        facts={name.replace("_", " "): str(value) for name, value in record.items() if name != "accuracy"},
+        labels=data.labels,
+        confusion=confusion,
+        history=output / "metrics.csv",
+        clips=[report.ReportClip(file, truth, recognizer.recognize_file(file, top_k=3)) for file, truth in files],
+    )
+    print(f"test accuracy {record['accuracy']:.1%} on {record['test_clips']} clips")
+    print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
+    print(f"report  {page}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,324 @@
+"""Front-ends equal torchaudio's and librosa's, take any leading shape, differentiate, and refuse bad input."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torchaudio import transforms
+
+from audionet import features
+from audionet.features import MFCC, LogMel, MelSpectrogram, Spectrogram
+from audionet.features.functional import log_compress, mel_matrix
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+SIZES = [(512, 480, 160), (512, 512, 128), (400, 400, 160), (600, 401, 77)]  # n_fft, win_length, hop_length
+ODD_SIZES = [(501, 375, 125), (481, 481, 160)]
+N_MELS = 24
+TINY: dict[str, Any] = {"sample_rate": 16_000, "n_fft": 16, "win_length": 12, "hop_length": 5, "n_mels": 3}
+FRONT_ENDS = [Spectrogram(), Spectrogram(power=1), Spectrogram(power=None), MelSpectrogram(), LogMel(), MFCC()]
+FRONT_ENDS += [LogMel(scale="db", top_db=40), LogMel(subtract_mean=True), LogMel(center=False, pad_mode="constant")]
+
+
+@pytest.fixture(params=["noise", "impulse", "sine", "recording"])
+def waveform(request):
+    """(time,) float32, between 3,000 and 4,000 samples."""
+    if request.param == "noise":
+        return 0.1 * torch.randn(4000, generator=torch.Generator().manual_seed(0))
+    if request.param == "impulse":
+        return torch.eye(4000)[1234]
+    if request.param == "sine":
+        return 0.5 * torch.sin(2 * torch.pi * 0.0617 * torch.arange(3999))
+    path = DATA / "fsdd" / "recordings" / "7_jackson_0.wav"
+    if not path.exists():
+        pytest.skip(f"needs the real recording {path}")
+    return torch.from_numpy(soundfile.read(path, dtype="float32")[0][:4000])
+
+
+@pytest.fixture
+def float64():
+    """Build front-ends in float64.
+
+    For logarithms: in a band 80 dB under the loudest, float32 has four digits left, whoever computes it.
+    """
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def assert_close(actual, expected, tolerance=1e-5):
+    """Equal shape, and a difference within ``tolerance`` of the largest expected magnitude."""
+    expected = torch.as_tensor(expected)
+    assert actual.shape == expected.shape
+    assert expected.abs().max() > 0
+    error = float((actual - expected).abs().max() / expected.abs().max())
+    assert error <= tolerance, f"relative error {error:.2g}"
+
+
+def librosa_mel(waveform, sizes, *, sample_rate=16_000, mel_scale="htk", norm=None, power=2.0, center=True):
+    n_fft, win_length, hop_length = sizes
+    return librosa.feature.melspectrogram(
+        y=waveform.numpy(),
+        sr=sample_rate,
+        n_fft=n_fft,
+        win_length=win_length,
+        hop_length=hop_length,
+        n_mels=N_MELS,
+        htk=mel_scale == "htk",
+        norm=norm,
+        power=power,
+        center=center,
+        pad_mode="constant",
+    )
+
+
+def arguments(sizes):
+    return dict(zip(("n_fft", "win_length", "hop_length"), sizes, strict=True))
+
+
+@pytest.mark.parametrize("sizes", SIZES + ODD_SIZES)
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("power", [1.0, 2.0, None])
+def test_spectrogram_equals_torchaudio(waveform, sizes, center, power):
+    for pad_mode in ("reflect", "constant"):
+        options = {**arguments(sizes), "power": power, "center": center, "pad_mode": pad_mode}
+        assert_close(Spectrogram(**options)(waveform), transforms.Spectrogram(**options)(waveform))
+
+
+@pytest.mark.parametrize("sizes", SIZES + ODD_SIZES)
+@pytest.mark.parametrize("center", [True, False])
+def test_spectrogram_equals_librosa(waveform, sizes, center):
+    expected = librosa.stft(waveform.numpy(), **arguments(sizes), center=center, pad_mode="constant")
+    for power in (1.0, 2.0, None):
+        front_end = Spectrogram(**arguments(sizes), power=power, center=center, pad_mode="constant")
+        assert_close(front_end(waveform), expected if power is None else np.abs(expected) ** power)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("mel_scale", ["htk", "slaney"])
+@pytest.mark.parametrize("norm", [None, "slaney"])
+def test_mel_spectrogram_equals_torchaudio(waveform, sizes, mel_scale, norm):
+    # Not for odd n_fft and sample rates: there torchaudio misplaces the frequencies of the bins, see the next test.
+    for sample_rate, f_min, f_max, power in ((16_000, 0.0, None, 2.0), (22_050, 60.0, 7600.0, 1.0)):
+        options = {**arguments(sizes), "sample_rate": sample_rate, "f_min": f_min, "f_max": f_max, "power": power}
+        options |= {"n_mels": N_MELS, "mel_scale": mel_scale, "norm": norm}
+        assert_close(MelSpectrogram(**options)(waveform), transforms.MelSpectrogram(**options)(waveform))
+
+
+@pytest.mark.parametrize("sizes", [*SIZES, *ODD_SIZES])
+@pytest.mark.parametrize("sample_rate", [16_000, 11_025])
+def test_mel_spectrogram_equals_librosa(waveform, sizes, sample_rate):
+    for mel_scale, norm, power, center in (
+        ("htk", None, 2.0, True),
+        ("htk", "slaney", 1.0, False),
+        ("slaney", None, 2.0, False),
+        ("slaney", "slaney", 2.0, True),
+    ):
+        options = {"mel_scale": mel_scale, "norm": norm, "power": power, "center": center, "sample_rate": sample_rate}
+        front_end = MelSpectrogram(**arguments(sizes), **options, n_mels=N_MELS, pad_mode="constant")
+        assert_close(front_end(waveform), librosa_mel(waveform, sizes, **options))
+
+
+@pytest.mark.parametrize("top_db", [None, 80.0, 30.0])
+def test_decibels_equal_librosa(float64, waveform, top_db):
+    waveform = waveform.double()
+    front_end = LogMel(scale="db", offset=1e-10, top_db=top_db, n_mels=N_MELS, pad_mode="constant")
+    expected = librosa.power_to_db(librosa_mel(waveform, SIZES[0]), ref=1.0, amin=1e-10, top_db=top_db)
+    assert_close(front_end(waveform), expected)
+
+
+def test_logarithm_equals_numpy(float64, waveform):
+    waveform = waveform.double()
+    mel = librosa_mel(waveform, SIZES[0])
+    for offset in (1e-6, 1e-3):
+        assert_close(LogMel(offset=offset, n_mels=N_MELS, pad_mode="constant")(waveform), np.log(mel + offset))
+
+
+@pytest.mark.parametrize("mel_scale", ["htk", "slaney"])
+@pytest.mark.parametrize("norm", [None, "slaney"])
+@pytest.mark.parametrize("top_db", [None, 80.0])
+def test_mfcc_equals_librosa(float64, waveform, mel_scale, norm, top_db):
+    waveform = waveform.double()
+    mel = librosa_mel(waveform, SIZES[0], mel_scale=mel_scale, norm=norm)
+    expected = librosa.feature.mfcc(S=librosa.power_to_db(mel, amin=1e-10, top_db=top_db), n_mfcc=13)
+    options = {"mel_scale": mel_scale, "norm": norm, "top_db": top_db, "pad_mode": "constant"}
+    assert_close(MFCC(n_mfcc=13, n_mels=N_MELS, **options)(waveform), expected)
+
+
+@pytest.mark.parametrize("n_mfcc", [13, 24])
+def test_mfcc_equals_torchaudio(float64, waveform, n_mfcc):
+    waveform = waveform.double()
+    mel = {"n_fft": 512, "win_length": 480, "hop_length": 160, "n_mels": N_MELS}
+    theirs = transforms.MFCC(16_000, n_mfcc, melkwargs=mel)
+    assert_close(MFCC(n_mfcc=n_mfcc, n_mels=N_MELS)(waveform), theirs(waveform))
+    theirs = transforms.MFCC(16_000, n_mfcc, log_mels=True, melkwargs=mel)
+    assert_close(MFCC(n_mfcc=n_mfcc, n_mels=N_MELS, scale="log", offset=1e-6)(waveform), theirs(waveform))
+
+
+def test_the_defaults_are_the_front_end_of_bcresnet(float64, waveform):
+    waveform = waveform.double()
+    mel = transforms.MelSpectrogram(16_000, n_fft=512, win_length=480, hop_length=160, n_mels=40)
+    assert_close(LogMel()(waveform), (mel(waveform) + 1e-6).log())
+    assert LogMel()(torch.zeros(16_000)).shape == (40, 101)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+def test_float32_is_float64_rounded(waveform, front_end):
+    # Looser than 1e-5 on a logarithm: see the fixture `float64`.
+    is_log = isinstance(front_end, LogMel | MFCC)
+    result, exact = front_end(waveform), copy.deepcopy(front_end).double()(waveform.double())
+    assert exact.dtype == (torch.complex128 if exact.is_complex() else torch.float64)
+    assert result.dtype == (torch.complex64 if exact.is_complex() else torch.float32)
+    assert_close(result, exact, 1e-3 if is_log else 1e-5)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+def test_a_batch_equals_one_by_one_in_any_shape(front_end):
+    levels = torch.tensor([1.0, 1e-3, 0.0, 0.3, 10.0, 1e-2]).view(2, 3, 1, 1)  # what one clip does to another shows
+    batch = levels * torch.randn(2, 3, 1, 2000, generator=torch.Generator().manual_seed(1))
+    before = batch.clone()
+    result = front_end(batch)
+    assert torch.equal(batch, before)
+    assert result.shape[:3] == (2, 3, 1)
+    for index in np.ndindex(2, 3):
+        alone = front_end(batch[index][0])
+        assert alone.ndim == 2
+        torch.testing.assert_close(result[index][0], alone, rtol=1e-5, atol=1e-5 * max(float(alone.abs().max()), 1e-9))
+        torch.testing.assert_close(front_end(batch[index]), result[index], rtol=1e-5, atol=1e-5)
+
+
+def test_a_view_that_is_not_contiguous_is_read_right():
+    batch = torch.randn(2000, 4, generator=torch.Generator().manual_seed(2)).T
+    assert not batch.is_contiguous()
+    assert torch.equal(LogMel()(batch), LogMel()(batch.contiguous()))
+
+
+@pytest.mark.parametrize(("center", "pad_mode", "shortest"), [(True, "reflect", 257), (True, "constant", 1)])
+def test_number_of_frames(center, pad_mode, shortest):
+    front_end = Spectrogram(center=center, pad_mode=pad_mode)
+    for time in (shortest, 480, 799, 800, 801, 16_000):
+        assert front_end(torch.ones(time)).shape == (257, 1 + time // 160)
+    with pytest.raises(ValueError, match=rf"\({shortest - 1},\).*at least {shortest} samples"):
+        front_end(torch.ones(shortest - 1))
+
+
+def test_number_of_frames_when_not_centred():
+    front_end = Spectrogram(center=False)
+    for time, n_frames in ((512, 1), (671, 1), (672, 2), (16_000, 97)):
+        assert front_end(torch.ones(3, time)).shape == (3, 257, n_frames)
+    with pytest.raises(ValueError, match=r"\(3, 511\).*at least 512 samples"):
+        front_end(torch.ones(3, 511))
+
+
+@pytest.mark.parametrize(
+    "front_end",
+    [
+        LogMel(**TINY),
+        LogMel(**TINY, subtract_mean=True, center=False),
+        LogMel(**TINY, scale="db", top_db=20.0, pad_mode="constant"),
+        MFCC(n_mfcc=2, **TINY),
+        MelSpectrogram(**TINY, power=1.0),
+        Spectrogram(n_fft=16, win_length=12, hop_length=5, power=None),
+        Spectrogram(n_fft=15, win_length=12, hop_length=5, power=1.0),
+    ],
+    ids=str,
+)
+def test_gradients(front_end):
+    waveform = torch.randn(2, 33, dtype=torch.float64, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    assert torch.autograd.gradcheck(copy.deepcopy(front_end).double(), waveform)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+def test_the_gradient_of_digital_silence_is_finite(front_end):
+    waveform = torch.zeros(2000, requires_grad=True)
+    front_end(waveform).abs().sum().backward()
+    assert waveform.grad is not None and waveform.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+def test_nothing_is_saved_or_trained(front_end):
+    assert front_end.state_dict() == {}
+    assert list(front_end.parameters()) == []
+    assert "window" in {name.rpartition(".")[2] for name, _ in front_end.named_buffers()}
+
+
+def test_subtract_mean_removes_each_clips_own_level(waveform):
+    plain, centred = LogMel(offset=1e-12), LogMel(offset=1e-12, subtract_mean=True)
+    clips = torch.stack([waveform, 0.25 * waveform, waveform.flip(0)]).double()
+    plain, centred = plain.double()(clips), centred.double()(clips)
+    assert_close(centred[2], plain[2] - plain[2].mean(), 1e-12)
+    assert_close(centred.mean((-2, -1)) + 1, torch.ones(3, dtype=torch.float64))
+    if 1e-9 < librosa_mel(waveform, SIZES[0]).min():  # where the offset is nothing, the level is gone
+        assert_close(centred[1], centred[0])
+        assert (plain[0] - plain[1]).mean() == pytest.approx(2 * np.log(4), rel=1e-3)
+
+
+def test_log_compress_floors_each_clip_at_its_own_maximum():
+    power = torch.tensor([[[1.0, 1e-3, 1e-9]], [[1e-4, 1e-6, 0.0]]])
+    expected = torch.tensor([[[0.0, -30.0, -40.0]], [[-40.0, -60.0, -80.0]]])
+    assert_close(log_compress(power, scale="db", offset=1e-8, top_db=40.0), expected)
+    expected = torch.tensor([[[0.0, -30.0, -80.0]], [[-40.0, -60.0, -80.0]]])
+    assert_close(log_compress(power, scale="db", offset=1e-8), expected)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Spectrogram(win_length=513), r"win_length = 513: expected 1 to n_fft = 512"),
+        (lambda: Spectrogram(win_length=0), r"win_length = 0: expected 1 to n_fft"),
+        (lambda: Spectrogram(n_fft=256), r"win_length = 480: expected 1 to n_fft = 256"),
+        (lambda: Spectrogram(hop_length=0), r"hop_length = 0: expected at least 1"),
+        (lambda: Spectrogram(pad_mode="wrap"), r"pad_mode = 'wrap': expected 'reflect' or 'constant'"),
+        (lambda: Spectrogram(power=0), r"power = 0: expected 2"),
+        (lambda: Spectrogram(power=-1.0), r"power = -1.0: expected 2"),
+        (lambda: LogMel(power=None), r"power = None: .* expected 2"),
+        (lambda: LogMel(f_min=-1.0), r"f_min = -1.0 Hz.*expected 0 <= f_min"),
+        (lambda: LogMel(f_min=4000.0, f_max=4000.0), r"f_min = 4000.0 Hz, f_max = 4000.0 Hz: expected"),
+        (lambda: LogMel(f_max=8000.5), r"f_max = 8000.5 Hz: .*<= 8000 Hz, half the sample rate \(16000 Hz\)"),
+        (lambda: MelSpectrogram(n_mels=0), r"n_mels = 0: expected at least 1"),
+        (lambda: MelSpectrogram(n_mels=-3), r"n_mels = -3: expected at least 1"),
+        (lambda: MelSpectrogram(n_mels=128), r"mel bands \[0\] are empty: n_fft = 512 .*n_mels = 128.*raise n_fft"),
+        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale should be one of \"htk\" or \"slaney\""),
+        (lambda: MelSpectrogram(norm="area"), r"norm must be one of None or \"slaney\""),
+        (lambda: LogMel(scale="ln"), r"scale = 'ln': expected 'log' or 'db'"),
+        (lambda: MFCC(scale="dB"), r"scale = 'dB': expected 'log' or 'db'"),
+        (lambda: MFCC(n_mfcc=41), r"n_mfcc = 41: expected 1 to n_mels = 40"),
+        (lambda: MFCC(n_mfcc=0), r"n_mfcc = 0: expected 1 to n_mels"),
+        (lambda: LogMel()(torch.zeros(16_000, dtype=torch.int16)), r"torch.int16.*divide 16-bit integers by 32768"),
+        (lambda: LogMel()(torch.zeros(16_000, dtype=torch.complex64)), r"torch.complex64.*take float samples"),
+        (lambda: LogMel()(torch.tensor(0.5)), r"shape \(\).*at least 257 samples.*pad it"),
+        (
+            lambda: LogMel()(torch.zeros(16_000, dtype=torch.float64)),
+            r"torch.float64, the front-end torch.float32: con",
+        ),
+    ],
+)
+def test_bad_input_is_refused_with_its_reason(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+@pytest.mark.filterwarnings("error")
+def test_empty_bands_are_an_error_not_a_warning():
+    with pytest.raises(ValueError, match=r"are empty"):
+        mel_matrix(sample_rate=8000, n_fft=256, n_mels=160, f_min=0.0, f_max=4000.0, mel_scale="htk", norm=None)
+
+
+def test_create():
+    for name in ("Spectrogram", "MelSpectrogram", "LogMel", "MFCC"):
+        front_end = features.create(name, n_fft=1024)
+        assert type(front_end) is getattr(features, name)
+        assert front_end(torch.ones(2048)).ndim == 2
+    assert features.create("LogMel", n_mels=20)(torch.ones(2048)).shape == (20, 13)
+    with pytest.raises(
+        ValueError, match=r"unknown front-end 'logmel'; known: Spectrogram, MelSpectrogram, LogMel, MFCC"
+    ):
+        features.create("logmel")
+    with pytest.raises(ValueError, match=r"front-end LogMel: .*'n_mel'"):
+        features.create("LogMel", n_mel=40)
+    with pytest.raises(ValueError, match=r"n_mfcc = 99"):
+        features.create("MFCC", n_mfcc=99)
