@@ -164,15 +164,15 @@ def test_time_shift_of_more_than_the_clip_leaves_silence():
 
 def test_speed_scales_a_sines_frequency_about_the_centre():
     speed = Speed(amount=0.2)
-    batch, time, cycles = 200, 2000, 0.05  # cycles per sample
+    batch, time, cycles = 150, 2000, 0.05  # cycles per sample
     sine = torch.sin(2 * torch.pi * cycles * torch.arange(time, dtype=torch.float64)).expand(batch, -1)
     result = speed(sine, seeded(4))
     middle = result[:, 400:1600] * torch.hann_window(1200, dtype=torch.float64)
-    spectrum = torch.fft.rfft(middle, 120_000).abs()
-    rates = spectrum.argmax(1) / 120_000 / cycles
+    spectrum = torch.fft.rfft(middle, 30_000).abs()
+    rates = spectrum.argmax(1) / 30_000 / cycles
     allowed = torch.tensor([4 / 5, 5 / 6, 6 / 7, 7 / 8, 8 / 9, 9 / 10, 1, 10 / 9, 11 / 10, 9 / 8, 8 / 7, 7 / 6, 6 / 5])
     distance, nearest = (rates[:, None] - allowed).abs().min(1)
-    assert distance.max() < 5e-4
+    assert distance.max() < 1e-3
     assert len(nearest.unique()) == len(allowed)
     torch.testing.assert_close(
         result[:, 500:1500].square().mean(1), torch.full((batch,), 0.5).double(), rtol=0.02, atol=0
@@ -591,6 +591,7 @@ def test_mixup_follows_its_seed():
     first, second, third = (mixup(waveform, targets, alpha=0.5, p=0.7, generator=seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
     assert not torch.equal(first[0], third[0])
+    assert (first[1].diagonal() != third[1].diagonal()).sum() > 5, "the shares follow the seed too"
     assert torch.equal(waveform, before) and torch.equal(targets, torch.eye(16))
     assert global_random_state() == state
 

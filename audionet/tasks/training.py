@@ -103,7 +103,9 @@ def fit_and_test(
     )
     fitted.fit(task, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     tested = last if monitor is None else last.with_name("best.ckpt")
-    fitted.test(task, data, ckpt_path=str(tested), weights_only=True, verbose=False)
+    # Not by `ckpt_path`: there the averaging callback would put back the weights that it averages.
+    task.load_state_dict(torch.load(tested, map_location="cpu", weights_only=True)["state_dict"])
+    fitted.test(task, data, verbose=False)
     return fitted
 
 
