@@ -202,7 +202,8 @@ class BackgroundNoise(nn.Module):
         self.background = self.background.to(waveform.device)
         start = torch.randint(len(self.background) - time + 1, (batch,), generator=generator)
         noise = to_float(self.background.unfold(0, time, 1)[start.to(waveform.device)]).to(waveform.dtype)
-        sounding = (waveform != 0).sum(-1)
+        # A filter leaves a little everywhere, so what sounds is what lies within 60 dB of the peak.
+        sounding = (waveform.abs() > 1e-3 * waveform.abs().amax(-1, keepdim=True)).sum(-1)
         if self.max_amplitude is not None:
             scale = uniform(batch, 0, self.max_amplitude, waveform, generator)
         else:
@@ -230,7 +231,8 @@ class Augment(nn.Module):
     """A chain of waveform augmentations, each applied to a clip with its own probability, in the order given.
 
     Args:
-        augmentations: Name (a key of ``WAVEFORM_AUGMENTATIONS``) to its arguments, with ``p`` its probability.
+        augmentations: Name (a key of ``WAVEFORM_AUGMENTATIONS``) to its arguments, with ``p`` its probability; None in
+            place of the arguments leaves it out.
         sample_rate: In hertz, for those that need it.
         background: (time,), int16 or float, for ``noise``.
         p: Probability that a clip goes through the chain at all; clips of digital silence always do.
@@ -244,7 +246,7 @@ class Augment(nn.Module):
 
     def __init__(
         self,
-        augmentations: dict[str, dict[str, Any]],
+        augmentations: dict[str, dict[str, Any] | None],
         *,
         sample_rate: int,
         background: Tensor,
@@ -257,7 +259,11 @@ class Augment(nn.Module):
         for name, given in augmentations.items():
             if name not in WAVEFORM_AUGMENTATIONS:
                 raise ValueError(f"unknown augmentation {name!r}; known: {', '.join(WAVEFORM_AUGMENTATIONS)}")
+            if given is None:
+                continue
             arguments = dict(given)
+            if not 0 <= arguments.get("p", 1.0) <= 1:
+                raise ValueError(f"augmentation {name}: p = {arguments['p']}: expected a probability, 0 to 1")
             if name == "noise":  # keeps its p, because silence gets noise whatever it is
                 arguments["background"], probability = background, 1.0
             else:

@@ -18,7 +18,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 import audionet
 from audionet import bundle, features, metrics, models, report
-from audionet.augment import Augment, SpecAugment
+from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment
 from audionet.datasets.datamodule import ClipDataModule
 from audionet.tasks import Recognition, fit_and_test, training_record
 
@@ -34,7 +34,8 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--ema_decay", type=float | None, default=None, help="average the weights with this decay")
     parser.add_argument("--features", type=dict[str, Any], default={"name": "LogMel"}, help="front-end and arguments")
     parser.add_argument("--model", type=dict[str, Any], default={"name": "bcresnet"}, help="network and arguments")
-    parser.add_argument("--augment", type=dict[str, dict[str, Any]], default={}, help="waveform augmentations")
+    for name in WAVEFORM_AUGMENTATIONS:
+        parser.add_argument(f"--augment.{name}", type=dict[str, Any] | None, default=None, help="its arguments, and p")
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
     parser.add_argument("--spec_augment", type=dict[str, Any] | None, default=None, help="masks on the spectrogram")
     parser.add_class_arguments(ClipDataModule, "data", skip={"seed"})
@@ -68,7 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
         features=features.create(features_name, **features_arguments),
         model=model,
         labels=data.labels,
-        augment=Augment(config.augment, sample_rate=data.sample_rate, background=data.background, p=config.augment_p),
+        augment=Augment(
+            config.augment.as_dict(), sample_rate=data.sample_rate, background=data.background, p=config.augment_p
+        ),
         spec_augment=None if config.spec_augment is None else SpecAugment(**config.spec_augment),
         seed=config.seed,
         **config.task,

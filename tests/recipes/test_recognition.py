@@ -1,0 +1,124 @@
+"""The recognition recipe as a user runs it: every preset, a run from end to end, and wrong inputs."""
+
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+import audionet
+from audionet import features, models
+from audionet.augment import Augment, SpecAugment
+from audionet.datasets import read_card
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "recognition"
+PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
+
+
+def load_recipe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("recognition_train", RECIPE / "train.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(*arguments: object, cwd: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(RECIPE / "train.py"), *map(str, arguments)]
+    environment = os.environ | {"AUDIONET_CACHE": str(cache), "COLUMNS": "200"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280)
+
+
+def test_the_presets_are_those_the_documents_name() -> None:
+    names = {preset.stem for preset in PRESETS}
+    assert names == {"smoke", "words", "fsdd", "speech_commands_v2_12", "speech_commands_v2_35"}
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
+    config = load_recipe().make_parser().parse_args(["--config", str(preset)])
+    read_card(config.data.card)
+    rate = config.data.sample_rate
+    described = dict(config.features)
+    front_end = features.create(described.pop("name"), **described, sample_rate=rate)
+    described = dict(config.model)
+    model = models.create(described.pop("name"), **described, n_classes=12).eval()
+    generator = torch.Generator().manual_seed(0)
+    augment = Augment(config.augment.as_dict(), sample_rate=rate, background=torch.randn(2 * rate), p=config.augment_p)
+    waveform = augment(torch.randn(3, round(rate * config.data.clip_seconds)).clamp(-1, 1) / 4, generator)
+    spectrogram = front_end(waveform)[:, None]
+    if config.spec_augment is not None:
+        spectrogram = SpecAugment(**config.spec_augment)(spectrogram, generator)
+    assert model(spectrogram).shape == (3, 12)
+
+
+def test_flags_change_single_values_of_a_preset() -> None:
+    arguments = ["--config", str(RECIPE / "presets" / "words.yaml"), "--augment.gain.max_db=3", "--augment.reverb=null"]
+    config = load_recipe().make_parser().parse_args([*arguments, "--trainer.strategy=ddp", "--trainer.num_nodes=2"])
+    assert config.augment["gain"] == {"min_db": -12, "max_db": 3}
+    assert config.augment["reverb"] is None and config.augment["noise"]["p"] == 0.8
+    assert config.trainer.strategy == "ddp" and config.trainer.num_nodes == 2
+
+
+def test_the_smoke_preset_from_end_to_end(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    cache = tmp_path / "cache"
+    smoke = RECIPE / "presets" / "smoke.yaml"
+    done = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
+    assert done.returncode == 0, done.stderr[-3000:]
+    output = tmp_path / "out"
+    assert "test accuracy" in done.stdout and "report" in done.stdout
+    made = {"model.safetensors", "report.html", "confusion.png", "curves.png", "metrics.csv", "checkpoints", "clips"}
+    assert made <= {path.name for path in output.iterdir()}
+
+    recognizer = audionet.load(output / "model.safetensors")
+    clips = sorted((output / "clips").iterdir())
+    assert len(clips) == 12
+    assert len(recognizer.recognize_file(clips[0])) == 12
+    with (output / "metrics.csv").open() as stream:
+        accuracy = [row["test_accuracy"] for row in csv.DictReader(stream) if row["test_accuracy"]]
+    assert len(accuracy) == 1 and f"{float(accuracy[0]):.1%}" in done.stdout
+    assert "smoke.yaml" in recognizer.bundle.training["command"]
+
+    again = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
+    assert again.returncode == 1 and "already holds a run" in again.stderr and "Traceback" not in again.stderr
+
+    longer = ["--resume", "true", "--trainer.max_epochs", "2"]
+    resumed = run("--config", smoke, "--output", "out", *longer, cwd=tmp_path, cache=cache)
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data.card", "no_such"], "no_such"),
+        (["--data.card", "null", "--data.root", "nowhere"], "nowhere"),
+        (["--model.name", "lenet5"], "unknown model 'lenet5'; known: bcresnet"),
+        (["--augment.echo.p", "1"], "augment.echo"),
+        (["--features.n_mel", "3"], "front-end LogMel"),
+        (["--data.batch_size", "many"], "data.batch_size"),
+        (["--trainer.epochs", "3"], "epochs"),
+    ],
+)
+def test_wrong_settings_get_one_clear_message(
+    tone_folder: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = load_recipe()
+    given = [
+        "--data.card",
+        "null",
+        "--data.root",
+        str(tone_folder),
+        "--data.sample_rate",
+        "8000",
+        "--data.batch_size",
+        "16",
+    ]
+    with pytest.raises((ValueError, SystemExit)) as caught:
+        recipe.main([*given, "--output", str(tmp_path / "out"), *arguments])
+    assert message in f"{caught.value} {capsys.readouterr().err}"
