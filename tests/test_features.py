@@ -21,7 +21,7 @@ ODD_SIZES = [(501, 375, 125), (481, 481, 160)]
 N_MELS = 24
 TINY: dict[str, Any] = {"sample_rate": 16_000, "n_fft": 16, "win_length": 12, "hop_length": 5, "n_mels": 3}
 FRONT_ENDS = [Spectrogram(), Spectrogram(power=1), Spectrogram(power=None), MelSpectrogram(), LogMel(), MFCC()]
-FRONT_ENDS += [LogMel(scale="db", top_db=40), LogMel(subtract_mean=True), LogMel(center=False, pad_mode="constant")]
+FRONT_ENDS += [LogMel(scale="db", top_db=40), LogMel(subtract_mean="clip"), LogMel(center=False, pad_mode="constant")]
 
 
 @pytest.fixture(params=["noise", "impulse", "sine", "recording"])
@@ -218,7 +218,7 @@ def test_number_of_frames_when_not_centred():
     "front_end",
     [
         LogMel(**TINY),
-        LogMel(**TINY, subtract_mean=True, center=False),
+        LogMel(**TINY, subtract_mean="band", center=False),
         LogMel(**TINY, scale="db", top_db=20.0, pad_mode="constant"),
         MFCC(n_mfcc=2, **TINY),
         MelSpectrogram(**TINY, power=1.0),
@@ -247,7 +247,7 @@ def test_nothing_is_saved_or_trained(front_end):
 
 
 def test_subtract_mean_removes_each_clips_own_level(waveform):
-    plain, centred = LogMel(offset=1e-12), LogMel(offset=1e-12, subtract_mean=True)
+    plain, centred = LogMel(offset=1e-12), LogMel(offset=1e-12, subtract_mean="clip")
     clips = torch.stack([waveform, 0.25 * waveform, waveform.flip(0)]).double()
     plain, centred = plain.double()(clips), centred.double()(clips)
     assert_close(centred[2], plain[2] - plain[2].mean(), 1e-12)
@@ -255,6 +255,15 @@ def test_subtract_mean_removes_each_clips_own_level(waveform):
     if 1e-9 < librosa_mel(waveform, SIZES[0]).min():  # where the offset is nothing, the level is gone
         assert_close(centred[1], centred[0])
         assert (plain[0] - plain[1]).mean() == pytest.approx(2 * np.log(4), rel=1e-3)
+
+
+def test_subtract_mean_by_band_removes_a_microphones_response(waveform):
+    plain, centred = LogMel(offset=1e-12), LogMel(offset=1e-12, subtract_mean="band")
+    clip = waveform.double()
+    plain, centred = plain.double()(clip), centred.double()(clip)
+    assert_close(centred, plain - plain.mean(-1, keepdim=True), 1e-12)
+    with pytest.raises(ValueError, match="subtract_mean = True: expected 'clip', 'band' or None"):
+        LogMel(subtract_mean=True)  # type: ignore[arg-type]
 
 
 def test_log_compress_floors_each_clip_at_its_own_maximum():

@@ -8,6 +8,8 @@ from torchaudio.functional import create_dct
 
 from audionet.features.functional import log_compress, mel_matrix, spectrogram
 
+MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-1,)}
+
 
 class Spectrogram(nn.Module):
     """Short-time Fourier transform with a periodic Hann window.
@@ -132,14 +134,15 @@ class LogMel(nn.Module):
         scale: "log" for ln(x + offset), "db" for 10 log10(max(x, offset)).
         offset: What keeps the logarithm finite.
         top_db: For "db", the floor below each clip's maximum, in decibels.
-        subtract_mean: Whether each clip's own mean is removed, so that its level does not matter.
+        subtract_mean: "clip" to remove each clip's own mean, so that its level does not matter; "band" to remove each
+            band's mean over the clip, so that the microphone's response does not matter either; None to keep both.
         **mel: The arguments of `MelSpectrogram`.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
 
     Raises:
-        ValueError: If ``scale`` is unknown.
+        ValueError: If ``scale`` or ``subtract_mean`` is unknown.
     """
 
     def __init__(
@@ -148,19 +151,22 @@ class LogMel(nn.Module):
         scale: str = "log",
         offset: float = 1e-6,
         top_db: float | None = None,
-        subtract_mean: bool = False,
+        subtract_mean: str | None = None,
         **mel: Any,
     ) -> None:
         super().__init__()
         if scale not in ("log", "db"):
             raise ValueError(f"scale = {scale!r}: expected 'log' or 'db'")
+        if subtract_mean not in MEAN_AXES:
+            raise ValueError(f"subtract_mean = {subtract_mean!r}: expected 'clip', 'band' or None")
         self.mel = MelSpectrogram(**mel)
         self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Map (..., time) to (..., n_mels, frame)."""
         x = log_compress(self.mel(waveform), scale=self.scale, offset=self.offset, top_db=self.top_db)
-        return x - x.mean((-2, -1), keepdim=True) if self.subtract_mean else x
+        axes = MEAN_AXES[self.subtract_mean]
+        return x - x.mean(axes, keepdim=True) if axes else x
 
 
 class MFCC(nn.Module):

@@ -1,0 +1,1 @@
+"""What measures speed, outside the tests: `python -m benchmarks`."""

@@ -1,0 +1,100 @@
+"""How long one waits: commands, imports, the first batch, opening and building clip stores; each in a fresh process."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Figure, interleaved, peak_memory
+
+REPEATS = 7
+BUILD_REPEATS = 3
+BATCH_SIZE = 100
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def first_batch() -> dict[str, float]:
+    """From making the data module of the synthetic words to the first training batch."""
+    from audionet.datasets.datamodule import ClipDataModule
+
+    start = time.perf_counter()
+    data = ClipDataModule(card="words", batch_size=BATCH_SIZE)
+    next(iter(data.train_dataloader()))
+    return {"seconds": time.perf_counter() - start, "clips": len(data.store)}
+
+
+def open_large_store(folder: str, n_clips: int) -> dict[str, float]:
+    """Open the store of ``n_clips`` made-up clips and take a batch from it; the first time, build it."""
+    import numpy as np
+
+    from audionet.datasets.clip import Clip
+    from audionet.datasets.store import open_store
+
+    # Named as silences they need no files, and their samples are zeros: only the disk is busy while they are built.
+    names = ((f"word{row % 35}", row) for row in range(n_clips))
+    clips = [Clip(f"{label}/train/{row}", label, f"speaker{row % 2600}", "train") for label, row in names]
+    start = time.perf_counter()
+    store = open_store(
+        clips, str, folder=folder, fingerprint="made up", sample_rate=16_000, clip_length=16_000, progress=False
+    )
+    store.waveforms[np.random.default_rng(0).integers(n_clips, size=BATCH_SIZE)]
+    return {"seconds": time.perf_counter() - start, "megabytes": peak_memory(), "bytes": store.waveforms.nbytes}
+
+
+def in_new_process(function: Callable[..., dict[str, float]], *arguments: Any, cache: str) -> dict[str, float]:
+    """Call a function of this module in a fresh interpreter whose caches lie in ``cache``."""
+    call = (
+        f"import json; from benchmarks import startup; print(json.dumps(startup.{function.__name__}(*{arguments!r})))"
+    )
+    environment = {**os.environ, "AUDIONET_CACHE": cache}
+    done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
+    """Measure; ``tiny`` only sees that everything runs.
+
+    Returns:
+        What else there is to know, and the figures.
+    """
+    repeats, build_repeats = (2, 1) if tiny else (REPEATS, BUILD_REPEATS)
+    silent = partial(subprocess.run, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    commands: dict[str, Callable[[], object]] = {
+        "audionet --help": partial(silent, [str(Path(sys.executable).with_name("audionet")), "--help"]),
+        'python -c "import audionet"': partial(silent, [sys.executable, "-c", "import audionet"]),
+        "python -c pass": partial(silent, [sys.executable, "-c", "pass"]),
+    }
+    limits = {"audionet --help": 0.5, 'python -c "import audionet"': 0.3}
+    figures = [
+        Figure(f"`{name}`, whole process", "s", seconds, at_most=limits.get(name))
+        for name, seconds in interleaved(commands, repeats).items()
+    ]
+
+    with tempfile.TemporaryDirectory() as temporary:
+        caches = [f"{temporary}/{number}" for number in range(build_repeats)]
+        built = [in_new_process(first_batch, cache=cache) for cache in caches]
+        warm = [in_new_process(first_batch, cache=caches[-1]) for _ in range(repeats)]
+        n_clips = f"{built[0]['clips']:,} synthetic words"
+        figures += [
+            Figure(
+                f"building the store of {n_clips} from nothing", "s", [each["seconds"] for each in built], at_most=15
+            ),
+            Figure(f"first batch, warm store of {n_clips}", "s", [each["seconds"] for each in warm], at_most=1),
+        ]
+
+    with tempfile.TemporaryDirectory() as temporary:
+        open_large = partial(in_new_process, open_large_store, temporary, 2_000 if tiny else 100_000, cache=temporary)
+        open_large()
+        opened = [open_large() for _ in range(repeats)]
+        name = f"opening a store of {opened[0]['bytes'] // 32_000:,} clips ({opened[0]['bytes'] / 1e9:.1f} GB)"
+        figures += [
+            Figure(f"{name}, and a batch", "s", [each["seconds"] for each in opened], at_most=1),
+            Figure(f"{name}: peak resident memory", "MB", [each["megabytes"] for each in opened], at_most=300),
+        ]
+    return {"batch": f"{BATCH_SIZE} clips of 1 s at 16 kHz; a warm store's pages are in memory"}, figures
