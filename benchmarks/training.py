@@ -68,7 +68,7 @@ def whole_step(model: nn.Module, batch_size: int, n_clips: int) -> Callable[[], 
     background = torch.from_numpy(generator.integers(-8000, 8000, 300 * SAMPLE_RATE, np.int16))
     targets = generator.integers(N_CLASSES, size=n_clips)
     batches = Batches(waveforms, targets, np.arange(n_clips), batch_size=batch_size, seed=0)
-    released: dict[str, dict[str, Any]] = {"time_shift": {"seconds": 0.1}, "noise": {"max_amplitude": 0.1}}
+    released: dict[str, dict[str, Any] | None] = {"time_shift": {"seconds": 0.1}, "noise": {"max_amplitude": 0.1}}
     task = Recognition(
         features=features.create("LogMel"),
         model=model,

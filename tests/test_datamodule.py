@@ -38,6 +38,12 @@ def test_without_a_seed_all_clips_come_in_order() -> None:
     assert len(loader) == 11
 
 
+def test_a_pass_in_order_starts_anew_after_one_that_was_broken_off() -> None:
+    loader = batches(seed=None)
+    next(iter(loader))
+    assert sum(clips(loader), []) == list(range(1, 103))
+
+
 def test_labels_belong_to_their_waveforms() -> None:
     for batch in batches():
         assert (batch["label"] == 2 * batch["waveform"][:, 0]).all()

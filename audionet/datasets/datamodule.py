@@ -50,7 +50,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         order = self.indices
-        if self.seed is not None:
+        if self.seed is None:
+            self.batch = 0  # whatever an earlier pass left out: a check of the first batches, say
+        else:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
         order = order[self.rank :: self.world_size]
         for batch in range(self.batch, len(self)):

@@ -1,0 +1,391 @@
+"""What the preset speech_commands_v2_12 takes on a GPU, and whether the GPU computes what the CPU does.
+
+    python -m benchmarks.gpu [--output gpu.json]     under nine minutes; without CUDA it measures nothing and says so
+
+There are as many clips as the preset's corpus has: FSDD's (in shared/data or ../shared/data), repeated, or noise where
+there are none. It needs torch, torchaudio, lightning, torchmetrics, rich, tensorboard and yaml, but no library that
+reads sound files.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+import wave
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning
+import numpy as np
+import torch
+import yaml
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+from torchaudio.functional import resample
+
+from audionet import features, models, resources
+from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
+from audionet.tasks import Recognition, fit_and_test
+from benchmarks.measure import Figure, interleaved, machine, markdown, record
+
+PRESET = "speech_commands_v2_12"
+SAMPLE_RATE = 16_000
+LABELS = [*"0123456789", "_unknown_", "_silence_"]
+SIZES = {"train": 36_923, "validation": 4_445, "test": 4_890}
+N_EPOCHS = 4  # the first one is not counted
+
+
+class Mode(NamedTuple):
+    """How to train: the trainer's precision, float32 matrix products, torch.compile's mode (None: eager), the bar."""
+
+    precision: str = "32-true"
+    matrix_products: str = "highest"
+    compile_mode: str | None = None
+    progress_bar: bool = True
+
+
+# The most telling ones first.
+MODES = {
+    "bf16-mixed": Mode("bf16-mixed"),
+    "bf16-mixed, compiled": Mode("bf16-mixed", compile_mode="default"),
+    "float32 (torch's defaults, the preset as it is)": Mode(),
+    "TF32": Mode(matrix_products="high"),
+    "bf16-mixed, no progress bar": Mode("bf16-mixed", progress_bar=False),  # the bar waits for the GPU at every step
+    "TF32, compiled": Mode(matrix_products="high", compile_mode="default"),
+    "bf16-mixed, compiled with CUDA graphs": Mode("bf16-mixed", compile_mode="reduce-overhead"),
+}
+
+
+# ---- made-up corpus ---------------------------------------------------------------------------------------------
+
+
+def read_wav(path: Path) -> np.ndarray:
+    """Read 16-bit mono samples, (time,) int16."""
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def recordings() -> tuple[Tensor, np.ndarray, Tensor, str]:
+    """Return clips (clip, time) int16, their digits, the background (time,) int16, and where they are from."""
+    for root in (Path("shared/data"), Path("../shared/data")):
+        paths = sorted((root / "fsdd" / "recordings").glob("*.wav"))  # digit_speaker_take.wav, 8 kHz
+        noises = sorted((root / "background_noise").glob("*.wav"))
+        if paths and noises:
+            short = np.zeros((len(paths), 8_000), np.int16)
+            for row, path in zip(short, paths, strict=True):
+                samples = read_wav(path)[:8_000]
+                start = (8_000 - len(samples)) // 2
+                row[start : start + len(samples)] = samples
+            waveforms = (resample(torch.from_numpy(short) / 32_768, 8_000, SAMPLE_RATE) * 32_767).clamp(-32_768, 32_767)
+            digits = np.array([int(path.name[0]) for path in paths])
+            background = torch.from_numpy(np.concatenate([read_wav(path) for path in noises]))
+            return waveforms.to(torch.int16), digits, background, f"{len(paths)} clips of FSDD, repeated"
+    generator = Generator().manual_seed(0)
+    clips = (torch.randn(1_000, SAMPLE_RATE, generator=generator) * 3_000).to(torch.int16)
+    background = (torch.randn(60 * SAMPLE_RATE, generator=generator) * 3_000).to(torch.int16)
+    return clips, np.arange(1_000) % 10, background, "made-up noise"
+
+
+class ResidentBatches:
+    """Batches from clips that lie on the device, as `audionet.datasets.datamodule` deals them."""
+
+    def __init__(
+        self, waveforms: Tensor, targets: Tensor, indices: np.ndarray, *, batch_size: int, train: bool
+    ) -> None:
+        self.waveforms, self.targets, self.indices = waveforms, targets, indices
+        self.batch_size, self.train, self.epoch = batch_size, train, 0
+
+    def __len__(self) -> int:
+        return len(self.indices) // self.batch_size if self.train else -(-len(self.indices) // self.batch_size)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        order = np.random.default_rng((0, self.epoch)).permutation(self.indices) if self.train else self.indices
+        self.epoch += 1
+        for batch in range(len(self)):
+            chosen = torch.from_numpy(order[batch * self.batch_size : (batch + 1) * self.batch_size])
+            yield {"waveform": self.waveforms[chosen.to(self.waveforms.device)], "label": self.targets[chosen]}
+
+
+class Corpus(LightningDataModule):
+    """As many clips as the preset's corpus has, an eighth of them silences, the whole store on the device."""
+
+    def __init__(self, clips: Tensor, digits: np.ndarray, *, device: str, batch_size: int, share: float) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        sizes = [int(size * share) for size in SIZES.values()]
+        self.parts = dict(zip(SIZES, np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
+        rows = np.random.default_rng(0).integers(len(clips), size=sum(sizes))
+        targets = digits[rows]
+        targets[::8] = LABELS.index("_silence_")
+        self.targets = torch.from_numpy(targets)
+        self.waveforms = clips.to(device)[torch.from_numpy(rows).to(device)]
+        self.waveforms[::8] = 0
+
+    def batches(self, split: str) -> ResidentBatches:
+        """Return the batches of a split."""
+        is_train = split == "train"
+        return ResidentBatches(
+            self.waveforms, self.targets, self.parts[split], batch_size=self.batch_size, train=is_train
+        )
+
+    def train_dataloader(self) -> ResidentBatches:
+        """Shuffled training batches."""
+        return self.batches("train")
+
+    def val_dataloader(self) -> ResidentBatches:
+        """Validation batches in order."""
+        return self.batches("validation")
+
+    def test_dataloader(self) -> ResidentBatches:
+        """Test batches in order."""
+        return self.batches("test")
+
+
+# ---- does the device compute what the CPU does? -------------------------------------------------------------------
+
+
+def compare(clips: Tensor, background: Tensor, device: str) -> list[Figure]:
+    """Compare augmentation, front-ends and networks on the device with the CPU's, in full float32."""
+    waveform = to_float(clips[:: len(clips) // 8][:8])
+    waveform[3] = 0  # a silence
+    spectrogram = features.create("LogMel")(waveform)[:, None]
+    arguments: dict[str, dict[str, Any]] = {
+        "equalize": {"low_pass_hz": 3000},
+        "noise": {"min_snr_db": 5, "max_snr_db": 40},
+    }
+    checks: dict[str, tuple[float, Callable[[str], Tensor]]] = {}  # tolerance, and what computes on a device
+    for name in WAVEFORM_AUGMENTATIONS:
+        step = Augment({name: arguments.get(name, {})}, sample_rate=SAMPLE_RATE, background=background)
+        checks[name] = 1e-5, partial(_augmented, step, waveform)
+    checks["SpecAugment"] = 1e-5, partial(_augmented, SpecAugment(), spectrogram)
+    checks["mixup"] = 1e-5, partial(_mixed, waveform)
+    for name in features.FEATURES:
+        checks[name] = 1e-5, partial(_applied, features.create(name), waveform)
+    for name, given in (("bcresnet", {"tau": 1}), ("bcresnet", {"tau": 8}), ("tcresnet", {})):
+        model = models.create(name, n_classes=len(LABELS), dropout=0.0, **given)
+        title = " ".join([name, *(f"{key} = {value}" for key, value in given.items())])
+        checks[f"{title}, gradients"] = 1e-3, partial(_gradients, model, spectrogram)
+        checks[f"{title}, logits"] = 1e-4, partial(_applied, model, spectrogram)
+    figures = []
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        for name, (tolerance, compute) in checks.items():
+            expected, got = compute("cpu").double(), compute(device).cpu().double()
+            error = ((got - expected).norm() / expected.norm()).item()
+            figures.append(Figure(f"{device} against CPU: {name}", "relative error", [error], at_most=tolerance))
+    return figures
+
+
+def _augmented(step: nn.Module, x: Tensor, where: str) -> Tensor:
+    return step(x.to(where), Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def _applied(module: nn.Module, x: Tensor, where: str) -> Tensor:
+    return module.to(where).eval()(x.to(where))
+
+
+def _mixed(waveform: Tensor, where: str) -> Tensor:
+    targets = torch.eye(len(waveform), device=where)
+    mixed = mixup(waveform.to(where), targets, alpha=0.5, p=0.8, generator=Generator().manual_seed(1))
+    return torch.cat([each.flatten() for each in mixed])
+
+
+def _gradients(model: nn.Module, spectrogram: Tensor, where: str) -> Tensor:
+    loss = F.cross_entropy(model.to(where).train()(spectrogram.to(where)), torch.arange(8, device=where))
+    return torch.cat([each.flatten() for each in torch.autograd.grad(loss, list(model.parameters()))])
+
+
+# ---- how fast? ----------------------------------------------------------------------------------------------------
+
+
+def make_task(preset: dict[str, Any], background: Tensor) -> Recognition:
+    """Build the preset's task as recipes/recognition/train.py does."""
+    lightning.seed_everything(0, verbose=False)
+    network = dict(preset["model"])
+    return Recognition(
+        features=features.create("LogMel", sample_rate=SAMPLE_RATE),
+        model=models.create(network.pop("name"), n_classes=len(LABELS), **network),
+        labels=LABELS,
+        augment=Augment(preset["augment"], sample_rate=SAMPLE_RATE, background=background, p=preset["augment_p"]),
+        spec_augment=SpecAugment(**preset["spec_augment"]),
+        **preset["task"],
+    )
+
+
+def synchronize(device: str) -> None:
+    """Wait for the device."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+class Clock(Callback):
+    """Take the times of epochs, and the GPU's utilisation from the second epoch on; stop when the time is up."""
+
+    def __init__(self, device: str, deadline: float) -> None:
+        self.device, self.deadline = device, deadline
+        self.starts: list[float] = []
+        self.trained: list[float] = []
+        self.utilisation: list[float] = []
+        self.sampler: subprocess.Popen[str] | None = None
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Mark it."""
+        synchronize(self.device)
+        self.starts.append(time.perf_counter())
+        if len(self.starts) == 2 and self.device == "cuda":
+            query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=200"]
+            self.sampler = subprocess.Popen(query, stdout=subprocess.PIPE, text=True)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Mark the end of the training batches."""
+        if not trainer.sanity_checking:
+            synchronize(self.device)
+            self.trained.append(time.perf_counter() - self.starts[-1])
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if the time is up and an epoch has been counted."""
+        trainer.should_stop = len(self.starts) > 1 and time.perf_counter() > self.deadline
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Mark the end of the last epoch."""
+        self.starts.append(time.perf_counter())
+        if self.sampler is not None:
+            self.sampler.terminate()
+            self.utilisation = [float(line) for line in self.sampler.communicate()[0].split() if line.isdigit()]
+
+
+def train(
+    mode: Mode, preset: dict[str, Any], corpus: Corpus, background: Tensor, device: str, deadline: float
+) -> Clock:
+    """Train a few epochs just as the recipe does, with its checkpoints, logs, validation and test."""
+    torch.set_float32_matmul_precision(mode.matrix_products)
+    torch.compiler.reset()
+    task = make_task(preset, background)
+    if mode.compile_mode is not None:
+        # One graph for each batch size: with a dynamic one, inductor fails on this network (torch 2.14, CPU).
+        task.model.compile(mode=mode.compile_mode, dynamic=False)
+    clock = Clock(device, deadline)
+    settings = {
+        "accelerator": "cpu" if device == "cpu" else "gpu",
+        "devices": 1,
+        "max_epochs": N_EPOCHS,
+        "precision": mode.precision,
+        "enable_progress_bar": mode.progress_bar,
+    }
+    with tempfile.TemporaryDirectory() as output:
+        fit_and_test(
+            task, corpus, output=Path(output), monitor="validation_accuracy", callbacks=[clock], trainer=settings
+        )
+    torch.set_float32_matmul_precision("highest")
+    return clock
+
+
+def speed(mode: str, clock: Clock, corpus: Corpus, n_epochs: int) -> list[Figure]:
+    """Turn a training's times into figures, leaving the first epoch out."""
+    clips = len(corpus.batches("train")) * corpus.batch_size
+    epochs = np.diff(clock.starts)
+    figures = [
+        Figure(f"{mode}: training", "clips/s", [clips / seconds for seconds in clock.trained[1:]]),
+        Figure(f"{mode}: first epoch, with start and validation", "s", [float(epochs[0])]),
+        Figure(f"{mode}: each later epoch, with validation and checkpoints", "s", epochs[1:].tolist()),
+        Figure(f"{mode}: {n_epochs} epochs", "min", (epochs[1:] * n_epochs / 60).tolist(), at_most=10),
+    ]
+    if clock.utilisation:
+        figures.append(Figure(f"{mode}: GPU utilisation (nvidia-smi)", "%", clock.utilisation))
+    return figures
+
+
+def parts(preset: dict[str, Any], corpus: Corpus, background: Tensor, device: str, repeats: int) -> list[Figure]:
+    """Time the parts of a training step without a trainer in bf16, waiting for the device after each."""
+    task = make_task(preset, background).to(device)
+    optimizer = torch.optim.SGD(task.model.parameters(), 0.01, momentum=task.momentum, weight_decay=task.weight_decay)
+    generator = Generator().manual_seed(0)
+    batches = corpus.batches("train")
+    batch = next(iter(batches))
+    targets = batch["label"].to(device)
+    waveform = to_float(batch["waveform"])
+    assert task.augment is not None and task.spec_augment is not None
+    augment, masks = task.augment, task.spec_augment
+    spectrogram = task.features(waveform[:, None])
+
+    def forward_backward() -> None:
+        task.model.zero_grad()
+        with torch.autocast(device, torch.bfloat16):
+            logits = task.model(spectrogram)
+        F.cross_entropy(logits.float(), targets).backward()
+
+    work: dict[str, Callable[[], object]] = {
+        "gather": lambda: next(iter(batches)),
+        "waveform augmentation": lambda: augment(waveform, generator),
+        "front-end": lambda: task.features(waveform[:, None]),
+        "masks": lambda: masks(spectrogram, generator),
+        "forward + backward": forward_backward,
+        "optimiser": optimizer.step,
+    }
+    # The gather draws the epoch's order each time, so that its figure is an upper bound.
+    timed = {name: partial(_and_wait, call, device) for name, call in work.items()}
+    seconds = interleaved(timed, repeats, warm_up=3)
+    return [Figure(f"bf16 step: {name}", "ms", [1e3 * value for value in values]) for name, values in seconds.items()]
+
+
+def _and_wait(call: Callable[[], object], device: str) -> None:
+    call()
+    synchronize(device)
+
+
+def main() -> None:
+    """Compare, then time as many modes as fit."""
+    place = Path(os.environ["OUT"]) / "gpu.json" if "OUT" in os.environ else None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description="Measure training on a GPU.")
+    parser.add_argument("--output", type=Path, default=place, help="JSON file; by default $OUT/gpu.json if OUT is set")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--quick", action="store_true", help="tau = 1, few clips: only see that everything runs")
+    parser.add_argument("--minutes", type=float, default=6.0, help="no mode is started later than this")
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("no CUDA device: nothing has been measured")
+        return
+    started = time.perf_counter()
+    device = options.device
+    path = resources.folder("recipes") / "recognition" / "presets" / f"{PRESET}.yaml"
+    preset: dict[str, Any] = yaml.safe_load(path.read_text())
+    if options.quick:
+        preset["model"]["tau"] = 1
+    clips, digits, background, source = recordings()
+    facts: dict[str, Any] = machine()
+    if device == "cuda":
+        facts["GPU"] = torch.cuda.get_device_name()
+    batch_size = preset["data"]["batch_size"]
+    corpus = Corpus(clips, digits, device=device, batch_size=batch_size, share=0.01 if options.quick else 1.0)
+    sizes = " / ".join(f"{len(part):,}" for part in corpus.parts.values())
+    facts["preset"] = f"{PRESET}, BC-ResNet-{preset['model']['tau']}, batch {batch_size}"
+    facts["clips"] = f"{sizes} for training / validation / test, of {source}"
+    facts["not measured"] = []
+    command = f"python -m benchmarks.gpu --device {device}{' --quick' if options.quick else ''}"
+    figures = compare(clips, background, device)
+    figures += parts(preset, corpus, background, device, 3 if options.quick else 50)
+    for number, mode in enumerate(MODES):
+        left = 60 * options.minutes - (time.perf_counter() - started)
+        if left < 0:
+            facts["not measured"].append(f"{mode}: no time left")
+        else:
+            deadline = time.perf_counter() + left / (len(MODES) - number)
+            try:
+                clock = train(MODES[mode], preset, corpus, background, device, deadline)
+                figures += speed(mode, clock, corpus, preset["trainer"]["max_epochs"])
+            except Exception as error:  # a compiler that fails must not cost the other modes their place in the call
+                facts["not measured"].append(f"{mode}: {type(error).__name__}: {str(error)[:500]}")
+        print(f"{mode}: {time.perf_counter() - started:.0f} s after the start", flush=True)
+        if options.output:  # now, not at the end: the call may be cut off
+            options.output.write_text(json.dumps(record(command, facts, figures), indent=2) + "\n")
+    print(markdown("gpu", command, facts, figures))
+
+
+if __name__ == "__main__":
+    main()
