@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from torchaudio.functional import resample
 
 from audionet import features, models, resources
 from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
+from audionet.datasets.batches import Batches
 from audionet.tasks import Recognition, fit_and_test
 from benchmarks.measure import Figure, interleaved, machine, markdown, record
 
@@ -92,26 +93,6 @@ def recordings() -> tuple[Tensor, np.ndarray, Tensor, str]:
     return clips, np.arange(1_000) % 10, background, "made-up noise"
 
 
-class ResidentBatches:
-    """Batches from clips that lie on the device, as `audionet.datasets.datamodule` deals them."""
-
-    def __init__(
-        self, waveforms: Tensor, targets: Tensor, indices: np.ndarray, *, batch_size: int, train: bool
-    ) -> None:
-        self.waveforms, self.targets, self.indices = waveforms, targets, indices
-        self.batch_size, self.train, self.epoch = batch_size, train, 0
-
-    def __len__(self) -> int:
-        return len(self.indices) // self.batch_size if self.train else -(-len(self.indices) // self.batch_size)
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        order = np.random.default_rng((0, self.epoch)).permutation(self.indices) if self.train else self.indices
-        self.epoch += 1
-        for batch in range(len(self)):
-            chosen = torch.from_numpy(order[batch * self.batch_size : (batch + 1) * self.batch_size])
-            yield {"waveform": self.waveforms[chosen.to(self.waveforms.device)], "label": self.targets[chosen]}
-
-
 class Corpus(LightningDataModule):
     """As many clips as the preset's corpus has, an eighth of them silences, the whole store on the device."""
 
@@ -123,28 +104,21 @@ class Corpus(LightningDataModule):
         rows = np.random.default_rng(0).integers(len(clips), size=sum(sizes))
         targets = digits[rows]
         targets[::8] = LABELS.index("_silence_")
-        self.targets = torch.from_numpy(targets)
+        self.targets = targets
         self.waveforms = clips.to(device)[torch.from_numpy(rows).to(device)]
         self.waveforms[::8] = 0
 
-    def batches(self, split: str) -> ResidentBatches:
-        """Return the batches of a split."""
-        is_train = split == "train"
-        return ResidentBatches(
-            self.waveforms, self.targets, self.parts[split], batch_size=self.batch_size, train=is_train
-        )
-
-    def train_dataloader(self) -> ResidentBatches:
+    def train_dataloader(self) -> Batches:
         """Shuffled training batches."""
-        return self.batches("train")
+        return Batches(self.waveforms, self.targets, self.parts["train"], batch_size=self.batch_size, seed=0)
 
-    def val_dataloader(self) -> ResidentBatches:
+    def val_dataloader(self) -> Batches:
         """Validation batches in order."""
-        return self.batches("validation")
+        return Batches(self.waveforms, self.targets, self.parts["validation"], batch_size=self.batch_size)
 
-    def test_dataloader(self) -> ResidentBatches:
+    def test_dataloader(self) -> Batches:
         """Test batches in order."""
-        return self.batches("test")
+        return Batches(self.waveforms, self.targets, self.parts["test"], batch_size=self.batch_size)
 
 
 # ---- does the device compute what the CPU does? -------------------------------------------------------------------
@@ -288,7 +262,7 @@ def train(
 
 def speed(mode: str, clock: Clock, corpus: Corpus, n_epochs: int) -> list[Figure]:
     """Turn a training's times into figures, leaving the first epoch out."""
-    clips = len(corpus.batches("train")) * corpus.batch_size
+    clips = len(corpus.train_dataloader()) * corpus.batch_size
     epochs = np.diff(clock.starts)
     figures = [
         Figure(f"{mode}: training", "clips/s", [clips / seconds for seconds in clock.trained[1:]]),
@@ -306,7 +280,7 @@ def parts(preset: dict[str, Any], corpus: Corpus, background: Tensor, device: st
     task = make_task(preset, background).to(device)
     optimizer = torch.optim.SGD(task.model.parameters(), 0.01, momentum=task.momentum, weight_decay=task.weight_decay)
     generator = Generator().manual_seed(0)
-    batches = corpus.batches("train")
+    batches = corpus.train_dataloader()
     batch = next(iter(batches))
     targets = batch["label"].to(device)
     waveform = to_float(batch["waveform"])

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from audionet.audio import read_clip
-from audionet.datasets.datamodule import Batches, ClipDataModule
+from audionet.datasets.batches import Batches
+from audionet.datasets.datamodule import ClipDataModule
 
 
 def batches(**changes: object) -> Batches:

@@ -98,6 +98,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: 
     assert torch.equal(second.confusion, whole.confusion)
 
 
+def test_mixed_precision_reaches_the_network_alone(tone_folder: Path, tmp_path: Path) -> None:
+    task, data = make(tone_folder)
+    seen = []
+    task.model.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
+    settings = QUIET | {"max_epochs": 1, "precision": "bf16-mixed"}
+    fit_and_test(task, data, output=tmp_path / "run", monitor=None, trainer=settings)
+    assert set(seen) == {(torch.float32, torch.bfloat16)}
+    assert all(value.dtype == torch.float32 for value in task.model.parameters())
+
+
 def test_a_folder_with_a_run_is_not_overwritten(tone_folder: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"output": tmp_path / "run", "monitor": None, "trainer": QUIET | {"max_epochs": 1}}
     fit_and_test(*make(tone_folder), **settings)

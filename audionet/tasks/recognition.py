@@ -75,12 +75,13 @@ class Recognition(LightningModule):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Map (batch, time), int16 or float, to logits (batch, n_labels)."""
-        return self.model(self._spectrogram(to_float(waveform)))
+        with self._full_precision():
+            spectrogram = self.features(to_float(waveform)[:, None])
+        return self.model(spectrogram).float()
 
-    def _spectrogram(self, waveform: Tensor) -> Tensor:
-        # In full precision whatever the trainer's: powers span more decades than 16 bits hold.
-        with torch.autocast(self.device.type, enabled=False):
-            return self.features(waveform[:, None])
+    def _full_precision(self) -> torch.autocast:
+        # For all that comes before the network: powers span more decades than 16 bits hold.
+        return torch.autocast(self.device.type, enabled=False)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Derive the step's random numbers from (seed, step, process) alone."""
@@ -90,25 +91,25 @@ class Recognition(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of an augmented batch."""
-        waveform = to_float(batch["waveform"])
-        targets = F.one_hot(batch["label"], len(self.labels)).to(waveform)
-        with torch.no_grad():
+        targets = F.one_hot(batch["label"], len(self.labels)).float()
+        with self._full_precision():
+            waveform = to_float(batch["waveform"])
             if self.augment is not None:
                 waveform = self.augment(waveform, self.generator)
             if self.mixup_alpha > 0:
                 waveform, targets = mixup(
                     waveform, targets, alpha=self.mixup_alpha, p=self.mixup_p, generator=self.generator
                 )
-        spectrogram = self._spectrogram(waveform)
-        if self.spec_augment is not None:
-            spectrogram = self.spec_augment(spectrogram, self.generator)
+            spectrogram = self.features(waveform[:, None])
+            if self.spec_augment is not None:
+                spectrogram = self.spec_augment(spectrogram, self.generator)
         loss = F.cross_entropy(self.model(spectrogram).float(), targets, label_smoothing=self.label_smoothing)
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count the clips that are named right."""
-        logits = self(batch["waveform"]).float()
+        logits = self(batch["waveform"])
         self.validation_accuracy.update(logits, batch["label"])
         loss = F.cross_entropy(logits, batch["label"])
         self.log("validation_loss", loss, batch_size=len(logits), sync_dist=True)
@@ -116,7 +117,7 @@ class Recognition(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Count every pair of true and predicted label."""
-        self.test_confusion.update(self(batch["waveform"]).float(), batch["label"])
+        self.test_confusion.update(self(batch["waveform"]), batch["label"])
 
     def on_test_epoch_end(self) -> None:
         """Log the accuracy; the whole confusion matrix stays in ``confusion``."""

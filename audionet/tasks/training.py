@@ -91,7 +91,7 @@ def fit_and_test(
         added.append(ModelCheckpoint(last.parent, "best", monitor, mode="max", enable_version_counter=False))
     arguments = dict(trainer or {})
     if arguments.get("enable_progress_bar") is not False:
-        added.append(RichProgressBar())
+        added.append(RichProgressBar(refresh_rate=10))  # each refresh makes a GPU wait
     if ema_decay is not None:
         added.append(EMAWeightAveraging(decay=ema_decay))
     fitted = Trainer(

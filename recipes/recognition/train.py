@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     model_name, model_arguments = split_name({**config.model, "n_classes": len(data.labels)})
     model = models.create(model_name, **model_arguments)
     if config.compile:
-        model.compile()
+        model.compile(dynamic=False)  # the last batch of a split may be shorter: compiled again, once
     task = Recognition(
         features=features.create(features_name, **features_arguments),
         model=model,
