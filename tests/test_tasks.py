@@ -1,5 +1,6 @@
 """Training: the schedule, exact resuming, averaged weights, and two processes that end with one model."""
 
+import csv
 import math
 import os
 import subprocess
@@ -50,6 +51,11 @@ def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
         assert torch.equal(first[name], second[name]), name
 
 
+def logged_losses(run: Path) -> list[tuple[str, str]]:
+    with (run / "metrics.csv").open() as stream:
+        return [(row["step"], row["train_loss"]) for row in csv.DictReader(stream) if row["train_loss"]]
+
+
 class StopAt(lightning.Callback):
     """Interrupt, as Ctrl-C does, once a number of steps is done."""
 
@@ -88,14 +94,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: 
     fit_and_test(whole, data, output=tmp_path / "whole", **settings)
 
     first, data = make(tone_folder)
-    stopped = settings | {"callbacks": [StopAt(round(epochs * len(data.train_dataloader())))]}
-    with pytest.raises(SystemExit):
+    step = round(epochs * len(data.train_dataloader()))
+    stopped = settings | {"callbacks": [StopAt(step)]}
+    with pytest.raises(SystemExit, match="--resume true"):
         fit_and_test(first, data, output=tmp_path / "parts", **stopped)
     second, data = make(tone_folder)
     torch.manual_seed(99)  # nothing may depend on the state that the interrupted process had
     fit_and_test(second, data, output=tmp_path / "parts", resume=True, **settings)
     assert_same(weights(second), weights(whole))
     assert torch.equal(second.confusion, whole.confusion)
+    logged = logged_losses(tmp_path / "whole")
+    del logged[step - 1]  # the step that was interrupted before it was logged
+    assert logged_losses(tmp_path / "parts") == logged
 
 
 def test_mixed_precision_reaches_the_network_alone(tone_folder: Path, tmp_path: Path) -> None:

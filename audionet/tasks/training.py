@@ -1,8 +1,11 @@
 """What every recipe's training shares: checkpoints, logs, resuming, and the record of the run."""
 
 import datetime
+import logging
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,14 +19,24 @@ from lightning.pytorch.callbacks import (
     EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
-    ModelSummary,
+    RichModelSummary,
     RichProgressBar,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.version import __version__
 
 CHECKPOINTS = "checkpoints"
+
+# What Lightning says of every run of ours and nobody can act on.
+CHATTER = (
+    "Experiment logs directory",
+    "Total length of `list` across ranks is zero",
+    "Precision .* is not supported by the model summary",
+    "`isinstance\\(treespec, LeafSpec\\)`",
+    "The '\\w+_dataloader' does not have many workers",
+)
 
 
 class StopBetweenSteps(Callback):
@@ -86,27 +99,47 @@ def fit_and_test(
     if last.exists() and not resume:
         raise ValueError(f"{output} already holds a run: go on with it (--resume true) or choose another --output")
     keep_last = ModelCheckpoint(last.parent, "last", save_on_exception=True, enable_version_counter=False)
-    added: list[Callback] = [*callbacks, StopBetweenSteps(), keep_last, LearningRateMonitor("step"), ModelSummary()]
+    added: list[Callback] = [*callbacks, StopBetweenSteps(), keep_last, LearningRateMonitor("step")]
     if monitor is not None:
         added.append(ModelCheckpoint(last.parent, "best", monitor, mode="max", enable_version_counter=False))
-    arguments = dict(trainer or {})
-    if arguments.get("enable_progress_bar") is not False:
+    arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
+    if arguments["enable_progress_bar"] is not False:
         added.append(RichProgressBar(refresh_rate=10))  # each refresh makes a GPU wait
+    if arguments["enable_model_summary"] is not False:
+        added.append(RichModelSummary())
     if ema_decay is not None:
         added.append(EMAWeightAveraging(decay=ema_decay))
+    for message in CHATTER:
+        warnings.filterwarnings("ignore", message)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     fitted = Trainer(
         **arguments,
-        logger=[CSVLogger(output, "", ""), TensorBoardLogger(output, "", "tensorboard")],
+        logger=[_csv_logger(output), TensorBoardLogger(output, "", "tensorboard")],
         callbacks=added,
         default_root_dir=output,
         use_distributed_sampler=False,  # the data module deals the batches to the processes
     )
-    fitted.fit(task, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    try:
+        fitted.fit(task, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C, once the checkpoint is written
+        sys.exit(f"interrupted at step {fitted.global_step}; the same command with --resume true goes on from there")
     tested = last if monitor is None else last.with_name("best.ckpt")
     # Not by `ckpt_path`: there the averaging callback would put back the weights that it averages.
     task.load_state_dict(torch.load(tested, map_location="cpu", weights_only=True)["state_dict"])
     fitted.test(task, data, verbose=False)
     return fitted
+
+
+def _csv_logger(output: Path) -> CSVLogger:
+    """Log to metrics.csv, behind what a run that is resumed has written there."""
+    path = output / "metrics.csv"
+    before = path.read_bytes() if path.exists() else b""
+    logger = CSVLogger(output, "", "")
+    if before and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        writer = logger.experiment  # whose making removes the file
+        path.write_bytes(before)
+        writer.metrics_keys = before.decode().splitlines()[0].split(",")
+    return logger
 
 
 def training_record(*, data: str, seed: int, command: str, seconds: float, **results: Any) -> dict[str, Any]:
