@@ -2,44 +2,35 @@
 
 Waveforms are ``(channel, time)`` float32 arrays, full scale at 1, and always travel with their sample rate.
 Only this module touches soundfile and soxr. It imports no torch at the top: decoding workers start fast.
-
-libsndfile reads what a cut-off file still holds and says nothing, so the four containers (WAV, FLAC, OGG,
-MP3) are checked here, from their headers, before it decodes them.
+`AudioError`, which every function here raises, is to be imported from here.
 """
 
 import io
 import math
 import os
 import secrets
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
+
+from audionet.containers import RATES, RESAVE, AudioError, check_container, check_rate, check_seconds
 
 if TYPE_CHECKING:
     import torch
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
-_RATES = range(100, 1_000_001)  # Hz; a header outside of this is damaged (libsndfile reads some 0 Hz as 1 Hz)
 _PEAK_LIMIT = 8.0  # 18 dB over full scale: no recording in float is that hot, unscaled integers are
 _BLOCK = 1 << 22  # samples decoded at a time, so that a header which lies cannot make us allocate what it says
-_SMALL = 1 << 18  # bytes
 _MIXABLE = 8  # channels: 7.1 surround
-_RESAVE = "fetch it again, or save what is left of it with: ffmpeg -i IN OUT.wav"
-_CONVERT = "convert it with: ffmpeg -i IN OUT.wav"
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-
-
-class AudioError(ValueError):
-    """A sound file or waveform that cannot be used: the message names it, what is wrong and what to do."""
 
 
 def decode(source: Source, *, max_seconds: float | None = 600.0) -> tuple[np.ndarray, int]:
@@ -274,22 +265,6 @@ def _naming(source: object) -> Iterator[None]:
         raise AudioError(f"{name}: {error}") from None
 
 
-def _check_seconds(seconds: float, max_seconds: float | None) -> None:
-    if max_seconds is not None and seconds > max_seconds:
-        raise AudioError(
-            f"lasts {seconds:.0f} s, over the limit of {max_seconds:g} s; cut it, or give a higher "
-            "max_seconds= (None lifts the limit)"
-        )
-
-
-def _check_rate(rate: int) -> None:
-    if rate not in _RATES:
-        raise AudioError(
-            f"its header gives a sample rate of {rate} Hz, expected {_RATES[0]} to {_RATES[-1]}; "
-            "fetch it again, or export it with its true rate"
-        )
-
-
 def _check_waveform(waveform: np.ndarray) -> None:
     if not isinstance(waveform, np.ndarray):
         raise AudioError(f"expected a numpy array, got {type(waveform).__name__}; a tensor gives one by .numpy()")
@@ -330,13 +305,13 @@ def _decode(source: Source, max_seconds: float | None) -> tuple[np.ndarray, int]
         raise AudioError(f"max_seconds is {max_seconds}; give a number of seconds above 0, or None")
     try:
         with _open(source) as stream:
-            stream = _checked_container(stream, max_seconds)
+            stream = check_container(stream, max_seconds)
             # Without its name: soundfile would take a ".raw" at its word.
             nameless = SimpleNamespace(read=stream.read, seek=stream.seek, tell=stream.tell)
             with _Sequential(nameless) as file:
                 waveform, rate = _read(file, max_seconds)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"damaged, cut off or of an unknown kind ({_reason(error)}); {_RESAVE}") from None
+        raise AudioError(f"damaged, cut off or of an unknown kind ({_reason(error)}); {RESAVE}") from None
     except OSError as error:
         raise AudioError(f"cannot be read ({error.strerror or error}); see that it exists and may be read") from None
     peak = _check_finite(waveform, "replace them where the file was made")
@@ -359,15 +334,11 @@ def _open(source: Source) -> AbstractContextManager[BinaryIO]:
         raise AudioError(f"expected a path, bytes or a binary file object, got {type(source).__name__}")
     if getattr(source, "closed", False):
         raise AudioError("it is closed; open it again")
-    if hasattr(source, "seekable") and source.seekable():
-        return nullcontext(source)
-    return io.BytesIO(_checked_bytes(source.read()))
-
-
-def _checked_bytes(content: object) -> bytes:
+    seekable = hasattr(source, "seekable") and source.seekable()
+    content = source.read(0) if seekable else source.read()
     if not isinstance(content, bytes):
         raise AudioError(f"its read() gives {type(content).__name__}; give a file object opened in binary mode")
-    return content
+    return nullcontext(source) if seekable else io.BytesIO(content)
 
 
 def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
@@ -387,67 +358,26 @@ def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
         return io.BytesIO(stream.read())
 
 
-def _checked_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
-    """Check that the file is whole; return the stream that libsndfile is to read, at its start."""
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    if size <= _SMALL:  # one read, and no more seeks on the disk
-        stream = io.BytesIO(_checked_bytes(stream.read()))
-    head = _checked_bytes(stream.read(12))
-    if not head:
-        raise AudioError("is empty (0 bytes); fetch or record it again")
-    start = 0
-    while head.startswith(b"ID3") and len(head) >= 10:  # tags, one after the other
-        n = 0
-        for byte in head[6:10]:
-            n = n << 7 | byte & 0x7F
-        start += 10 + n + (10 if head[5] & 0x10 else 0)
-        stream.seek(start)
-        head = stream.read(12)
-    if _mp3_frame(head):
-        return _checked_mp3(stream, start, size, max_seconds)
-    if start:  # libsndfile counts the tag as sound in some formats
-        stream.seek(start)
-        stream = io.BytesIO(stream.read())
-        size -= start
-    checks: dict[bytes, Callable[[BinaryIO, int, float | None], BinaryIO]] = {
-        b"RIFF": _checked_wav,
-        b"RIFX": _checked_wav,
-        b"fLaC": _checked_flac,
-        b"OggS": _checked_ogg,
-    }
-    check = checks.get(head[:4])
-    if check is None and len(head) >= 4:
-        raise AudioError(f"is no WAV, FLAC, OGG or MP3 file (it begins with {head!r}); if it is sound, {_CONVERT}")
-    if check is None or (check is _checked_wav and len(head) < 12):
-        raise AudioError(f"is cut off inside its header ({size} bytes); {_RESAVE}")
-    if check is _checked_wav and head[8:] != b"WAVE":
-        raise AudioError(f"is a RIFF file of kind {head[8:]!r}, not a WAV; if it is sound, {_CONVERT}")
-    stream = check(stream, size, max_seconds)
-    stream.seek(0)
-    return stream
-
-
 def _read(file: soundfile.SoundFile, max_seconds: float | None) -> tuple[np.ndarray, int]:
     """Read the samples block by block and compare their count with what the header says."""
     rate, n_channels, n_promised = file.samplerate, file.channels, file.frames
     unknown = n_promised >= 2**62  # FLAC from a pipe
-    _check_rate(rate)
+    check_rate(rate)
     if not unknown:
-        _check_seconds(n_promised / rate, max_seconds)
+        check_seconds(n_promised / rate, max_seconds)
     blocks, n_read = [], 0
     while n_read < n_promised:
         n_wanted = min(max(_BLOCK // n_channels, 1), n_promised - n_read)
         block = file.read(n_wanted, dtype="float32", always_2d=True)
         blocks.append(block)
         n_read += len(block)
-        _check_seconds(n_read / rate, max_seconds)
+        check_seconds(n_read / rate, max_seconds)
         if len(block) < n_wanted:
             break
     # Some MP3 encoders count the frame of information as a frame of sound.
     slack = 1152 if file.format == "MP3" else 0
     if not unknown and (n_read < n_promised - slack or n_read == 0 < n_promised):
-        raise AudioError(f"is damaged or cut off: {n_read} of {n_promised} samples could be read; {_RESAVE}")
+        raise AudioError(f"is damaged or cut off: {n_read} of {n_promised} samples could be read; {RESAVE}")
     if n_read == 0:
         raise AudioError("has a header but no samples; record or fetch it again")
     samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
@@ -456,180 +386,6 @@ def _read(file: soundfile.SoundFile, max_seconds: float | None) -> tuple[np.ndar
 
 def _reason(error: soundfile.LibsndfileError) -> str:
     return str(error.error_string).removeprefix("Error : ").rstrip(".")
-
-
-# ---- containers: is the file whole? ------------------------------------------------------------------------
-
-
-def _checked_wav(stream: BinaryIO, size: int, max_seconds: float | None) -> BinaryIO:
-    """RIFF WAVE: the data chunk must hold the bytes that it declares."""
-    stream.seek(0)
-    head = stream.read(12)
-    order: Literal["little", "big"] = "little" if head.startswith(b"RIFF") else "big"
-    riff_size, byte_rate, position = int.from_bytes(head[4:8], order), 0, 12
-    while True:
-        stream.seek(position)
-        chunk = stream.read(24)  # name, size, and of "fmt ": format, channels, rate, bytes a second
-        if len(chunk) < 8:
-            raise AudioError(f"is cut off before its samples ({size} bytes, no data chunk); {_RESAVE}")
-        n_declared = int.from_bytes(chunk[4:8], order)
-        if chunk.startswith(b"data"):
-            break
-        if chunk.startswith(b"fmt ") and len(chunk) == 24:
-            _check_rate(int.from_bytes(chunk[12:16], order))
-            byte_rate = int.from_bytes(chunk[16:20], order)
-        position += 8 + n_declared + n_declared % 2
-    n_there = size - position - 8
-    # Written to a pipe, the size is unknown: 0, or just under 2^31 or 2^32 (ffmpeg, sox, arecord).
-    if -n_declared % 2**31 > 4096:
-        if n_declared > n_there:
-            raise AudioError(
-                f"is cut off: its header promises {n_declared} bytes of samples, {n_there} are there; {_RESAVE}"
-            )
-    elif n_declared == 0 and riff_size + 8 != size and n_there > 0:
-        if byte_rate:
-            _check_seconds(n_there / byte_rate, max_seconds)
-        stream.seek(0)
-        content = bytearray(stream.read())
-        content[position + 4 : position + 8] = b"\xff" * 4  # libsndfile takes 0 at its word, but not this
-        return io.BytesIO(content)
-    return stream
-
-
-def _checked_flac(stream: BinaryIO, size: int, max_seconds: float | None) -> BinaryIO:
-    """FLAC (RFC 9639): the metadata must be whole; libFLAC itself notices missing frames."""
-    stream.seek(4)
-    head, position, n_samples = stream.read(38), 4, 0
-    if len(head) == 38:
-        _check_rate(int.from_bytes(head[14:17]) >> 4)
-        n_samples = int.from_bytes(head[17:22]) & (2**36 - 1)
-    last = False
-    while not last:
-        stream.seek(position)
-        block = stream.read(4)
-        position += 4 + int.from_bytes(block[1:])
-        if len(block) < 4 or position > size:
-            raise AudioError(f"is cut off inside its header ({size} bytes); {_RESAVE}")
-        last = block[0] >= 0x80
-    if position == size:
-        wrong = f"is cut off: none of its {n_samples} samples are there" if n_samples else "has no samples"
-        raise AudioError(f"{wrong}; {_RESAVE}")
-    return stream
-
-
-def _checked_ogg(stream: BinaryIO, size: int, max_seconds: float | None) -> BinaryIO:
-    """Ogg (RFC 3533): sound pages up to the one that ends the stream, and one stream only.
-
-    libogg drops a page with a wrong checksum without a word, so it is computed here.
-    """
-    position, rate, n_streams, ended = 0, 0, 0, False
-    while position < size:
-        stream.seek(position)
-        page = stream.read(27)
-        if not page.startswith(b"OggS"):
-            if ended:  # padding
-                break
-            raise AudioError(f"is damaged or cut off at byte {position} of {size}; {_RESAVE}")
-        segments = stream.read(page[26]) if len(page) == 27 else b""
-        packets = stream.read(sum(segments))
-        if len(page) < 27 or len(segments) < page[26] or len(packets) < sum(segments):
-            raise AudioError(f"is cut off inside its last page ({size} bytes); {_RESAVE}")
-        if _ogg_checksum(page[:22] + bytes(4) + page[26:] + segments + packets) != page[22:26]:
-            raise AudioError(f"is damaged in the page at byte {position} of {size}; {_RESAVE}")
-        if page[5] & 2:  # a stream begins
-            n_streams += 1
-            rate = 48_000 if packets.startswith(b"OpusHead") else int.from_bytes(packets[12:16], "little")
-            _check_rate(rate)
-        _check_seconds(int.from_bytes(page[6:14], "little", signed=True) / max(rate, 1), max_seconds)
-        position += 27 + len(segments) + len(packets)
-        ended = bool(page[5] & 4)
-    if not ended:
-        raise AudioError(f"is cut off: its end-of-stream mark is missing; {_RESAVE}")
-    if n_streams != 1:  # libsndfile would read the first and drop the others
-        raise AudioError(f"holds {n_streams} streams, expected one; join them with: ffmpeg -i IN OUT.wav")
-    return stream
-
-
-_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-
-
-def _ogg_checksum(page: bytes) -> bytes:
-    """CRC-32 with Ogg's bit order and no inversions, from zlib's, which is its mirror image."""
-    mirrored = ~zlib.crc32(page.translate(_REVERSED_BITS), 0xFFFFFFFF) & 0xFFFFFFFF
-    return mirrored.to_bytes(4).translate(_REVERSED_BITS)
-
-
-class _Mp3Frame(NamedTuple):
-    rate: int  # Hz
-    n_samples: int
-    size: int  # bytes
-    info: int  # where the frame of information keeps its tag
-    kind: int  # header bits that all frames of a file share: version, layer, rate, mono or not
-
-
-def _mp3_frame(head: bytes) -> _Mp3Frame | None:
-    """Read the header of an MPEG-1, 2 or 2.5 Layer III frame (ISO 11172-3, 2.4.1.3); None if it is none."""
-    word = int.from_bytes(head[:4])
-    version, layer, bitrate, rate = word >> 19 & 3, word >> 17 & 3, word >> 12 & 15, word >> 10 & 3
-    if len(head) < 4 or word >> 21 != 0x7FF or version == 1 or layer != 1 or bitrate in (0, 15) or rate == 3:
-        return None
-    mpeg1, mono = version == 3, word >> 6 & 3 == 3
-    if mpeg1:
-        kbps = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)[bitrate - 1]
-    else:
-        kbps = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)[bitrate - 1]
-    hz = (44_100, 48_000, 32_000)[rate] // {3: 1, 2: 2, 0: 4}[version]
-    n_samples = 1152 if mpeg1 else 576
-    size = n_samples // 8 * kbps * 1000 // hz + (word >> 9 & 1)
-    side_info = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
-    return _Mp3Frame(hz, n_samples, size, 4 + side_info, (word & 0xFFFE0C00) + mono)
-
-
-def _checked_mp3(stream: BinaryIO, start: int, size: int, max_seconds: float | None) -> BinaryIO:
-    """MP3: an unbroken chain of frames, as many as the frame of information (Xing, Info) promises.
-
-    Only the chain is handed on, without tags: mpg123 would write notes to stderr about anything else. Where
-    the count is missing or too small (concatenated files), libsndfile would guess the length from the first
-    frame and stop there, so a frame with the right count is put before the chain.
-    """
-    stream.seek(start)
-    head = stream.read(4)
-    first = _mp3_frame(head)
-    assert first is not None
-    info = stream.read(first.size - 4)[first.info - 4 :]
-    has_info = info[:4] in (b"Xing", b"Info")
-    n_promised = int.from_bytes(info[8:12]) if has_info and len(info) >= 12 and info[7] & 1 else 0
-    _check_seconds(n_promised * first.n_samples / first.rate, max_seconds)
-
-    position, n_frames = start, -int(has_info)
-    frame: _Mp3Frame | None = first
-    while position < size and frame and frame.kind == first.kind:
-        position += frame.size
-        n_frames += 1
-        _check_seconds(n_frames * first.n_samples / first.rate, max_seconds)
-        stream.seek(position)
-        frame = _mp3_frame(stream.read(4))
-    stream.seek(min(position, size))
-    tail = stream.read(128)
-    tagged = tail.startswith((b"APETAGEX", b"LYRICSBEGIN")) or (tail.startswith(b"TAG") and position + 128 == size)
-    if position > size or (tail.strip(b"\0") and not tagged):
-        raise AudioError(f"is damaged or cut off at byte {min(position, size)} of {size}; {_RESAVE}")
-    if n_frames < n_promised - 1:  # some encoders count the frame of information too
-        raise AudioError(f"is cut off: {n_frames} of its {n_promised} frames are there; {_RESAVE}")
-
-    prefix = b""
-    if n_frames > n_promised + 1:
-        header = bytes([head[0], head[1] | 1, head[2] & 0x0D | 0x80, head[3]])  # no CRC, a roomy bit rate
-        counting = _mp3_frame(header)
-        assert counting is not None
-        prefix = header.ljust(counting.info, b"\0") + b"Xing" + (1).to_bytes(4) + n_frames.to_bytes(4)
-        prefix = prefix.ljust(counting.size, b"\0")
-    stream.seek(start)
-    chain = bytearray(stream.read(position - start))
-    if has_info and info[7] & 2:  # the size in bytes, about which mpg123 warns when tags were counted in
-        field = first.info + (12 if info[7] & 1 else 8)
-        chain[field : field + 4] = len(chain).to_bytes(4)
-    return io.BytesIO(prefix + chain)
 
 
 # ---- encoding ----------------------------------------------------------------------------------------------
@@ -643,8 +399,8 @@ def _checked_for_saving(waveform: Any, sample_rate: int, container: str, subtype
     _check_waveform(waveform)
     if waveform.ndim > 2 or (waveform.ndim == 2 and len(waveform) > 256):
         raise AudioError(f"expected a waveform (channel, time) or (time,), got shape {waveform.shape}; reshape it")
-    if sample_rate not in _RATES:  # also anything but a whole number
-        raise AudioError(f"sample_rate is {sample_rate}; give a whole number of Hz, {_RATES[0]} to {_RATES[-1]}")
+    if sample_rate not in RATES:  # also anything but a whole number
+        raise AudioError(f"sample_rate is {sample_rate}; give a whole number of Hz, {RATES[0]} to {RATES[-1]}")
     if container == "OGG" and sample_rate > 192_000:  # libsndfile crashes
         raise AudioError(f"OGG holds at most 192000 Hz, got {sample_rate}; resample it, or save a .wav")
     if not soundfile.check_format(container, subtype):

@@ -333,6 +333,15 @@ def test_truncated_anywhere(content, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_truncated_tag_tells_the_size_of_the_file():
+    assert "is cut off inside its header (50 bytes)" in reason((ID3 + MP3)[:50])
+
+
+def test_mp3_frame_too_small_for_its_information():
+    frame = b"\xff\xf3\x16\x00".ljust(21, b"\0")  # MPEG-2, 8 kbit/s at 24 kHz, stereo, padded: 25 bytes
+    assert "damaged" in reason(frame + b"Xing")
+
+
 def test_truncated_mp3_without_its_length():
     bare = MP3.replace(b"Xing", bytes(4), 1)
     assert decode(bare)[0].shape[1] > RATE

@@ -1,0 +1,41 @@
+"""What the README shows is what happens."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import audionet
+from audionet import cli
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_commands_print_what_the_readme_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = [re.fullmatch(r"\$ audionet (recognize \w+ .*)\n(.+)\n", block) for block in blocks("console")]
+    checked = [match.groups() for match in shown if match]
+    assert checked
+    for command, output in checked:
+        assert cli.main(shlex.split(command)) == 0
+        assert capsys.readouterr().out.strip() == output
+
+
+def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    for block in blocks("python"):  # one after the other, as a reader would
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["log_mel"].shape[1] == 40  # type: ignore[attr-defined]
+    assert isinstance(names["recognizer"], audionet.inference.Recognizer)
+
+
+def test_every_preset_is_in_the_table() -> None:
+    presets = {path.stem for path in (ROOT / "recipes" / "recognition" / "presets").glob("*.yaml")}
+    assert presets == set(re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE))
