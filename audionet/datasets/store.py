@@ -7,51 +7,32 @@ A store is a folder, complete as soon as it is there:
     index.npz        path, label, speaker, split and length of every clip
 
 Its name tells the sample rate, the clip length and a hash of all that decides what is in it. It is built as
-`<name>.partial` by worker processes; a journal lists the chunks that are on disk, so that an interrupted build goes on
-where it stopped.
-
-The workers are plain interpreters that exchange pickles over their pipes. Unlike multiprocessing's they import neither
-the started script nor torch, need no `if __name__ == "__main__"`, and end when their parent does, even when it is
-killed.
+`<name>.partial`; an interrupted build goes on where it stopped.
 """
 
 import errno
 import hashlib
-import json
 import os
-import pickle
-import queue
 import shutil
-import subprocess
-import sys
-import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from filelock import FileLock
 
-from audionet.audio import AudioError, decode, fit, resample, to_mono
+from audionet.audio import AudioError, decode, resample, to_mono
+from audionet.datasets.building import FULL_SCALE, StoreError, named, render_clips, synced, to_int16
 from audionet.datasets.clip import Clip
 
-FULL_SCALE = 32_768  # a sample x is stored as round(x * FULL_SCALE), so that 16-bit sources come back exactly
+__all__ = ["FULL_SCALE", "Store", "StoreError", "open_store", "read_background", "read_recording", "scan"]
 
 _FORMAT = 1  # of the files, and of the way from a source to its samples
 _SPLITS = ("train", "validation", "test")
-_CHUNK_CLIPS, _CHUNK_BYTES = 128, 1 << 24  # what an interrupted build loses for each worker
 _SHOWN = 20  # bad files in a message
-
-_Done = tuple[int, list[int], list[tuple[int, str]]]  # a chunk's first row, its lengths, and its bad rows with reasons
-
-
-class StoreError(ValueError):
-    """A clip store that cannot be built."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,21 +94,21 @@ def open_store(
     Args:
         clips: What the store holds, in this order; where files are left out, the last clips take their places.
         render: Makes a clip's waveform (time,), float32 at `sample_rate`, from its path; `audio.fit` gives it the clip
-            length. It runs in other processes, so it is a function of a module that can be imported or a
-            `functools.partial` of one, such as `partial(read_recording, root=root, sample_rate=16_000)`.
+            length. It is sent to other processes by joblib: best a function of a module or a `functools.partial` of
+            one, such as `partial(read_recording, root=root, sample_rate=16_000)`.
         folder: Where stores are kept, one folder for each set of clips: a new store replaces the one of the same
             sample rate and clip length.
         fingerprint: Names all else that decides the contents: `scan(root)`, the card, the source of the background.
         sample_rate: Hz.
         clip_length: Samples.
         background: Makes the noise (time,), float32 at `sample_rate`; called only to build.
-        workers: Processes; None: one for each core.
+        workers: Processes; None: one for each core; 1: none but this one.
         skip_bad: Leave out the files that cannot be used and warn, instead of refusing them.
         progress: Show a bar while building, if standard error is a terminal.
 
     Raises:
-        StoreError: No clips, files that cannot be used (all are named together), or a disk that is full or cannot be
-            written.
+        StoreError: No clips, files that cannot be used (all are named together), a disk that is full or cannot be
+            written, or a worker that crashed.
     """
     if not clips:
         raise StoreError("clips: expected at least one, got none")
@@ -153,7 +134,9 @@ def open_store(
     if store.skipped:
         message = f"{len(store.skipped)} of {len(clips)} files cannot be used:\n" + _listed(store.skipped)
         if not skip_bad or len(store) == 0:
-            raise StoreError(f"{message}\nmend or remove them, or leave them out with skip_bad (--skip-bad)")
+            raise StoreError(
+                f"{message}\nmend or remove them, or leave them out with skip_bad=True (the recipe: --data.skip_bad true)"
+            )
         warnings.warn(f"left out, since {message}", stacklevel=2)
     return store
 
@@ -184,7 +167,7 @@ def read_background(paths: Sequence[str | Path], *, sample_rate: int) -> np.ndar
         try:
             tracks.append(read_recording(str(path), root="", sample_rate=sample_rate))
         except AudioError as error:
-            bad.append(_named(str(path), error))
+            bad.append(named(str(path), error))
     if bad:
         raise StoreError(f"{len(bad)} of {len(paths)} background recordings cannot be used:\n{_listed(bad)}")
     return np.concatenate(tracks)
@@ -278,39 +261,20 @@ def _build(
 ) -> None:
     partial = place.with_name(f"{place.name}.partial")
     partial.mkdir(exist_ok=True)
-    noise = _to_int16(background()) if background else np.zeros(0, np.int16)
+    noise = to_int16(background()) if background else np.zeros(0, np.int16)
     size = 2 * clip_length * len(clips)
     with open(partial / "waveforms.i16", "ab") as file:
         file.truncate(size)
         _check_space(partial, size + noise.nbytes - 512 * os.stat(file.fileno()).st_blocks)
-    _write_synced(partial / "background.i16", noise.tobytes())
+    with synced(partial / "background.i16", "wb") as file:
+        file.write(noise.data)
+    lengths, bad = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)
 
-    done = {chunk[0]: chunk for chunk in _journal(partial)}
-    step = max(min(_CHUNK_CLIPS, _CHUNK_BYTES // (2 * clip_length)), 1)
-    todo = [first for first in range(0, len(clips), step) if first not in done]
-    tasks = [(partial, clip_length, first, clips[first : first + step]) for first in todo]
-    n_done = sum(len(lengths) for _, lengths, _ in done.values())
-    with (
-        open(partial / "journal", "a") as journal,
-        _bar(n_done, len(clips), progress) as advance,
-        closing(_in_workers(render, tasks, workers)) as results,
-    ):
-        for chunk in results:
-            # The line break comes first, so that a line cut off by a crash spoils no other.
-            journal.write("\n" + json.dumps(chunk))
-            journal.flush()
-            os.fsync(journal.fileno())
-            done[chunk[0]] = chunk
-            advance(len(chunk[1]))
-
-    chunks = [done[first] for first in sorted(done)]
-    bad = {row: reason for _, _, pairs in chunks for row, reason in pairs}
     rows = _fill_gaps(partial / "waveforms.i16", clip_length, len(clips), bad)
-    lengths = np.array([length for _, lengths, _ in chunks for length in lengths], np.int64)
     kept = [clips[row] for row in rows]
     label_names, labels = np.unique([clip.label for clip in kept] or [""], return_inverse=True)
     speaker_names, speakers = np.unique([clip.speaker for clip in kept] or [""], return_inverse=True)
-    with open(partial / "index.npz", "wb") as file:
+    with synced(partial / "index.npz", "wb") as file:
         np.savez(
             file,
             paths=_packed([clip.path for clip in kept]),
@@ -325,23 +289,10 @@ def _build(
             sample_rate=sample_rate,
             background=len(noise),
         )
-        file.flush()
-        os.fsync(file.fileno())
     _remove([place])  # damaged, if it is there
     os.rename(partial, place)
     os.truncate(place / "waveforms.i16", 2 * clip_length * len(kept))
     (place / "journal").unlink()
-
-
-def _journal(partial: Path) -> Iterator[_Done]:
-    """Yield the chunks that are on disk."""
-    if (partial / "journal").exists():
-        for line in (partial / "journal").read_text().splitlines():
-            try:
-                first, lengths, bad = json.loads(line)
-            except ValueError:  # cut off
-                continue
-            yield first, lengths, bad
 
 
 def _fill_gaps(path: Path, clip_length: int, n_clips: int, bad: Iterable[int]) -> np.ndarray:
@@ -360,18 +311,6 @@ def _fill_gaps(path: Path, clip_length: int, n_clips: int, bad: Iterable[int]) -
         waveforms[gaps] = waveforms[rows[gaps]]
         waveforms.flush()
     return rows[:n_good]
-
-
-@contextmanager
-def _bar(n_done: int, n_clips: int, progress: bool) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (progress and console.is_terminal)) as bar:
-        task = bar.add_task("clip store", total=n_clips, completed=n_done)
-        yield lambda count: bar.advance(task, count)
 
 
 @contextmanager
@@ -400,162 +339,6 @@ def _remove(paths: Iterable[Path]) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _listed(messages: Sequence[str]) -> str:
     more = [f"and {len(messages) - _SHOWN} more"] if len(messages) > _SHOWN else []
     return "\n".join(f"  {message}" for message in (*messages[:_SHOWN], *more))
-
-
-def _named(path: str, error: AudioError) -> str:
-    return str(error) if path in str(error) else f"{path}: {error}"
-
-
-# ---- workers --------------------------------------------------------------------------------------------------
-
-_Task = tuple[Path, int, int, Sequence[Clip]]
-
-
-def _in_workers(
-    render: Callable[[str], np.ndarray], tasks: Sequence[_Task], workers: int | None
-) -> Generator[_Done, None, None]:
-    """Render chunks in other processes; yield each when it is on disk, in any order."""
-    if not tasks:
-        return
-    try:
-        pickled = pickle.dumps(render)
-    except (AttributeError, TypeError, pickle.PicklingError) as error:
-        raise StoreError(_not_importable(error)) from None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
-
-    def run(task: _Task) -> _Done:
-        process = idle.get()
-        try:
-            return _ask(process, pickled, task)
-        finally:
-            idle.put(process)
-
-    with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers := min(workers or cores, len(tasks))))
-        processes = [stack.enter_context(_start()) for _ in range(max_workers)]
-        for process in processes:
-            idle.put(process)
-        try:
-            for future in as_completed([pool.submit(run, task) for task in tasks]):
-                yield future.result()
-        finally:
-            for process in processes:
-                process.kill()
-            pool.shutdown(cancel_futures=True)
-            for process in processes:
-                with suppress(BrokenPipeError):  # a task that was not read
-                    cast(BinaryIO, process.stdin).close()
-
-
-def _start() -> "subprocess.Popen[bytes]":
-    # Ctrl-C reaches the whole group of processes; it is the parent that ends the workers.
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-        "from audionet.datasets.store import _serve; _serve()"
-    )
-    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def _ask(process: "subprocess.Popen[bytes]", render: bytes, task: _Task) -> _Done:
-    assert process.stdin and process.stdout
-    try:
-        pickle.dump((render, *task), process.stdin)
-        process.stdin.flush()
-        answer = pickle.load(process.stdout)
-    except (EOFError, BrokenPipeError):
-        clips = task[-1]
-        raise StoreError(
-            f"a worker ended with status {process.wait()} between {clips[0].path} and {clips[-1].path}: "
-            "a file that crashes its decoder, or too little memory for so many workers"
-        ) from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def _serve() -> None:
-    """Answer the tasks that arrive on standard input, until it is closed."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the answers
-    while True:
-        try:
-            task = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        try:
-            answer: _Done | Exception = _render_chunk(*task)
-        except Exception as error:
-            error.add_note(traceback.format_exc())
-            answer = error
-        pickle.dump(answer, answers)
-        answers.flush()
-
-
-def _render_chunk(pickled: bytes, partial: Path, clip_length: int, first: int, clips: Sequence[Clip]) -> _Done:
-    try:
-        render = pickle.loads(pickled)
-    except (AttributeError, ImportError) as error:
-        raise StoreError(_not_importable(error)) from None
-    background = np.fromfile(partial / "background.i16", np.int16)
-    waveforms = np.zeros((len(clips), clip_length), np.int16)
-    lengths: list[int] = []
-    bad: list[tuple[int, str]] = []
-    for row, clip in enumerate(clips):
-        lengths.append(clip_length)
-        if _is_silence(clip):
-            if clip.split != "train":
-                waveforms[row] = _silence(clip.path, background, clip_length)
-            continue
-        try:
-            waveform = render(clip.path)
-            waveforms[row] = _to_int16(fit(waveform, clip_length))
-            lengths[row] = len(waveform)
-        except AudioError as error:
-            bad.append((first + row, _named(clip.path, error)))
-    with open(partial / "waveforms.i16", "r+b") as file:
-        file.seek(2 * clip_length * first)
-        file.write(waveforms.data)
-        file.flush()
-        os.fsync(file.fileno())
-    return first, lengths, bad
-
-
-def _to_int16(waveform: np.ndarray) -> np.ndarray:
-    """Round to 16 bits; what is beyond full scale is clipped."""
-    return np.rint(waveform * np.float32(FULL_SCALE)).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-
-
-def _is_silence(clip: Clip) -> bool:
-    place, _, number = clip.path.rpartition("/")
-    return place == f"{clip.label}/{clip.split}" and number.isdecimal()
-
-
-def _silence(path: str, background: np.ndarray, length: int) -> np.ndarray:
-    generator = np.random.default_rng(list(path.encode()))
-    start = generator.integers(max(len(background) - length, 0) + 1)
-    excerpt = np.resize(background[start : start + length], length)  # repeats a short one; zeros for none
-    return np.rint(excerpt * generator.uniform()).astype(np.int16)
-
-
-def _not_importable(error: Exception) -> str:
-    return (
-        "render: expected a function of a module that can be imported (not of the started script, a notebook or a "
-        f"lambda), or a functools.partial of one; got one that cannot be sent to other processes ({error})"
-    )
