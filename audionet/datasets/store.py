@@ -135,7 +135,7 @@ def open_store(
         message = f"{len(store.skipped)} of {len(clips)} files cannot be used:\n" + _listed(store.skipped)
         if not skip_bad or len(store) == 0:
             raise StoreError(
-                f"{message}\nmend or remove them, or leave them out with skip_bad=True (the recipe: --data.skip_bad true)"
+                f"{message}\nmend or remove them, or leave them out: skip_bad=True (in the recipe --data.skip_bad true)"
             )
         warnings.warn(f"left out, since {message}", stacklevel=2)
     return store
