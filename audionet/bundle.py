@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from audionet import features as front_ends
@@ -138,7 +138,7 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, temporary, metadata={"audionet": text})
+        temporary.write_bytes(serialize(tensors, metadata={"audionet": text}))
         load(temporary)
         os.replace(temporary, path)
     except BundleError as error:
