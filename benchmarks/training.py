@@ -76,11 +76,11 @@ def whole_step(model: nn.Module, batch_size: int, n_clips: int) -> Callable[[], 
         augment=Augment(released, sample_rate=SAMPLE_RATE, background=background, p=0.8),
     )
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=task.momentum, weight_decay=task.weight_decay)
+    task.generator = torch.Generator().manual_seed(0)
     steps = forever(batches)
 
     def call() -> None:
         batch = next(steps)
-        task.on_train_batch_start(batch, 0)
         optimizer.zero_grad()
         task.training_step(batch, 0).backward()
         optimizer.step()

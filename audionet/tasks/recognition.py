@@ -26,7 +26,7 @@ def warmup_cosine(step: int, *, n_warmup: int, n_total: int) -> float:
 class Recognition(LightningModule):
     """Train a network to name the one word of each clip, with the recipe of BC-ResNet's released code by default.
 
-    All randomness of a step follows from (seed, step, process), so that a resumed run equals an uninterrupted one.
+    All randomness of a batch follows from (seed, its number, process), so that a resumed run equals an uninterrupted one.
 
     Args:
         features: Front-end, (batch, 1, time) -> (batch, 1, n_mels, frame).
@@ -84,8 +84,9 @@ class Recognition(LightningModule):
         return torch.autocast(self.device.type, enabled=False)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Derive the step's random numbers from (seed, step, process) alone."""
-        seeds = np.random.SeedSequence((self.seed, self.global_step, self.global_rank)).generate_state(2)
+        """Derive the batch's random numbers from (seed, its number, process) alone."""
+        number = self.trainer.fit_loop.total_batch_idx
+        seeds = np.random.SeedSequence((self.seed, number, self.global_rank)).generate_state(2)
         self.generator = torch.Generator().manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # dropout
 
