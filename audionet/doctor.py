@@ -3,7 +3,6 @@
 `examine` looks at the machine, `diagnose` judges what it found, `show` prints the judgement.
 """
 
-import ctypes
 import os
 import platform
 import re
@@ -283,9 +282,9 @@ def _audio_libraries(soundfile: ModuleType | None) -> list[Row]:
         readable = [name for name in ("WAV", "FLAC", "OGG", "MP3") if name in soundfile.available_formats()]
         rows.append(Row("libsndfile", soundfile.__libsndfile_version__, " ".join(readable)))
     try:
-        path = import_module("espeakng_loader").get_library_path()
-        espeak = ctypes.CDLL(path)
-    except (ImportError, OSError) as error:
-        return [*rows, Row("espeak-ng", "not usable", f"only for {_PURPOSES['synth']}: {error}")]
-    espeak.espeak_Info.restype = ctypes.c_char_p
-    return [*rows, Row("espeak-ng", espeak.espeak_Info(None).decode(), str(path))]
+        from audionet.datasets.synthesis import espeak_version
+
+        rows.append(Row("espeak-ng", espeak_version(), ""))
+    except (ImportError, OSError, ValueError) as error:
+        rows.append(Row("espeak-ng", "not usable", f"only for {_PURPOSES['synth']}: {error}"))
+    return rows

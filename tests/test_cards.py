@@ -172,5 +172,5 @@ def test_label_order():
     assert cards.labels(clip.label for clip in clips) == ("no", "yes", "_unknown_", "_silence_")
     card = cards.read_card("fsdd")
     assert cards.labels(card)[:3] == ("zero", "one", "two")
-    with pytest.raises(ValueError, match="give the clips"):
+    with pytest.raises(ValueError, match="give their names"):
         cards.labels(cards.plain_card("."))

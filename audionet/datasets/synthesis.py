@@ -252,12 +252,20 @@ def index(
     return clips
 
 
-def fingerprint() -> str:
-    """Name what decides how `render` sounds, for the key of a clip store."""
+def espeak_version() -> str:
+    """Return espeak-ng's version.
+
+    Raises:
+        ValueError: The wheel is missing.
+    """
     with _library() as library:
         library.espeak_Info.restype = ctypes.c_char_p
-        version = library.espeak_Info(None)
-    return f"audionet.datasets.synthesis 1, espeak-ng {version.decode()}"
+        return library.espeak_Info(None).decode()
+
+
+def fingerprint() -> str:
+    """Name what decides how `render` sounds, for the key of a clip store."""
+    return f"audionet.datasets.synthesis 1, espeak-ng {espeak_version()}"
 
 
 def noise(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:

@@ -26,7 +26,7 @@ def warmup_cosine(step: int, *, n_warmup: int, n_total: int) -> float:
 class Recognition(LightningModule):
     """Train a network to name the one word of each clip, with the recipe of BC-ResNet's released code by default.
 
-    All randomness of a batch follows from (seed, its number, process), so that a resumed run equals an uninterrupted one.
+    All randomness of a batch follows from (seed, its number, process): a resumed run equals an uninterrupted one.
 
     Args:
         features: Front-end, (batch, 1, time) -> (batch, 1, n_mels, frame).
