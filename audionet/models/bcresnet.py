@@ -44,7 +44,7 @@ class FrequencyConv(nn.Conv2d):
     """A depthwise 3 × 1 convolution of (channel, frequency, batch, frame), as one banded matrix a channel.
 
     The matrices are the convolution's response to the unit vectors. With few rows and thousands of columns, their
-    product is several times faster than a depthwise convolution, forward and backward.
+    product is faster than a depthwise convolution, forward and backward.
     """
 
     def __init__(self, n_channels: int, stride: int) -> None:
@@ -163,7 +163,7 @@ class BCResNet(nn.Module):
                 "give the front-end and the network the same n_mels"
             )
         # Within the blocks the layout is (channel, frequency, batch, frame): every norm then runs over contiguous rows
-        # and every convolution but the temporal one is a matrix product. Measured 3 × (batch, channel, ...) on a CPU.
+        # and every convolution but the temporal one is a matrix product. docs/benchmarks.md compares the speed.
         x = F.relu(self.stem_norm(self.stem(x).permute(1, 2, 0, 3)), inplace=True)
         x = self.blocks(x)
         return self.head(x.permute(2, 0, 1, 3)).flatten(1)
