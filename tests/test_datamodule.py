@@ -115,3 +115,9 @@ def test_settings_that_do_not_fit_are_refused(tone_folder: Path) -> None:
         ClipDataModule(card=None, root=str(tone_folder), batch_size=5000)
     with pytest.raises(ValueError, match="no audio files"):
         ClipDataModule(card=None, root=str(tone_folder), background=str(tone_folder.parent / "cache"))
+
+
+def test_a_corpus_without_test_clips_is_refused_before_training(tone_folder: Path) -> None:
+    (tone_folder / "testing_list.txt").write_text("")
+    with pytest.raises(ValueError, match="tones: the split leaves no clip to test on; add recordings"):
+        ClipDataModule(card=None, root=str(tone_folder), sample_rate=8000, batch_size=16)

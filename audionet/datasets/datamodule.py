@@ -76,6 +76,11 @@ class ClipDataModule(LightningDataModule):
                 f"batch_size = {batch_size}: there are only {len(self.store.indices('train'))} training clips; "
                 "choose a smaller --data.batch_size"
             )
+        if len(self.store.indices("test")) == 0:  # said now, not after the training
+            raise ValueError(
+                f"{self.card.name}: the split leaves no clip to test on; add recordings, or list some in "
+                "testing_list.txt beside the class folders"
+            )
         names = self.store.label_names
         self.labels = labels(self.card) if self.card.labels.keep else labels(names)
         self._targets = np.array([self.labels.index(name) for name in names])[self.store.labels]
