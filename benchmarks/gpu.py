@@ -31,7 +31,7 @@ from torchaudio.functional import resample
 
 from audionet import features, models, resources
 from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
-from audionet.datasets.batches import Batches
+from audionet.datasets.batches import Batches, gather_clips
 from audionet.tasks import Recognition, fit_and_test
 from benchmarks.measure import Figure, interleaved, machine, markdown, record
 
@@ -110,15 +110,17 @@ class Corpus(LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         """Shuffled training batches."""
-        return Batches(self.waveforms, self.targets, self.parts["train"], batch_size=self.batch_size, seed=0)
+        return Batches(
+            gather_clips(self.waveforms, self.targets), self.parts["train"], batch_size=self.batch_size, seed=0
+        )
 
     def val_dataloader(self) -> Batches:
         """Validation batches in order."""
-        return Batches(self.waveforms, self.targets, self.parts["validation"], batch_size=self.batch_size)
+        return Batches(gather_clips(self.waveforms, self.targets), self.parts["validation"], batch_size=self.batch_size)
 
     def test_dataloader(self) -> Batches:
         """Test batches in order."""
-        return Batches(self.waveforms, self.targets, self.parts["test"], batch_size=self.batch_size)
+        return Batches(gather_clips(self.waveforms, self.targets), self.parts["test"], batch_size=self.batch_size)
 
 
 # ---- does the device compute what the CPU does? -------------------------------------------------------------------

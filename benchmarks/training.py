@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from audionet import features, models
 from audionet.augment import Augment
-from audionet.datasets.datamodule import Batches
+from audionet.datasets.datamodule import Batches, gather_clips
 from audionet.tasks import Recognition
 from benchmarks.measure import Figure, interleaved, ratios
 from benchmarks.plain_bcresnet import plain_bcresnet
@@ -67,7 +67,7 @@ def whole_step(model: nn.Module, batch_size: int, n_clips: int) -> Callable[[], 
     waveforms = generator.integers(-8000, 8000, (n_clips, SAMPLE_RATE), np.int16)
     background = torch.from_numpy(generator.integers(-8000, 8000, 300 * SAMPLE_RATE, np.int16))
     targets = generator.integers(N_CLASSES, size=n_clips)
-    batches = Batches(waveforms, targets, np.arange(n_clips), batch_size=batch_size, seed=0)
+    batches = Batches(gather_clips(waveforms, targets), np.arange(n_clips), batch_size=batch_size, seed=0)
     released: dict[str, dict[str, Any] | None] = {"time_shift": {"seconds": 0.1}, "noise": {"max_amplitude": 0.1}}
     task = Recognition(
         features=features.create("LogMel"),

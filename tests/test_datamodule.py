@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from audionet.audio import read_clip
-from audionet.datasets.batches import Batches
+from audionet.datasets.batches import Batches, gather_clips
 from audionet.datasets.datamodule import ClipDataModule
 
 
 def batches(**changes: object) -> Batches:
     waveforms = np.arange(103, dtype=np.int16)[:, None].repeat(4, 1)
     arguments = {"batch_size": 10, "seed": 3} | changes
-    return Batches(waveforms, np.arange(103) * 2, np.arange(1, 103), **arguments)  # type: ignore[arg-type]
+    return Batches(gather_clips(waveforms, np.arange(103) * 2), np.arange(1, 103), **arguments)  # type: ignore[arg-type]
 
 
 def clips(some: Batches) -> list[list[int]]:

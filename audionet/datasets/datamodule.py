@@ -1,5 +1,6 @@
-"""The Lightning data module: a card's clip store, served as whole batches."""
+"""The Lightning data modules: a card's clip store, served as whole batches of clips or of windows of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from audionet.audio import save_audio
-from audionet.datasets.batches import Batches
+from audionet.datasets.batches import Batch, Batches, Gather, gather_clips
 from audionet.datasets.cards import labels, plain_card, read_card
 from audionet.datasets.corpus import open_corpus
+from audionet.datasets.crops import Crops
 from audionet.datasets.store import FULL_SCALE
 
 
-class ClipDataModule(LightningDataModule):
-    """Batches {"waveform": (batch, time) int16, "label": (batch,) int64} from a corpus's clip store.
+class CorpusDataModule(LightningDataModule):
+    """What both ways of serving a corpus share: its card, its clip store and its splits.
 
     Args:
         card: Name of a dataset card, a card.yaml, or the folder of one; None to read ``root`` as a plain folder of
@@ -26,7 +28,7 @@ class ClipDataModule(LightningDataModule):
         test_speaker: Speaker to test on, where the split leaves one out.
         synthetic: Utterances of each label by espeak-ng's voices that join the training clips.
         sample_rate: Hz.
-        clip_seconds: Length that every clip is brought to.
+        clip_seconds: Length that every clip is brought to in the store.
         batch_size: Clips a batch, in each process.
         seed: Decides the order of the training clips.
         background: Folder of noise recordings; None: the card's own, or synthetic noise where it has none.
@@ -84,6 +86,36 @@ class ClipDataModule(LightningDataModule):
         names = self.store.label_names
         self.labels = labels(self.card) if self.card.labels.keep else labels(names)
         self._targets = np.array([self.labels.index(name) for name in names])[self.store.labels]
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether the corpus has a validation split."""
+        return len(self.store.indices("validation")) > 0
+
+    def _batches(self, gather: Gather, items: np.ndarray, seed: int | None = None) -> Batches:
+        trainer = self.trainer
+        return Batches(
+            gather,
+            items,
+            batch_size=self.batch_size,
+            seed=seed,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+
+
+class ClipDataModule(CorpusDataModule):
+    """Batches {"waveform": (batch, time) int16, "label": (batch,) int64} from a corpus's clip store.
+
+    Args:
+        corpus: As `CorpusDataModule` takes them.
+
+    Raises:
+        ValueError: The corpus is missing, has bad files, or a setting does not fit it.
+    """
+
+    def __init__(self, **corpus: Any) -> None:
+        super().__init__(**corpus)
         self._resident: Tensor | None = None
 
     @property
@@ -91,22 +123,17 @@ class ClipDataModule(LightningDataModule):
         """The noise, (time,) int16."""
         return torch.from_numpy(np.array(self.store.background))
 
-    @property
-    def has_validation(self) -> bool:
-        """Whether the corpus has a validation split."""
-        return len(self.store.indices("validation")) > 0
-
     def train_dataloader(self) -> Batches:
         """Shuffled training batches."""
-        return self._batches("train", seed=self.seed)
+        return self._batches(self._gather(), self.store.indices("train"), self.seed)
 
     def val_dataloader(self) -> Batches | list[Any]:
         """Validation batches in order; none where the corpus has no validation split."""
-        return self._batches("validation") if self.has_validation else []
+        return self._batches(self._gather(), self.store.indices("validation")) if self.has_validation else []
 
     def test_dataloader(self) -> Batches:
         """Test batches in order."""
-        return self._batches("test")
+        return self._batches(self._gather(), self.store.indices("test"))
 
     def export_clips(self, split: str, folder: Path, *, per_label: int) -> list[tuple[Path, str]]:
         """Write clips of a split as WAV files, ``per_label`` of each label drawn by the seed.
@@ -124,17 +151,8 @@ class ClipDataModule(LightningDataModule):
                 written.append((path, label))
         return written
 
-    def _batches(self, split: str, seed: int | None = None) -> Batches:
-        trainer = self.trainer
-        return Batches(
-            self._waveforms(),
-            self._targets,
-            self.store.indices(split),
-            batch_size=self.batch_size,
-            seed=seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
-        )
+    def _gather(self) -> Gather:
+        return gather_clips(self._waveforms(), self._targets)
 
     def _waveforms(self) -> np.ndarray | Tensor:
         """The whole store on the GPU, where it takes less than half of the free memory there; else the file."""
@@ -144,3 +162,83 @@ class ClipDataModule(LightningDataModule):
         if self._resident is None and self.store.waveforms.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
             self._resident = torch.from_numpy(np.asarray(self.store.waveforms)).to(device)
         return self.store.waveforms if self._resident is None else self._resident
+
+
+class CropDataModule(CorpusDataModule):
+    """Windows of a corpus's clips for generation; `Crops.take` says what a batch is.
+
+    The network decides how much context a window needs: `fit_to` is told before the first batch.
+
+    Args:
+        window_seconds: Length of a training window, its context included.
+        conditions: Categories to condition on: "label", "speaker".
+        corpus: As `CorpusDataModule` takes them.
+
+    Attributes:
+        categories: The values of each category, as `audionet.models.WaveNet` takes them.
+
+    Raises:
+        ValueError: The corpus is missing, has bad files, or a setting does not fit it.
+    """
+
+    def __init__(self, *, window_seconds: float = 1.0, conditions: Sequence[str] = ("label",), **corpus: Any) -> None:
+        super().__init__(**corpus)
+        self.window = round(window_seconds * self.sample_rate)
+        known = {"label": np.array(self.store.label_names)[self.store.labels], "speaker": self.store.speakers}
+        if unknown := [name for name in conditions if name not in known]:
+            raise ValueError(f"conditions: expected some of {', '.join(known)}; got {', '.join(unknown)}")
+        self.categories: dict[str, list[str]] = {}
+        self._positions: dict[str, np.ndarray] = {}
+        for name in conditions:
+            seen = set(known[name][self.store.indices("train")])
+            values = [label for label in self.labels if label in seen] if name == "label" else sorted(seen)
+            if "" in values:
+                raise ValueError(f"conditions: {self.card.name} does not name the {name} of its clips; leave it out")
+            if unheard := set(known[name]) - set(values):
+                raise ValueError(
+                    f"conditions: {name} {', '.join(sorted(unheard)[:3])} is tested but never trained on; "
+                    "leave it out or choose another split"
+                )
+            self.categories[name] = values
+            self._positions[name] = np.array([values.index(value) for value in known[name]])
+
+    def fit_to(self, *, context: int, hop_length: int = 1, margin: int = 0) -> None:
+        """Set what the network needs around a window, in samples; `Crops` says what each means.
+
+        Raises:
+            ValueError: The window has no room for it.
+        """
+        if self.window < context + hop_length:
+            raise ValueError(
+                f"window_seconds: {self.window} samples leave nothing to count behind the network's receptive field of "
+                f"{context}; give more than {(context + hop_length) / self.sample_rate:.2f}"
+            )
+        self.crops = Crops(
+            store=self.store,
+            conditions=self._positions,
+            window=self.window // hop_length * hop_length,
+            context=context,
+            hop_length=hop_length,
+            margin=margin,
+        )
+
+    def train_dataloader(self) -> Batches:
+        """Random windows of the shuffled training clips."""
+        return self._batches(self.crops.draw, self.store.indices("train"), self.seed)
+
+    def val_dataloader(self) -> Batches | list[Any]:
+        """Every sample of the validation clips once; none where the corpus has no validation split."""
+        return self._tiles("validation") if self.has_validation else []
+
+    def test_dataloader(self) -> Batches:
+        """Every sample of the test clips once."""
+        return self._tiles("test")
+
+    def _tiles(self, split: str) -> Batches:
+        clips, starts = self.crops.tiles(self.store.indices(split))
+
+        def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> Batch:
+            of = clips[chosen]
+            return self.crops.take(of, starts[chosen], self.crops.lengths(of) - starts[chosen])
+
+        return self._batches(gather, np.arange(len(clips)))

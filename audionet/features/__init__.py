@@ -5,14 +5,16 @@ from typing import Any
 from torch import nn
 
 from audionet.features.spectral import MFCC, LogMel, MelSpectrogram, Spectrogram
+from audionet.features.waveform import Waveform
 
-__all__ = ["FEATURES", "MFCC", "LogMel", "MelSpectrogram", "Spectrogram", "create"]
+__all__ = ["FEATURES", "MFCC", "LogMel", "MelSpectrogram", "Spectrogram", "Waveform", "create"]
 
 FEATURES: dict[str, type[nn.Module]] = {
     "Spectrogram": Spectrogram,
     "MelSpectrogram": MelSpectrogram,
     "LogMel": LogMel,
     "MFCC": MFCC,
+    "Waveform": Waveform,
 }
 
 

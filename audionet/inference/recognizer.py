@@ -66,9 +66,24 @@ class Recognizer:
         Raises:
             ValueError: The waveform, its sample rate or `top_k` is not as described.
         """
+        return self._predict([self.to_clip(waveform, sample_rate)], top_k)[0]
+
+    def to_clip(self, waveform: np.ndarray | Tensor, sample_rate: int | None = None) -> np.ndarray:
+        """Bring a waveform into the form that the network hears: mono, at its sample rate, as long as its clips.
+
+        Args:
+            waveform: (time,) or (channel, time), float in [-1, 1], at most 60 s.
+            sample_rate: Of the waveform, in Hz.
+
+        Returns:
+            (clip_length,).
+
+        Raises:
+            ValueError: The waveform or its sample rate is not as described.
+        """
         mono, sample_rate = _checked(waveform, sample_rate)
         mono = audio.resample(mono[0], sample_rate, self.bundle.sample_rate)
-        return self._predict([audio.fit(mono, self.bundle.clip_length)], top_k)[0]
+        return audio.fit(mono, self.bundle.clip_length)
 
     def recognize_file(self, source: audio.Source, *, top_k: int | None = None) -> list[Prediction]:
         """Recognise one audio file.

@@ -1,4 +1,8 @@
-"""Networks: spectrogram (batch, 1, n_mels, frame) to logits (batch, n_classes); one architecture a file."""
+"""Networks, one architecture a file.
+
+Recognisers map a spectrogram (batch, 1, n_mels, frame), or a waveform as (batch, 1, 1, time), to logits
+(batch, n_classes); WaveNets map samples (batch, time) to what they say of each next one.
+"""
 
 from typing import Any
 
@@ -6,10 +10,19 @@ from torch import nn
 
 from audionet.models.bcresnet import BCResNet
 from audionet.models.tcresnet import TCResNet
+from audionet.models.wavenet import WaveNet
+from audionet.models.wavenet_autoencoder import WaveNetAutoencoder
+from audionet.models.wavenet_classifier import WaveNetClassifier
 
-__all__ = ["MODELS", "BCResNet", "TCResNet", "create"]
+__all__ = ["MODELS", "BCResNet", "TCResNet", "WaveNet", "WaveNetAutoencoder", "WaveNetClassifier", "create"]
 
-MODELS: dict[str, type[nn.Module]] = {"bcresnet": BCResNet, "tcresnet": TCResNet}
+MODELS: dict[str, type[nn.Module]] = {
+    "bcresnet": BCResNet,
+    "tcresnet": TCResNet,
+    "wavenet": WaveNet,
+    "wavenet_autoencoder": WaveNetAutoencoder,
+    "wavenet_classifier": WaveNetClassifier,
+}
 
 
 def create(name: str, **arguments: Any) -> nn.Module:

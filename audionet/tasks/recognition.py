@@ -1,6 +1,5 @@
 """Recognition of one word a clip: augment, front-end and network in one Lightning module."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,15 +11,9 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from audionet.augment import Augment, SpecAugment, mixup, to_float
+from audionet.tasks.schedule import with_warmup_cosine
 
 Batch = dict[str, Tensor]
-
-
-def warmup_cosine(step: int, *, n_warmup: int, n_total: int) -> float:
-    """Return the learning rate's factor: linear from 0 to 1 over ``n_warmup`` steps, then a cosine to 0."""
-    if step < n_warmup:
-        return step / n_warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / max(n_total - n_warmup, 1)))
 
 
 class Recognition(LightningModule):
@@ -30,7 +23,8 @@ class Recognition(LightningModule):
 
     Args:
         features: Front-end, (batch, 1, time) -> (batch, 1, n_mels, frame).
-        model: Network, (batch, 1, n_mels, frame) -> (batch, n_labels) logits.
+        model: Network, (batch, 1, n_mels, frame) -> (batch, n_labels) logits; in training mode it may return a second
+            loss of its own beside them, which is added.
         labels: Name of each output.
         augment: Chain of waveform augmentations; None for none.
         spec_augment: Masks on the spectrogram; None for none.
@@ -104,9 +98,14 @@ class Recognition(LightningModule):
             spectrogram = self.features(waveform[:, None])
             if self.spec_augment is not None:
                 spectrogram = self.spec_augment(spectrogram, self.generator)
-        loss = F.cross_entropy(self.model(spectrogram).float(), targets, label_smoothing=self.label_smoothing)
+        outputs = self.model(spectrogram)
+        logits, second_loss = outputs if isinstance(outputs, tuple) else (outputs, None)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
         self.log("train_loss", loss, prog_bar=True)
-        return loss
+        if second_loss is None:
+            return loss
+        self.log("train_second_loss", second_loss)
+        return loss + second_loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count the clips that are named right."""
@@ -131,14 +130,4 @@ class Recognition(LightningModule):
         optimizer = torch.optim.SGD(
             self.model.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        # The length of the training is asked for only while it runs: asked for earlier, Lightning sets up the loader
-        # before it has read the checkpoint, and a resumed run would begin its epoch again.
-        if step == 0:
-            return 0.0 if self.warmup_epochs > 0 else 1.0
-        n_total = int(self.trainer.estimated_stepping_batches)
-        n_warmup = round(n_total * self.warmup_epochs / (self.trainer.max_epochs or 1))
-        return warmup_cosine(step, n_warmup=n_warmup, n_total=n_total)
+        return with_warmup_cosine(self, optimizer, warmup_epochs=self.warmup_epochs)

@@ -71,6 +71,7 @@ def fit_and_test(
     *,
     output: Path,
     monitor: str | None,
+    mode: str = "max",
     resume: bool = False,
     ema_decay: float | None = None,
     callbacks: Sequence[Callback] = (),
@@ -82,7 +83,8 @@ def fit_and_test(
         task: What to train.
         data: What on.
         output: Folder for checkpoints, ``metrics.csv`` and TensorBoard's logs.
-        monitor: The logged quantity whose maximum is the best; None: the last weights are tested.
+        monitor: The logged quantity that says which weights are the best; None: the last weights are tested.
+        mode: Whether its "max" or its "min" is the best.
         resume: Go on from the last checkpoint in ``output``, if there is one.
         ema_decay: Decay of an exponential moving average of the weights, which is then what is validated, tested and
             left in ``task``; None for none.
@@ -101,7 +103,7 @@ def fit_and_test(
     keep_last = ModelCheckpoint(last.parent, "last", save_on_exception=True, enable_version_counter=False)
     added: list[Callback] = [*callbacks, StopBetweenSteps(), keep_last, LearningRateMonitor("step")]
     if monitor is not None:
-        added.append(ModelCheckpoint(last.parent, "best", monitor, mode="max", enable_version_counter=False))
+        added.append(ModelCheckpoint(last.parent, "best", monitor, mode=mode, enable_version_counter=False))
     arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
     if arguments["enable_progress_bar"] is not False:
         added.append(RichProgressBar(refresh_rate=10))  # each refresh makes a GPU wait

@@ -1,0 +1,87 @@
+"""Windows of clips, for training what predicts each sample from those before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from audionet.datasets.batches import Batch
+from audionet.datasets.store import Store
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Crops:
+    """Windows of a store's clips; only samples that see all they could are counted.
+
+    A window that begins inside a clip begins with ``context`` samples that are not counted, so that each counted sample
+    sees as much as it does in the whole clip. One that begins with the clip counts from its first sample.
+
+    Attributes:
+        store: The clips.
+        conditions: Position of each clip in each category's values, {name: (clip,) int64}.
+        window: Samples of a window.
+        context: Samples that a prediction depends on: the network's receptive field.
+        hop_length: Windows begin at multiples of it, so that frames fall where they do in the whole clip.
+        margin: Samples on either side of a window, from which its first and last frames are computed.
+    """
+
+    store: Store
+    conditions: Mapping[str, np.ndarray]
+    window: int
+    context: int
+    hop_length: int = 1
+    margin: int = 0
+
+    def lengths(self, clips: np.ndarray) -> np.ndarray:
+        """Samples of clips, without the silence that fills their rows."""
+        return np.minimum(self.store.lengths[clips], self.store.waveforms.shape[1])
+
+    def draw(self, clips: np.ndarray, generator: np.random.Generator | None) -> Batch:
+        """Take a random window of each clip; the silence behind a clip that is shorter counts.
+
+        Returns:
+            As `take`.
+        """
+        assert generator is not None  # training batches always have one
+        spare = self.lengths(clips) - self.window
+        # From `context` before the clip on, so that its first samples are drawn as often as all others; and some way
+        # beyond its end, which is to be learned too.
+        starts = generator.integers(-self.context, np.maximum(spare, 0) + self.window // 4)
+        starts = np.where(spare > 0, starts.clip(0), 0) // self.hop_length * self.hop_length
+        return self.take(clips, starts, np.full(len(clips), self.window))
+
+    def tiles(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Clip and start of the windows that together count each sample of the clips once."""
+        step = (self.window - self.context) // self.hop_length * self.hop_length
+        n_tiles = 1 + np.maximum(-(-(self.lengths(clips) - self.window) // step), 0)
+        return np.repeat(clips, n_tiles), np.concatenate([np.arange(n) * step for n in n_tiles] or [clips])
+
+    def take(self, clips: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Batch:
+        """Gather windows, as long as the longest needs to be.
+
+        Args:
+            clips: (batch,) positions in the store.
+            starts: (batch,) samples before each window.
+            ends: (batch,) samples of each window that count, at most.
+
+        Returns:
+            {"waveform": (batch, margin + time + margin) int16, "counted": (batch, time) bool,
+            "conditions": {name: (batch,) int64}}
+        """
+        row_length, lengths = self.store.waveforms.shape[1], self.lengths(clips)
+        time = int(min(self.window, (lengths - starts).max()))
+        time += -time % self.hop_length
+        waveform = np.zeros((len(clips), self.margin + time + self.margin), np.int16)
+        for row, clip, start, length in zip(waveform, clips, starts, lengths, strict=True):
+            origin = (row_length - length) // 2  # `audio.fit` centres a clip in its row
+            first, last = max(start - self.margin, 0), min(start + time + self.margin, length)
+            place = first - start + self.margin
+            row[place : place + last - first] = self.store.waveforms[clip, origin + first : origin + last]
+        place = np.arange(time)
+        counted = (place < ends[:, None]) & ((place >= self.context) | (starts[:, None] == 0))
+        return {
+            "waveform": torch.from_numpy(waveform),
+            "counted": torch.from_numpy(counted),
+            "conditions": {name: torch.from_numpy(values[clips]) for name, values in self.conditions.items()},
+        }

@@ -1,0 +1,192 @@
+"""What a WaveNet says of the next sample: its input form, its loss and how a sample is drawn from it.
+
+Drawing takes its randomness as two uniform numbers a sample, so that every way of generating (plain, cached, batched,
+compiled, on a GPU) makes the same sound of the same numbers.
+"""
+
+import math
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchaudio.functional import mu_law_decoding, mu_law_encoding
+
+N_CODES = 256
+N_UNIFORMS = 2  # random numbers a sample, for every distribution
+BITS = math.log2(math.e)  # in one nat
+
+_HALF_STEP = 1.0 / 65535  # half the distance of two 16-bit values in [-1, 1]
+_UNIFORM_MARGIN = 1e-5  # keeps the logistic's tails within a factor of 11.5 scales
+
+
+class Distribution(Protocol):
+    """One kind of output.
+
+    Attributes:
+        n_outputs: Numbers that the network gives a sample.
+        is_discrete: Whether samples enter the network as codes (int64) instead of values (float in [-1, 1]).
+        has_choice: Whether top-k and top-p mean something: there is a draw among discrete things.
+    """
+
+    n_outputs: int
+    is_discrete: bool
+    has_choice: bool
+
+    def from_waveform(self, waveform: Tensor) -> Tensor:
+        """Bring a waveform in [-1, 1] into the form in which samples enter the network."""
+        ...
+
+    def to_waveform(self, samples: Tensor) -> Tensor:
+        """Bring samples back to a waveform, float32 in [-1, 1]."""
+        ...
+
+    def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
+        """Say how many bits each sample takes: outputs (..., n_outputs), samples (...) -> (...)."""
+        ...
+
+    def sample(
+        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
+    ) -> Tensor:
+        """Draw: outputs (..., n_outputs) and uniforms (..., 2) in [0, 1) -> samples (...)."""
+        ...
+
+
+def choose(logits: Tensor, uniform: Tensor, *, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
+    """Draw an index by inverting the cumulative distribution.
+
+    Args:
+        logits: (..., n), unnormalised.
+        uniform: (...) in [0, 1).
+        temperature: Divides the logits; below 1 sharpens.
+        top_k: Only the k most probable; equals of the last one stay too. None for all.
+        top_p: Only the most probable that together reach this mass; equals of the last one stay too. None for all.
+
+    Returns:
+        (...) int64.
+    """
+    weights = torch.softmax(logits.double() / temperature, -1)
+    if top_k is not None:
+        weights = weights * (weights >= weights.topk(min(top_k, weights.shape[-1])).values[..., -1:])
+    if top_p is not None:
+        descending = weights.sort(-1, descending=True).values
+        before = descending.cumsum(-1) - descending
+        is_in = before < top_p * descending.sum(-1, keepdim=True)
+        last = descending.masked_fill(~is_in, torch.inf).amin(-1, keepdim=True)
+        weights = weights * (weights >= last)
+    cumulative = weights.cumsum(-1)
+    point = uniform.double()[..., None] * cumulative[..., -1:]
+    return (cumulative <= point).sum(-1).clamp(max=logits.shape[-1] - 1)
+
+
+class Softmax:
+    """A softmax over the 256 codes of mu-law, mu = 255 (van den Oord et al., WaveNet, 2016, section 2.2)."""
+
+    n_outputs, is_discrete, has_choice = N_CODES, True, True
+
+    def from_waveform(self, waveform: Tensor) -> Tensor:
+        """Codes 0 to 255; silence is 128."""
+        return mu_law_encoding(waveform.float().clamp(-1, 1), N_CODES)
+
+    def to_waveform(self, samples: Tensor) -> Tensor:
+        """Expand codes."""
+        return mu_law_decoding(samples, N_CODES).float()
+
+    def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
+        """Cross entropy, in bits."""
+        flat = F.cross_entropy(outputs.float().flatten(0, -2), samples.flatten(), reduction="none")
+        return flat.view(samples.shape) * BITS
+
+    def sample(
+        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
+    ) -> Tensor:
+        """Draw codes, with the first uniform number of each sample."""
+        return choose(outputs, uniforms[..., 0], temperature=temperature, top_k=top_k, top_p=top_p)
+
+
+class _Continuous:
+    is_discrete = False
+
+    def from_waveform(self, waveform: Tensor) -> Tensor:
+        """The waveform itself, clipped to [-1, 1]."""
+        return waveform.float().clamp(-1, 1)
+
+    def to_waveform(self, samples: Tensor) -> Tensor:
+        """The samples themselves."""
+        return samples
+
+
+class LogisticMixture(_Continuous):
+    """A mixture of discretised logistics for 16-bit audio (Salimans et al., PixelCNN++, 2017, eq. 2).
+
+    The outputs are, for n_mixtures components each: logits of the weights, means, natural logarithms of the scales.
+    """
+
+    has_choice = True
+    min_log_scale = -14.0
+
+    def __init__(self, n_mixtures: int = 10) -> None:
+        self.n_mixtures, self.n_outputs = n_mixtures, 3 * n_mixtures
+
+    def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
+        """Negative logarithm of the mass between half a 16-bit step below and above; the end bins are open."""
+        logits, means, log_scales = outputs.float().chunk(3, -1)
+        value = samples[..., None]
+        precision = torch.exp(-log_scales.clamp(min=self.min_log_scale))
+        upper, lower = precision * (value - means + _HALF_STEP), precision * (value - means - _HALF_STEP)
+        # log(sigmoid(upper) - sigmoid(lower)), written so that neither tail cancels.
+        width = (2 * _HALF_STEP * precision).clamp(max=60.0)
+        inside = torch.log(torch.expm1(width)) + F.logsigmoid(lower) + F.logsigmoid(-upper) + (lower - upper + width)
+        inside = torch.where(upper - lower > 60.0, F.logsigmoid(upper) + F.logsigmoid(-lower), inside)
+        mass = torch.where(value < -1 + _HALF_STEP, F.logsigmoid(upper), inside)
+        mass = torch.where(value > 1 - _HALF_STEP, F.logsigmoid(-lower), mass)
+        return -torch.logsumexp(mass + F.log_softmax(logits, -1), -1) * BITS
+
+    def sample(
+        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
+    ) -> Tensor:
+        """Draw a component with the first uniform number, a value of it with the second; temperature scales both."""
+        logits, means, log_scales = outputs.float().chunk(3, -1)
+        component = choose(logits, uniforms[..., 0], temperature=temperature, top_k=top_k, top_p=top_p)[..., None]
+        mean = means.gather(-1, component)[..., 0]
+        scale = torch.exp(log_scales.gather(-1, component)[..., 0].clamp(min=self.min_log_scale))
+        uniform = uniforms[..., 1].double().clamp(_UNIFORM_MARGIN, 1 - _UNIFORM_MARGIN)
+        deviation = (torch.log(uniform) - torch.log1p(-uniform)).float()
+        return (mean + temperature * scale * deviation).clamp(-1, 1)
+
+
+class Gaussian(_Continuous):
+    """A single Gaussian (Ping et al., ClariNet, 2019, section 3.1); the outputs are mean and log standard deviation."""
+
+    n_outputs, has_choice = 2, False
+    min_log_scale = -9.0
+
+    def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
+        """Negative log density, per 16-bit step, so that it compares with the discrete outputs."""
+        mean, log_scale = outputs.float().unbind(-1)
+        log_scale = log_scale.clamp(min=self.min_log_scale)
+        nats = 0.5 * ((samples - mean) * torch.exp(-log_scale)) ** 2 + log_scale + 0.5 * math.log(2 * math.pi)
+        return (nats - math.log(2 * _HALF_STEP)) * BITS
+
+    def sample(
+        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
+    ) -> Tensor:
+        """Draw by Box and Muller's transform of the two uniform numbers; temperature scales the deviation."""
+        mean, log_scale = outputs.float().unbind(-1)
+        first, second = uniforms.double().unbind(-1)
+        deviation = (torch.sqrt(-2 * torch.log1p(-first)) * torch.cos(2 * math.pi * second)).float()
+        return (mean + temperature * torch.exp(log_scale.clamp(min=self.min_log_scale)) * deviation).clamp(-1, 1)
+
+
+OUTPUTS: dict[str, type] = {"softmax": Softmax, "logistic_mixture": LogisticMixture, "gaussian": Gaussian}
+
+
+def create(name: str, **arguments: Any) -> Distribution:
+    """Build the distribution called ``name``, a key of ``OUTPUTS``.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name not in OUTPUTS:
+        raise ValueError(f"output: expected one of {', '.join(OUTPUTS)}; got {name!r}")
+    return OUTPUTS[name](**arguments)

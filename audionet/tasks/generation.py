@@ -1,0 +1,98 @@
+"""Generation: train what predicts each sample from those before it, in one Lightning module."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+
+from audionet.augment import to_float
+from audionet.tasks.schedule import with_warmup_cosine
+
+
+class Generation(LightningModule):
+    """Train a WaveNet, or what is called like one, by the bits that it needs for each sample.
+
+    Args:
+        model: Network with a ``distribution``: (samples, conditions, frames) -> outputs, as `WaveNet.forward`.
+        features: Front-end of the local conditioning, (batch, time) -> (batch, n_bands, frame), centred; None for none.
+        hop_length: Samples of one of its frames.
+        margin: Samples that each batch carries on either side for it.
+        learning_rate: Peak of the schedule, for Adam.
+        warmup_epochs: Epochs over which the rate rises from 0; a cosine then takes it back to 0.
+        betas: Of Adam.
+
+    Batches:
+        As `audionet.datasets.crops.Crops.take` makes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        features: nn.Module | None = None,
+        hop_length: int = 1,
+        margin: int = 0,
+        learning_rate: float = 1e-3,
+        warmup_epochs: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.99),
+    ) -> None:
+        super().__init__()
+        self.model, self.features, self.hop_length, self.margin = model, features, hop_length, margin
+        self.learning_rate, self.warmup_epochs, self.betas = learning_rate, warmup_epochs, betas
+
+    def bits(self, batch: Mapping[str, Any]) -> Tensor:
+        """Return the bits of each counted sample, in one row."""
+        counted, waveform = batch["counted"], to_float(batch["waveform"])
+        n_samples = counted.shape[1]
+        frames = None
+        if self.features is not None:
+            with torch.autocast(self.device.type, enabled=False):
+                first = self.margin // self.hop_length
+                frames = self.features(waveform)[..., first : first + -(-n_samples // self.hop_length)]
+        samples = self.model.distribution.from_waveform(waveform[:, self.margin : self.margin + n_samples])
+        outputs = self.model(samples, batch["conditions"], frames)
+        return self.model.distribution.bits(outputs[counted], samples[counted])
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Return the mean bits of the counted samples."""
+        loss = self.bits(batch).mean()
+        self.log("train_bits", loss, prog_bar=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to count."""
+        self.total_bits = self.n_counted = torch.zeros((), dtype=torch.float64)
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
+        """Add up bits and samples: windows count for as many samples as they have."""
+        bits = self.bits(batch)
+        self.total_bits = self.total_bits + bits.double().sum().cpu()
+        self.n_counted = self.n_counted + bits.numel()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log bits per sample."""
+        self._log_bits("validation_bits")
+
+    def on_test_epoch_start(self) -> None:
+        """Begin to count."""
+        self.on_validation_epoch_start()
+
+    def test_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
+        """Add up, as in validation."""
+        self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """Log bits per sample."""
+        self._log_bits("test_bits")
+
+    def _log_bits(self, name: str) -> None:
+        totals = self.all_gather(torch.stack([self.total_bits, self.n_counted])).reshape(-1, 2).sum(0)
+        self.log(name, (totals[0] / totals[1]).float(), prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return Adam and its schedule per step."""
+        optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate, betas=self.betas)
+        return with_warmup_cosine(self, optimizer, warmup_epochs=self.warmup_epochs)
