@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from audionet.version import __version__
 
 if TYPE_CHECKING:
-    from audionet import audio, augment, bundle, datasets, features, inference, models
+    from audionet import audio, augment, bundle, datasets, evaluate, features, inference, models
     from audionet.audio import load_audio, save_audio
     from audionet.inference import load
 
@@ -26,6 +26,7 @@ __all__ = [
     "augment",
     "bundle",
     "datasets",
+    "evaluate",
     "features",
     "inference",
     "load",

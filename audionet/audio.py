@@ -239,12 +239,21 @@ def save_audio(
     """
     with _naming(path):
         target = Path(path)
-        container = _FORMATS.get(target.suffix.lower())
-        if container is None:
-            raise AudioError(f"unknown extension {target.suffix!r}; use one of {', '.join(_FORMATS)}")
+        container = _container(target)
         subtype = subtype or soundfile.default_subtype(container)
         samples = _checked_for_saving(waveform, sample_rate, container, subtype)
         _write_whole(target, _encode(samples, int(sample_rate), container, subtype))
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a place that `save_audio` could not write to, before there is anything to lose.
+
+    Raises:
+        AudioError: an unknown extension, or a folder that is missing or cannot be written.
+    """
+    with _naming(path):
+        _container(Path(path))
+        _write_whole(Path(path), b"", keep=False)
 
 
 # ---- errors ------------------------------------------------------------------------------------------------
@@ -437,12 +446,20 @@ def _encode(samples: np.ndarray, sample_rate: int, container: str, subtype: str)
     return content.getvalue()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def _container(target: Path) -> str:
+    container = _FORMATS.get(target.suffix.lower())
+    if container is None:
+        raise AudioError(f"unknown extension {target.suffix!r}; use one of {', '.join(_FORMATS)}")
+    return container
+
+
+def _write_whole(path: Path, content: bytes, *, keep: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         try:
             temporary.write_bytes(content)
-            os.replace(temporary, path)
+            if keep:
+                os.replace(temporary, path)
         finally:
             with suppress(OSError):
                 temporary.unlink()

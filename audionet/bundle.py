@@ -24,8 +24,8 @@ from audionet import models
 from audionet.version import __version__
 
 FORMAT_VERSION = 1
-TASKS = ("recognition",)
-
+TASKS = ("recognition", "generation")
+_COMMANDS = {"recognition": "recognize", "generation": "generate"}
 _SHIPPED = Path(__file__).parent / "pretrained"
 
 
@@ -38,16 +38,18 @@ class Bundle:
     """A trained network, ready for use.
 
     Attributes:
-        task: What it is for: "recognition".
-        model: The network in evaluation mode: (batch, 1, n_mels, frame) -> (batch, n_labels) logits.
+        task: What it is for: "recognition" or "generation".
+        model: The network in evaluation mode. Recognition: (batch, 1, n_mels, frame) -> (batch, n_labels) logits;
+            generation: a `WaveNet` or a `WaveNetAutoencoder`.
         model_name: Its name in `audionet.models`.
         model_arguments: What `audionet.models.create` was given besides the name.
-        features: The front-end in evaluation mode: (batch, 1, time) -> (batch, 1, n_mels, frame).
-        features_name: Its name in `audionet.features`.
+        features: The front-end in evaluation mode: (batch, 1, time) -> (batch, 1, n_mels, frame). For generation the
+            local conditioning's; None without one.
+        features_name: Its name in `audionet.features`; None without one.
         features_arguments: What `audionet.features.create` was given besides the name.
-        sample_rate: In Hz, of the waveforms the front-end takes.
-        clip_length: Samples of one clip.
-        labels: Name of each output of the model, in order.
+        sample_rate: In Hz, of the waveforms.
+        clip_length: Samples of one clip; what generation makes unless told otherwise.
+        labels: Name of each output of a recogniser, in order; none for generation.
         training: How it was made: data, accuracy, command, seed, date, versions.
         library_version: The audionet that wrote it.
     """
@@ -56,8 +58,8 @@ class Bundle:
     model: nn.Module
     model_name: str
     model_arguments: Mapping[str, Any]
-    features: nn.Module
-    features_name: str
+    features: nn.Module | None
+    features_name: str | None
     features_arguments: Mapping[str, Any]
     sample_rate: int
     clip_length: int
@@ -66,24 +68,31 @@ class Bundle:
     library_version: str
 
 
-def shipped() -> list[str]:
-    """Names of the bundles inside the package, which `find` and `load` take in place of a path."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.safetensors"))
+def shipped(task: str) -> list[str]:
+    """Names of the bundles for a task inside the package, which `find` and `load` take in place of a path."""
+    return sorted(path.stem for path in (_SHIPPED / task).glob("*.safetensors"))
 
 
-def find(name_or_path: str | os.PathLike[str]) -> Path:
+def find(name_or_path: str | os.PathLike[str], task: str | None = None) -> Path:
     """The file of a shipped bundle's name or of a path.
+
+    Args:
+        name_or_path: The name, or the path.
+        task: What it is wanted for, where one name is shipped for two tasks; None: the first that has it.
 
     Raises:
         BundleError: There is no such file.
     """
-    if name_or_path in shipped():
-        return _SHIPPED / f"{name_or_path}.safetensors"
+    for known in TASKS if task is None else (task, *TASKS):
+        if name_or_path in shipped(known):
+            return _SHIPPED / known / f"{name_or_path}.safetensors"
     path = Path(name_or_path)
     if not path.is_file():
+        names = {known: shipped(known) for known in TASKS if task in (None, known)}
+        listed = "; ".join(f"for {known}: {', '.join(found)}" for known, found in names.items() if found)
         raise BundleError(
             f"{path}: no such bundle; give the path of a .safetensors file that training wrote, "
-            f"or one of the shipped names: {', '.join(shipped()) or 'none in this installation'}"
+            f"or one of the shipped names ({listed or 'none in this installation'})"
         )
     return path
 
@@ -95,12 +104,12 @@ def save(
     model: nn.Module,
     model_name: str,
     model_arguments: Mapping[str, Any],
-    features: nn.Module,
-    features_name: str,
-    features_arguments: Mapping[str, Any],
     sample_rate: int,
     clip_length: int,
-    labels: Sequence[str],
+    features: nn.Module | None = None,
+    features_name: str | None = None,
+    features_arguments: Mapping[str, Any] | None = None,
+    labels: Sequence[str] = (),
     training: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a bundle; the arguments are the fields of `Bundle`.
@@ -116,7 +125,7 @@ def save(
         "library_version": __version__,
         "task": task,
         "model": {"name": model_name, "arguments": dict(model_arguments)},
-        "features": {"name": features_name, "arguments": dict(features_arguments)},
+        "features": {"name": features_name, "arguments": dict(features_arguments or {})},
         "sample_rate": sample_rate,
         "clip_length": clip_length,
         "labels": list(labels),
@@ -130,6 +139,7 @@ def save(
     tensors = {
         f"{prefix}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for prefix, module in (("model", model), ("features", features))
+        if module is not None
         for name, tensor in module.state_dict().items()
     }
     text = json.dumps({**description, "sha256": _digest(description, tensors)})
@@ -147,14 +157,18 @@ def save(
         temporary.unlink(missing_ok=True)
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Bundle:
+def load(name_or_path: str | os.PathLike[str], wanted: str | None = None) -> Bundle:
     """Read a bundle by the name of a shipped one or by its path, on the CPU.
 
+    Args:
+        name_or_path: The name, or the path.
+        wanted: The task: "recognition" or "generation"; None: for what it is.
+
     Raises:
-        BundleError: There is no such file, or it is damaged, not a bundle, made by a newer audionet, or its
-            parts do not fit together.
+        BundleError: There is no such file, or it is damaged, not a bundle, made by a newer audionet, for another
+            task, or its parts do not fit together.
     """
-    path = find(name_or_path)
+    path = find(name_or_path, wanted)
     description, tensors = _read(path)
     try:
         task, labels, training = description["task"], tuple(description["labels"]), description["training"]
@@ -167,6 +181,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Bundle:
         raise BundleError(f"{path}: its description is incomplete ({error}); make it again") from error
     if task not in TASKS:
         raise BundleError(f"{path}: made for the task {task!r}, but this audionet knows {', '.join(TASKS)}")
+    if wanted not in (None, task):
+        raise BundleError(f"{path}: made for {task}, not for {wanted}; use it with `audionet {_COMMANDS[task]}`")
     if not all(isinstance(value, int) and value > 0 for value in (sample_rate, clip_length)):
         raise BundleError(
             f"{path}: sample_rate and clip_length must be positive whole numbers, got {sample_rate!r} and "
@@ -180,12 +196,15 @@ def load(name_or_path: str | os.PathLike[str]) -> Bundle:
     if not all(isinstance(label, str) and label for label in labels) or len(set(labels)) != len(labels):
         raise BundleError(f"{path}: labels must be distinct, non-empty names, got {list(labels)}")
 
+    features = None
+    if features_name is not None:
+        features = _module(path, "features", front_ends.create, features_name, features_arguments, tensors)
     bundle = Bundle(
         task=task,
         model=_module(path, "model", models.create, model_name, model_arguments, tensors),
         model_name=model_name,
         model_arguments=model_arguments,
-        features=_module(path, "features", front_ends.create, features_name, features_arguments, tensors),
+        features=features,
         features_name=features_name,
         features_arguments=features_arguments,
         sample_rate=sample_rate,
@@ -275,17 +294,30 @@ def _module(
 
 
 def _try_out(path: Path, bundle: Bundle) -> None:
-    """Refuse a bundle whose parts do not fit together, by sending one silent clip through."""
+    """Refuse a bundle whose parts do not fit together, by sending silence through."""
     try:
         with torch.inference_mode():
-            outputs = bundle.model(bundle.features(torch.zeros(1, 1, bundle.clip_length)))
-    except (ValueError, RuntimeError) as error:
-        raise BundleError(f"{path}: its front-end and its model do not fit together: {error}") from error
-    if outputs.shape != (1, len(bundle.labels)):
-        raise BundleError(
-            f"{path}: {len(bundle.labels)} labels, but the model's output for one clip has the shape "
-            f"{tuple(outputs.shape)}"
-        )
+            (_recognise if bundle.task == "recognition" else _predict)(bundle)
+    except (ValueError, RuntimeError, AttributeError, TypeError) as error:
+        raise BundleError(f"{path}: its parts do not fit together for {bundle.task}: {error}") from error
+
+
+def _recognise(bundle: Bundle) -> None:
+    if bundle.features is None:
+        raise ValueError("there is no front-end")
+    logits = bundle.model(bundle.features(torch.zeros(1, 1, bundle.clip_length)))
+    if logits.shape != (1, len(bundle.labels)):
+        raise ValueError(f"{len(bundle.labels)} labels, but the model's output for one clip is {tuple(logits.shape)}")
+
+
+def _predict(bundle: Bundle) -> None:
+    model: Any = bundle.model  # which has what a WaveNet has, or is refused for the lack of it
+    n_samples = max(model.hop_length, 2)
+    conditions = {name: torch.zeros(1, dtype=torch.int64) for name in model.categories}
+    frames = None if bundle.features is None else bundle.features(torch.zeros(1, bundle.clip_length))[..., :2]
+    outputs = model(model.distribution.from_waveform(torch.zeros(1, n_samples)), conditions, frames)
+    if outputs.shape != (1, n_samples, model.distribution.n_outputs):
+        raise ValueError(f"the model's output for {n_samples} samples is {tuple(outputs.shape)}")
 
 
 def _some(names: Sequence[str] | set[str]) -> str:

@@ -1,8 +1,8 @@
 """The command `audionet`.
 
 Each subcommand is a function with typed arguments: its docstring is the help, arguments without a default are
-positional, the others options. It returns the exit code, or None for success. Whatever is slow to import is
-imported inside the functions, so that the help and the errors in usage come at once.
+positional, the others and those behind a * options. It returns the exit code, or None for success. Whatever is slow to
+import is imported inside the functions, so that the help and the errors in usage come at once.
 """
 
 import inspect
@@ -34,7 +34,7 @@ def recognize(model: str, *files: str, top_k: PositiveInt = 1, json: bool = Fals
 
     from audionet.inference import load
 
-    recognizer = load(model, device)
+    recognizer = load(model, device, task="recognition")
     paths = list(_audio_files(files))
     code = 0
     for path, result in zip(paths, recognizer.recognize_files(paths, top_k=top_k), strict=True):
@@ -49,6 +49,80 @@ def recognize(model: str, *files: str, top_k: PositiveInt = 1, json: bool = Fals
         else:
             answers = (f"{label} {probability:.1%}" for label, probability in result)
             print(f"{path}: {', '.join(answers)}", flush=True)
+    return code
+
+
+def generate(
+    model: str,
+    *,
+    output: str,
+    seconds: float | None = None,
+    label: str | None = None,
+    speaker: str | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    count: PositiveInt = 1,
+    prime: str | None = None,
+    like: str | None = None,
+    precision: str = "float32",
+    device: str = "cpu",
+) -> int:
+    """Generate sound with a trained WaveNet and save it; Ctrl-C keeps what is made so far.
+
+    Args:
+        model: Name of a shipped bundle (see `audionet models list`) or path of one.
+        output: File to write (.wav, .flac, .ogg, .mp3); of several, each gets its number before the extension.
+        seconds: How long; by default as long as the clips the model was trained on.
+        label: What to say, where the model was trained on labels; by default it is drawn.
+        speaker: Whose voice, where the model was trained on speakers; by default it is drawn.
+        temperature: Below 1 the probable becomes more probable, above 1 less.
+        top_k: Draw each sample from the k most probable values only.
+        top_p: Draw each sample from the most probable values that together reach this probability only.
+        seed: Decides everything that is drawn.
+        count: How many to make.
+        prime: Audio file to go on from.
+        like: Audio file to imitate, for a vocoder or an autoencoder.
+        precision: How the weights are kept while generating on the CPU: float32, bfloat16 or int8.
+        device: Where to compute: cpu, cuda, cuda:1.
+    """
+    import torch
+
+    from audionet import bundle
+    from audionet.audio import check_target, load_audio, save_audio
+    from audionet.inference import Generator
+
+    target = Path(output)
+    paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
+    check_target(target)
+    generator = Generator(bundle.load(model, "generation"), device, precision=precision)
+    asked = {name: value for name, value in (("label", label), ("speaker", speaker)) if value is not None}
+    chosen: dict[str, Any] = generator.choose(count, seed=seed, **asked)
+    pieces = generator.stream(
+        seconds,
+        count=count,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        prime=None if prime is None else load_audio(prime, generator.sample_rate, mono=True)[0],
+        frames=None if like is None else generator.frames_of(*load_audio(like)),
+        **chosen,
+    )
+    made, code = [], 0
+    try:
+        for piece in _spinning(pieces, "generating"):
+            made.append(piece)
+    except KeyboardInterrupt:
+        code = 130
+    if not made:
+        return code
+    waveforms = torch.cat(made, 1)
+    for number, (path, waveform) in enumerate(zip(paths, waveforms, strict=True)):
+        save_audio(path, waveform, generator.sample_rate)
+        facts = [f"{name} {values[number]}" for name, values in chosen.items()]
+        print(f"{path}: {', '.join([f'{len(waveform) / generator.sample_rate:.2f} s', *facts, f'seed {seed}'])}")
     return code
 
 
@@ -108,20 +182,20 @@ def models_list() -> None:
     """List the trained networks that come with audionet, and the architectures."""
     from audionet import bundle, models
 
-    rows = [("NAME", "TASK", "ARCHITECTURE", "LABELS", "ACCURACY", "TRAINED ON")]
-    for name in bundle.shipped():
-        loaded = bundle.load(name)
-        accuracy = loaded.training.get("accuracy")
-        rows.append(
-            (
-                name,
-                loaded.task,
-                loaded.model_name,
-                str(len(loaded.labels)),
-                f"{accuracy:.1%}" if isinstance(accuracy, float) else "not recorded",
-                str(loaded.training.get("data", "not recorded")),
-            )
-        )
+    rows = [("NAME", "TASK", "ARCHITECTURE", "KNOWS", "TEST", "TRAINED ON")]
+    for task in bundle.TASKS:
+        for name in bundle.shipped(task):
+            loaded = bundle.load(name, task)
+            if task == "recognition":
+                knows, figure = f"{len(loaded.labels)} labels", loaded.training.get("accuracy")
+                shown = f"{figure:.1%}" if isinstance(figure, float) else "not recorded"
+            else:
+                categories = loaded.model_arguments.get("categories", {})
+                knows = ", ".join(f"{len(values)} {category}s" for category, values in categories.items())
+                figure = loaded.training.get("bits_per_sample")
+                shown = f"{figure:.2f} bits" if isinstance(figure, float) else "not recorded"
+            data = str(loaded.training.get("data", "not recorded"))
+            rows.append((name, task, loaded.model_name, knows, shown, data))
     _print_table(rows)
     print(f"\nArchitectures to train: {', '.join(models.MODELS)}")
 
@@ -152,6 +226,7 @@ _Command = Callable[..., int | None]
 # Subcommands; one with further subcommands has its own help.
 _COMMANDS: dict[str, _Command | tuple[str, dict[str, _Command]]] = {
     "recognize": recognize,
+    "generate": generate,
     "data": ("List, download and verify corpora.", {"list": data_list, "get": data_get, "verify": data_verify}),
     "models": ("List trained networks and architectures.", {"list": models_list}),
     "copy": copy,
@@ -225,6 +300,8 @@ def _add(commands: Any, name: str, function: _Command) -> None:
             parser.add_argument(option, action="store_true", help=helps[key])
         elif parameter.kind is parameter.VAR_POSITIONAL:
             parser.add_argument(key, nargs="+", type=kind, metavar=metavar.removesuffix("S"), help=helps[key])
+        elif parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY:
+            parser.add_argument(option, type=kind, required=True, help=helps[key])
         elif parameter.default is parameter.empty:
             parser.add_argument(key, type=kind, metavar=metavar, help=helps[key])
         else:
@@ -240,7 +317,7 @@ def _call(function: _Command, chosen: Namespace) -> int | None:
         value = chosen[parameter.name]
         if parameter.kind is parameter.VAR_POSITIONAL:
             positional += value
-        elif parameter.default is parameter.empty:
+        elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty:
             positional.append(value)
         else:
             named[parameter.name] = value
@@ -259,6 +336,14 @@ def _audio_files(paths: Iterable[str]) -> Iterator[Path]:
         if not inside:
             raise ValueError(f"{path}: no audio file in this folder; expected {' '.join(sorted(AUDIO_EXTENSIONS))}")
         yield from inside
+
+
+def _spinning(items: Iterable[Any], text: str) -> Iterator[Any]:
+    """Pass items on, with a sign of life where standard error is a terminal."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield from items
 
 
 def _print_table(rows: Iterable[tuple[str, ...]]) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audionet.features.functional import spectrogram
+from audionet.features.functional import check_waveform, spectrogram
 from audionet.inference import Recognizer
+from audionet.models.wavenet import WaveNet
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))
 """FFT size, window and hop in samples (Yamamoto et al., Parallel WaveGAN, 2020, table 1)."""
@@ -29,7 +30,7 @@ _LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 @torch.inference_mode()
 def bits_per_sample(
-    model: nn.Module,
+    model: WaveNet,
     waveforms: Tensor,
     *,
     conditions: Mapping[str, Tensor] | None = None,
@@ -42,7 +43,7 @@ def bits_per_sample(
     Each clip goes through whole, so that every sample is predicted from all that the network can see of its past.
 
     Args:
-        model: A network with a ``distribution``, called as `WaveNet.forward` is.
+        model: The WaveNet that predicts them, on any device.
         waveforms: (clip, time), float in [-1, 1], each from its start.
         conditions: Positions (clip,) in each category's values.
         frames: Local conditioning, (clip, n_bands, frame).
@@ -327,6 +328,7 @@ def stft_distance(generated: Tensor, reference: Tensor) -> Tensor:
             "cut both to the same samples"
         )
     for name, waveform in (("generated", generated), ("reference", reference)):
+        check_waveform(waveform)
         if not waveform.isfinite().all():
             raise ValueError(f"{name} holds NaN or Inf; find where they come from")
     distances = []

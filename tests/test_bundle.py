@@ -80,17 +80,19 @@ def test_cut_short(write_bundle, share):
 
 def test_missing_file_lists_what_is_shipped(monkeypatch, tmp_path):
     monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
-    (tmp_path / "digits.safetensors").touch()
-    with pytest.raises(BundleError, match=r"nowhere: no such bundle.*shipped names: digits"):
+    for task in bundle.TASKS:
+        (tmp_path / task).mkdir()
+        (tmp_path / task / "digits.safetensors").touch()
+    with pytest.raises(BundleError, match=r"nowhere: no such bundle.*for recognition: digits; for generation: digits"):
         bundle.load("nowhere")
 
 
 def test_shipped_names_stand_for_files(monkeypatch, write_bundle, tmp_path):
-    folder = tmp_path / "pretrained"
+    folder = tmp_path / "recognition"
     write_bundle(folder / "digits.safetensors")
     write_bundle(folder / "commands.safetensors")
-    monkeypatch.setattr(bundle, "_SHIPPED", folder)
-    assert bundle.shipped() == ["commands", "digits"]
+    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    assert bundle.shipped("recognition") == ["commands", "digits"]
     assert bundle.find("digits") == folder / "digits.safetensors"
     assert bundle.load("digits").labels[0] == "zero"
 

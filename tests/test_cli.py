@@ -178,13 +178,13 @@ def test_data_verify_finds_what_is_missing(capsys, tmp_path):
 def test_models_list(capsys, monkeypatch, write_bundle, tmp_path):
     from audionet import bundle
 
-    folder = tmp_path / "pretrained"
+    folder = tmp_path / "recognition"
     write_bundle(folder / "digits.safetensors")
     write_bundle(folder / "old.safetensors", training={})
-    monkeypatch.setattr(bundle, "_SHIPPED", folder)
+    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
     code, lines, _ = call(capsys, "models", "list")
     assert code == 0
-    assert lines[1].split() == ["digits", "recognition", "tcresnet", "10", "50.0%", "made", "up"]
+    assert lines[1].split() == ["digits", "recognition", "tcresnet", "10", "labels", "50.0%", "made", "up"]
     assert "not recorded" in lines[2]
     assert "bcresnet" in lines[-1]
 

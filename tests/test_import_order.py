@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only from what stands before it, and from its own folder.
 ORDER = ("version", "resources", "containers", "audio", "augment", "features", "models", "datasets", "metrics", "tasks")
 # These use trained networks: they may import all of the above but training, and each other in this order.
-USE = ("bundle", "inference", "report", "doctor", "cli")
+USE = ("bundle", "inference", "evaluate", "report", "doctor", "cli")
 TRAINING = ("audionet.tasks", "audionet.datasets.datamodule")
 # Libraries that belong to one place, and the modules of that place.
 HOMES = {

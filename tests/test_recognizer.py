@@ -74,6 +74,8 @@ def test_any_rate_and_length_becomes_a_clip(recognizer):
     mono = audio.resample(audio.to_mono(waveform), 22_050, 8000)
     clip = audio.fit(mono, 8000)
     assert dict(recognizer.recognize(waveform, 22_050)) == as_mapping(recognizer.recognize(clip, 8000))
+    np.testing.assert_array_equal(recognizer.to_clip(waveform, 22_050), clip[0])
+    np.testing.assert_array_equal(recognizer.to_clip(clip, 8000), clip[0])
     assert recognizer.recognize(noise(50), 8000) != recognizer.recognize(noise(50, seed=1), 8000)
 
 
@@ -172,7 +174,7 @@ def test_cuda_agrees_with_the_cpu(recognizer, write_bundle):
     }
 
 
-@pytest.mark.skipif("digits" not in bundle.shipped(), reason="this checkout has no digits bundle")
+@pytest.mark.skipif("digits" not in bundle.shipped("recognition"), reason="this checkout has no digits bundle")
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of FSDD are not here")
 def test_shipped_digits_recognise_real_recordings():
     recognizer = audionet.load("digits")

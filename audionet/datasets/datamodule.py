@@ -222,6 +222,17 @@ class CropDataModule(CorpusDataModule):
             margin=margin,
         )
 
+    def examples(self, count: int) -> tuple[Tensor, dict[str, list[str]]]:
+        """Return test clips spread over the split: (count, time) float32, and their values of each category."""
+        test = self.store.indices("test")
+        chosen = test[np.arange(count) * len(test) // count]
+        waveforms = torch.from_numpy(self.store.waveforms[chosen] / np.float32(FULL_SCALE))
+        values = {
+            name: [known[position] for position in self._positions[name][chosen]]
+            for name, known in self.categories.items()
+        }
+        return waveforms, values
+
     def train_dataloader(self) -> Batches:
         """Random windows of the shuffled training clips."""
         return self._batches(self.crops.draw, self.store.indices("train"), self.seed)

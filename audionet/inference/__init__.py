@@ -1,30 +1,51 @@
 """Using trained networks. `load` is the way in."""
 
 import os
+from typing import Any, Literal, overload
 
 import torch
 
 from audionet import bundle
+from audionet.inference.generator import Generator
 from audionet.inference.recognizer import Prediction, Recognizer
 
-__all__ = ["Prediction", "Recognizer", "load"]
+__all__ = ["Generator", "Prediction", "Recognizer", "load"]
 
-_USES = {"recognition": Recognizer}
+_USES = {"recognition": Recognizer, "generation": Generator}
 
 
-def load(name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu") -> Recognizer:
+@overload
+def load(
+    name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: Literal["recognition"]
+) -> Recognizer: ...
+
+
+@overload
+def load(
+    name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: Literal["generation"]
+) -> Generator: ...
+
+
+@overload
+def load(name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: None = None) -> Any: ...
+
+
+def load(
+    name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: str | None = None
+) -> Recognizer | Generator:
     """Load a trained network by the name of a shipped bundle or by the path of one.
 
     Args:
         name_or_path: A shipped name, as `audionet models list` gives them, or a `.safetensors` file.
         device: Where to compute: "cpu", "cuda", "cuda:1", "mps".
+        task: "recognition" or "generation", where a name is shipped for both or to be sure; None: for what it is.
 
     Returns:
-        The object that uses it, by the bundle's task.
+        The object that uses it, by the bundle's task: a Recognizer or a Generator.
 
     Raises:
-        audionet.bundle.BundleError: There is no such bundle, or it cannot be trusted.
+        audionet.bundle.BundleError: There is no such bundle, it is for another task, or it cannot be trusted.
         ValueError: The device is not usable here.
     """
-    loaded = bundle.load(name_or_path)
+    loaded = bundle.load(name_or_path, task)
     return _USES[loaded.task](loaded, device)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
+from audionet.inference.devices import usable
 
 MAX_SECONDS = 60.0
 """Longest recording that is taken: of a longer one, the single answer would say next to nothing."""
@@ -46,7 +47,8 @@ class Recognizer:
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
         self.bundle = bundle
         self.labels = bundle.labels
-        self.device = _usable(device)
+        self.device = usable(device)
+        assert bundle.features is not None  # a recogniser's bundle has one
         self._features = bundle.features.to(self.device)
         self._model = bundle.model.to(self.device)
 
@@ -182,16 +184,3 @@ def _checked(waveform: np.ndarray | Tensor, sample_rate: int | None) -> tuple[np
             f"waveform must be float in [-1, 1], but it reaches {peak:g}; 16-bit samples are scaled by waveform / 32768"
         )
     return waveform, int(sample_rate)
-
-
-def _usable(device: str | torch.device) -> torch.device:
-    """The device, if this machine has it."""
-    usable = ["cpu"]
-    if accelerator := torch.accelerator.current_accelerator(check_available=True):
-        kind = accelerator.type
-        usable += [kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))]
-    if str(device) not in usable:
-        raise ValueError(
-            f"device {str(device)!r} cannot be used here, only {', '.join(usable)}; `audionet doctor` tells more"
-        )
-    return torch.device(device)

@@ -178,6 +178,26 @@ class Gaussian(_Continuous):
         return (mean + temperature * torch.exp(log_scale.clamp(min=self.min_log_scale)) * deviation).clamp(-1, 1)
 
 
+def over_amplitudes(distribution: Distribution, outputs: Tensor) -> Tensor:
+    """Spread what is said of each sample over the 256 amplitudes of mu-law, to look at.
+
+    Args:
+        distribution: What the outputs are the parameters of.
+        outputs: (..., n_outputs).
+
+    Returns:
+        Probabilities (..., 256).
+    """
+    codes = torch.arange(N_CODES, device=outputs.device)
+    amplitudes = mu_law_decoding(codes, N_CODES)
+    samples = (codes if distribution.is_discrete else amplitudes).expand(*outputs.shape[:-1], -1)
+    spread = outputs[..., None, :].expand(*samples.shape, -1)
+    weights = torch.exp2(-distribution.bits(spread, samples).double())
+    if not distribution.is_discrete:
+        weights = weights * amplitudes.gradient()[0]  # density to mass
+    return (weights / weights.sum(-1, keepdim=True)).float()
+
+
 OUTPUTS: dict[str, type] = {"softmax": Softmax, "logistic_mixture": LogisticMixture, "gaussian": Gaussian}
 
 

@@ -64,6 +64,7 @@ class Layer(nn.Module):
         is_last: bool,
     ) -> None:
         super().__init__()
+        self.residual_channels = residual_channels
         self.shifts = [dilation * tap for tap in reversed(range(kernel_size))]
         # One matrix for all taps, oldest first, then the local conditioning; its bias comes with the conditions.
         self.dilated = nn.Linear(kernel_size * residual_channels + local_channels, gate_channels, bias=False)
@@ -262,6 +263,18 @@ class WaveNet(nn.Module):
                 f"local conditioning: {frames.shape[2]} frames of {self.hop_length} samples do not cover {time} samples"
             )
         return self.upsampler(frames)[:, :time]
+
+    def local_bias(self, local: Tensor) -> Tensor:
+        """What the upsampled local conditioning adds to each layer's gates.
+
+        Args:
+            local: (batch, time, local_channels), of `local_signal`.
+
+        Returns:
+            (batch, time, n_layers, G).
+        """
+        weights = torch.stack([layer.dilated.weight[:, -local.shape[-1] :] for layer in self.layers])
+        return torch.einsum("btc,lgc->btlg", local, weights)
 
     def forward(
         self, samples: Tensor, conditions: Mapping[str, Tensor] | None = None, frames: Tensor | None = None

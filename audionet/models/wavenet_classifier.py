@@ -13,8 +13,8 @@ class WaveNetClassifier(nn.Module):
     """The network of WaveNet's recognition experiment (van den Oord et al., 2016, section 3.4), for whole clips.
 
     The summed skip connections of a WaveNet are averaged over frames of 10 ms; a few convolutions that see both
-    directions follow, then the mean over all frames. The WaveNet's own output, the next sample, is the second loss: with
-    it the network generalises better than with the first alone.
+    directions follow, then the mean over all frames. The WaveNet's own output, the next sample, is the second loss: the
+    paper found that a network trained with both generalises better.
 
     The batch normalisation and the dropout, of which the paper says nothing, are those of our other recognisers.
 
@@ -29,8 +29,8 @@ class WaveNetClassifier(nn.Module):
         **stack: The arguments of `WaveNet`, without conditioning.
 
     Shape:
-        The front-end `Waveform`'s (batch, 1, 1, time) -> (batch, n_classes) logits; in training mode a pair, the
-        logits and the weighted second loss, because one pass through the stack gives both.
+        The front-end `Waveform`'s (batch, 1, 1, time) -> (batch, n_classes) logits; in training mode a pair,
+        the logits and the weighted second loss, because one pass through the stack gives both.
 
     Raises:
         ValueError: A size does not fit; from ``forward``, if the input is not a waveform.
@@ -58,7 +58,9 @@ class WaveNetClassifier(nn.Module):
         if next_sample_weight < 0:
             raise ValueError(f"next_sample_weight must be at least 0, got {next_sample_weight}")
         if conditioning := {"categories", "local_bands"} & stack.keys():
-            raise ValueError(f"{', '.join(sorted(conditioning))}: the classifier hears the waveform alone; leave it out")
+            raise ValueError(
+                f"{', '.join(sorted(conditioning))}: the classifier hears the waveform alone; leave it out"
+            )
         self.frame_length, self.next_sample_weight = frame_length, next_sample_weight
         self.stack = WaveNet(**stack)
         blocks: list[nn.Module] = []

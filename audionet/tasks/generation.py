@@ -1,11 +1,14 @@
 """Generation: train what predicts each sample from those before it, in one Lightning module."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from lightning import LightningModule
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from audionet.augment import to_float
@@ -18,8 +21,7 @@ class Generation(LightningModule):
     Args:
         model: Network with a ``distribution``: (samples, conditions, frames) -> outputs, as `WaveNet.forward`.
         features: Front-end of the local conditioning, (batch, time) -> (batch, n_bands, frame), centred; None for none.
-        hop_length: Samples of one of its frames.
-        margin: Samples that each batch carries on either side for it.
+        margin: Samples that each batch carries on either side for it, a multiple of the model's hop.
         learning_rate: Peak of the schedule, for Adam.
         warmup_epochs: Epochs over which the rate rises from 0; a cosine then takes it back to 0.
         betas: Of Adam.
@@ -33,28 +35,28 @@ class Generation(LightningModule):
         *,
         model: nn.Module,
         features: nn.Module | None = None,
-        hop_length: int = 1,
         margin: int = 0,
         learning_rate: float = 1e-3,
         warmup_epochs: float = 0.1,
         betas: tuple[float, float] = (0.9, 0.99),
     ) -> None:
         super().__init__()
-        self.model, self.features, self.hop_length, self.margin = model, features, hop_length, margin
+        self.model, self.features, self.margin = model, features, margin
         self.learning_rate, self.warmup_epochs, self.betas = learning_rate, warmup_epochs, betas
 
     def bits(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the bits of each counted sample, in one row."""
+        model: Any = self.model
         counted, waveform = batch["counted"], to_float(batch["waveform"])
         n_samples = counted.shape[1]
         frames = None
         if self.features is not None:
             with torch.autocast(self.device.type, enabled=False):
-                first = self.margin // self.hop_length
-                frames = self.features(waveform)[..., first : first + -(-n_samples // self.hop_length)]
-        samples = self.model.distribution.from_waveform(waveform[:, self.margin : self.margin + n_samples])
-        outputs = self.model(samples, batch["conditions"], frames)
-        return self.model.distribution.bits(outputs[counted], samples[counted])
+                hop = model.hop_length
+                frames = self.features(waveform)[..., self.margin // hop :][..., : -(-n_samples // hop)]
+        samples = model.distribution.from_waveform(waveform[:, self.margin : self.margin + n_samples])
+        outputs = model(samples, batch["conditions"], frames)
+        return model.distribution.bits(outputs[counted], samples[counted])
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the mean bits of the counted samples."""
@@ -89,10 +91,42 @@ class Generation(LightningModule):
         self._log_bits("test_bits")
 
     def _log_bits(self, name: str) -> None:
-        totals = self.all_gather(torch.stack([self.total_bits, self.n_counted])).reshape(-1, 2).sum(0)
+        totals = torch.as_tensor(self.all_gather(torch.stack([self.total_bits, self.n_counted]))).reshape(-1, 2).sum(0)
         self.log(name, (totals[0] / totals[1]).float(), prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return Adam and its schedule per step."""
         optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate, betas=self.betas)
         return with_warmup_cosine(self, optimizer, warmup_epochs=self.warmup_epochs)
+
+
+class LogSound(Callback):
+    """Let TensorBoard play and show what the network makes, after each validation or, without one, each epoch.
+
+    Args:
+        make: Returns a waveform (time,) in [-1, 1] and pictures by name, made with the weights of the moment.
+        sample_rate: In Hz.
+    """
+
+    def __init__(self, make: Callable[[], tuple[Tensor, Mapping[str, Figure]]], sample_rate: int) -> None:
+        self.make, self.sample_rate = make, sample_rate
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log with the weights that were validated: averaged ones, where they are averaged."""
+        if not trainer.sanity_checking:
+            self._log(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log where there is no validation."""
+        if not trainer.enable_validation:
+            self._log(trainer)
+
+    def _log(self, trainer: Trainer) -> None:
+        if not trainer.is_global_zero:
+            return
+        waveform, pictures = self.make()
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_audio("generated", waveform, trainer.global_step, self.sample_rate)
+                for name, picture in pictures.items():
+                    logger.experiment.add_figure(name, picture, trainer.global_step)

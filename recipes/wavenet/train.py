@@ -6,17 +6,22 @@
 Leaves in --output: the bundle (model.safetensors), the report (report.html), checkpoints and logs.
 """
 
+import shlex
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from jsonargparse import ArgumentParser, Namespace
+from matplotlib.figure import Figure
 
-from audionet import features, models
+import audionet
+from audionet import bundle, features, models, report
 from audionet.datasets.datamodule import CropDataModule
-from audionet.tasks import Generation, fit_and_test
+from audionet.inference import Generator
+from audionet.tasks import Generation, LogSound, fit_and_test, training_record
 
 
 def make_parser() -> ArgumentParser:
@@ -25,16 +30,22 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--config", action="config", help="preset: a YAML file of values")
     parser.add_argument("--output", type=str, default="runs/wavenet", help="folder for all that the run leaves")
     parser.add_argument("--resume", type=bool, default=False, help="go on from the output folder's last checkpoint")
-    parser.add_argument("--seed", type=int, default=0, help="decides weights and windows")
+    parser.add_argument("--seed", type=int, default=0, help="decides weights, windows and what is generated")
     parser.add_argument("--ema_decay", type=float | None, default=0.999, help="average the weights with this decay")
     parser.add_argument("--features", type=dict[str, Any] | None, default=None, help="local conditioning and arguments")
     parser.add_argument("--model", type=dict[str, Any], default={"name": "wavenet"}, help="network and arguments")
+    parser.add_argument("--n_generated", type=int, default=10, help="clips to generate for the report")
+    parser.add_argument("--judge", type=str | None, default=None, help="recogniser that says what it hears in them")
     parser.add_class_arguments(CropDataModule, "data", skip={"seed"})
-    made_here = {"model", "features", "hop_length", "margin"}
-    parser.add_class_arguments(Generation, "task", skip=made_here)
+    parser.add_class_arguments(Generation, "task", skip={"model", "features", "margin"})
     set_by_us = {"logger", "callbacks", "default_root_dir", "use_distributed_sampler"}
     parser.add_class_arguments(lightning.Trainer, "trainer", skip=set_by_us)
     return parser
+
+
+def split_name(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Part {"name": ..., **arguments} into its name and its arguments."""
+    return described["name"], {key: value for key, value in described.items() if key != "name"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,14 +54,46 @@ def main(arguments: list[str] | None = None) -> None:
     config: Namespace = make_parser().parse_args(arguments)
     output = Path(config.output)
     start = time.perf_counter()
+
     data = CropDataModule(**config.data, seed=config.seed)
     lightning.seed_everything(config.seed, verbose=False)
-    described = dict(config.model)
-    from audionet.models.wavenet import WaveNet
-    described.pop("name")
-    model = WaveNet(**described, categories=data.categories)
-    data.fit_to(context=model.receptive_field)
-    task = Generation(model=model, **config.task)
+    name, given = split_name(config.model)
+    model: Any = models.create(name, **given, categories=data.categories)
+    parts: dict[str, Any] = {
+        "model": model,
+        "model_name": name,
+        "model_arguments": {**given, "categories": data.categories},
+    }
+    margin = 0
+    if config.features is not None:
+        name, given = split_name({**config.features, "sample_rate": data.sample_rate})
+        front_end = features.create(name, **given)
+        parts |= {"features": front_end, "features_name": name, "features_arguments": given}
+        margin = -(-front_end.n_fft // 2 // model.hop_length) * model.hop_length
+    data.fit_to(context=model.receptive_field, hop_length=model.hop_length, margin=margin)
+    task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
+    parts |= {"sample_rate": data.sample_rate, "clip_length": data.clip_length}
+
+    def make(count: int) -> tuple[Generator, torch.Tensor, dict[str, list[str]], torch.Tensor | None]:
+        """Make clips like ones of the test split, with the weights of now."""
+        generator = Generator(bundle.Bundle(task="generation", **parts), task.device)
+        recordings, chosen = data.examples(count)
+        frames = None
+        if generator.needs_frames:
+            frames = torch.cat([generator.frames_of(recording, data.sample_rate) for recording in recordings])
+        seconds = data.clip_length / data.sample_rate
+        made = generator.generate(seconds, count=count, seed=config.seed, frames=frames, **chosen)
+        return generator, made, chosen, frames
+
+    def picture() -> tuple[torch.Tensor, dict[str, Figure]]:
+        """Make one clip, its spectrogram, and what was expected of each of its samples."""
+        generator, made, chosen, frames = make(1)
+        expected = generator.expect(made, frames=frames, **chosen)[0]
+        return made[0], {
+            "spectrogram": report.plot_clip(made[0], data.sample_rate),
+            "heat map": report.plot_distribution(expected, samples=made[0], sample_rate=data.sample_rate),
+        }
+
     trainer = fit_and_test(
         task,
         data,
@@ -59,9 +102,46 @@ def main(arguments: list[str] | None = None) -> None:
         mode="min",
         resume=config.resume,
         ema_decay=config.ema_decay,
+        callbacks=[LogSound(picture, data.sample_rate)],
         trainer=config.trainer.as_dict(),
     )
-    print(trainer.callback_metrics)
+    if not trainer.is_global_zero:
+        return
+
+    record = training_record(
+        data=data.card.title,
+        bits_per_sample=round(trainer.callback_metrics["test_bits"].item(), 4),
+        test_clips=len(data.store.indices("test")),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        seed=config.seed,
+        command=shlex.join(["python", "recipes/wavenet/train.py", *arguments]),
+        seconds=time.perf_counter() - start,
+    )
+    path = output / "model.safetensors"
+    bundle.save(path, task="generation", training=record, **parts)
+    _, made, chosen, _ = make(config.n_generated)
+    judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
+    clips = []
+    for number, waveform in enumerate(made):
+        values = [names[number] for names in chosen.values()]
+        file = output / "generated" / f"{'-'.join([f'{number:02}', *values])}.wav"
+        file.parent.mkdir(exist_ok=True)
+        audionet.save_audio(file, waveform, data.sample_rate)
+        heard = [] if judge is None else judge.recognize(waveform, data.sample_rate, top_k=3)
+        clips.append(report.ReportClip(file, chosen.get("label", [""] * len(made))[number], heard))
+    page = report.write_generation(
+        output,
+        title=f"Generation: {data.card.title}",
+        bits=record["bits_per_sample"],
+        n_test_clips=record["test_clips"],
+        facts={name.replace("_", " "): str(value) for name, value in record.items() if name != "bits_per_sample"},
+        history=output / "metrics.csv",
+        clips=clips,
+        heat_map=picture()[1]["heat map"],
+    )
+    print(f"{record['bits_per_sample']:.3f} bits per sample on {record['test_clips']} test clips")
+    print(f"bundle  {path}    use it: audionet generate {path} --output new.wav")
+    print(f"report  {page}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def run(*arguments: object, cwd: Path, cache: Path) -> subprocess.CompletedProce
 
 def test_the_presets_are_those_the_documents_name() -> None:
     names = {preset.stem for preset in PRESETS}
-    assert names == {"smoke", "words", "fsdd", "speech_commands_v2_12", "speech_commands_v2_35"}
+    assert names == {"smoke", "words", "fsdd", "wavenet_classifier", "speech_commands_v2_12", "speech_commands_v2_35"}
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)

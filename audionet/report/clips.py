@@ -1,0 +1,95 @@
+"""Clips as a report shows them: to see, to hear, and with what a recogniser takes them for."""
+
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from audionet.audio import load_audio
+from audionet.report.canvas import png
+from audionet.report.page import image
+from audionet.report.pictures import plot_spectrogram
+
+
+@dataclass(frozen=True)
+class ReportClip:
+    """A recording, or generated audio, and what a recogniser made of it.
+
+    Attributes:
+        path: A WAV file.
+        truth: The label it should get, or what else to call it.
+        predictions: (label, probability), the most probable first; empty where no recogniser was asked.
+        conditions: What else it was generated from, such as {"speaker": "jackson"}.
+    """
+
+    path: Path
+    truth: str
+    predictions: Sequence[tuple[str, float]] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the most probable label is the true one."""
+        return bool(self.predictions) and self.predictions[0][0] == self.truth
+
+
+def clip_cards(clips: Sequence[ReportClip]) -> str:
+    """Return one card a clip, as HTML.
+
+    Raises:
+        ValueError: A file cannot be read.
+    """
+    return f'<div class="clips">{"".join(map(_card, clips))}</div>'
+
+
+def _card(clip: ReportClip) -> str:
+    picture = png(_plot_file(clip.path))
+    conditions = ", ".join(f"{name} {value}" for name, value in clip.conditions.items())
+    sound = b64encode(Path(clip.path).read_bytes()).decode()
+    return (
+        f'<article class="card"><h3>{escape(clip.truth)} {_verdict(clip)}</h3>'
+        + (f'<p class="note">{escape(conditions)}</p>' if conditions else "")
+        + image(picture, f"Spectrogram of {clip.truth}")
+        + f'<audio controls preload="metadata" src="data:audio/wav;base64,{sound}"></audio>'
+        + _bars(clip)
+        + f'<p class="file">{escape(Path(clip.path).name)}</p></article>'
+    )
+
+
+def _verdict(clip: ReportClip) -> str:
+    if not clip.predictions:
+        return ""
+    return '<span class="right">✓ right</span>' if clip.is_right else '<span class="wrong">✗ wrong</span>'
+
+
+def _bars(clip: ReportClip) -> str:
+    marks = ("", ' class="truth"')
+    rows = "".join(
+        f'<tr{marks[label == clip.truth]}><th scope="row">{escape(label)}</th>'
+        f'<td><span class="bar" style="width:{100 * probability:.1f}%"></span></td><td>{probability:.1%}</td></tr>'
+        for label, probability in clip.predictions
+    )
+    return f'<table class="bars"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def _plot_file(path: Path) -> Figure:
+    """Picture a file as a recogniser's front-end hears it: 40 bands, windows of 30 ms every 10 ms."""
+    from audionet.features import LogMel
+
+    waveform, rate = load_audio(path, mono=True)
+    window = round(0.03 * rate)
+    log_mel = LogMel(
+        sample_rate=rate,
+        win_length=window,
+        n_fft=max(512, 2 ** math.ceil(math.log2(window))),  # finer than the narrowest band at any rate
+        hop_length=round(0.01 * rate),
+        scale="db",
+        offset=1e-10,
+        top_db=60.0,
+        pad_mode="constant",  # takes clips shorter than a window
+    )
+    return plot_spectrogram(log_mel(waveform)[0], seconds=waveform.shape[-1] / rate, sample_rate=rate)
