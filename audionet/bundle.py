@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Bundle:
         model_name: Its name in `audionet.models`.
         model_arguments: What `audionet.models.create` was given besides the name.
         features: The front-end in evaluation mode: (batch, 1, time) -> (batch, 1, n_mels, frame). For generation the
-            local conditioning's; None without one.
+            local conditioning's, (batch, time) -> (batch, n_mels, frame); None without one.
         features_name: Its name in `audionet.features`; None without one.
         features_arguments: What `audionet.features.create` was given besides the name.
         sample_rate: In Hz, of the waveforms.
@@ -58,14 +58,14 @@ class Bundle:
     model: nn.Module
     model_name: str
     model_arguments: Mapping[str, Any]
-    features: nn.Module | None
-    features_name: str | None
-    features_arguments: Mapping[str, Any]
     sample_rate: int
     clip_length: int
-    labels: tuple[str, ...]
-    training: Mapping[str, Any]
-    library_version: str
+    features: nn.Module | None = None
+    features_name: str | None = None
+    features_arguments: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    library_version: str = __version__
 
 
 def shipped(task: str) -> list[str]:
@@ -312,12 +312,18 @@ def _recognise(bundle: Bundle) -> None:
 
 def _predict(bundle: Bundle) -> None:
     model: Any = bundle.model  # which has what a WaveNet has, or is refused for the lack of it
-    n_samples = max(model.hop_length, 2)
+    hop, n_samples = model.hop_length, max(model.hop_length, 2)
     conditions = {name: torch.zeros(1, dtype=torch.int64) for name in model.categories}
-    frames = None if bundle.features is None else bundle.features(torch.zeros(1, bundle.clip_length))[..., :2]
-    outputs = model(model.distribution.from_waveform(torch.zeros(1, n_samples)), conditions, frames)
+    frames = None if bundle.features is None else bundle.features(torch.zeros(1, bundle.clip_length))
+    part = None if frames is None else frames[..., :2]
+    outputs = model(model.distribution.from_waveform(torch.zeros(1, n_samples)), conditions, part)
     if outputs.shape != (1, n_samples, model.distribution.n_outputs):
         raise ValueError(f"the model's output for {n_samples} samples is {tuple(outputs.shape)}")
+    if frames is not None and frames.shape[-1] != (expected := 1 + bundle.clip_length // hop):
+        raise ValueError(
+            f"the front-end gives {frames.shape[-1]} frames of {bundle.clip_length} samples, where the model's hop of "
+            f"{hop} needs {expected}"
+        )
 
 
 def _some(names: Sequence[str] | set[str]) -> str:

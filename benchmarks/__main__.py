@@ -1,8 +1,8 @@
 """Run the quick benchmarks and print a table for each.
 
-    python -m benchmarks [startup] [training] [--output figures.json] [--tiny]
+    python -m benchmarks [startup] [training] [generation] [--output figures.json] [--tiny]
 
-The long ones are commands of their own: `python -m benchmarks.fsdd`, `python -m benchmarks.gpu`.
+The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.gpu`.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine, markdown, record
 
-QUICK = ("startup", "training")
+QUICK = ("startup", "training", "generation")
 
 
 def main() -> None:

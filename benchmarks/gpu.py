@@ -1,4 +1,4 @@
-"""What the preset speech_commands_v2_12 takes on a GPU, and whether the GPU computes what the CPU does.
+"""What the preset speech_commands_v2_12 and WaveNet take on a GPU, and whether the GPU computes what the CPU does.
 
     python -m benchmarks.gpu [--output gpu.json]     under nine minutes; without CUDA it measures nothing and says so
 
@@ -27,11 +27,13 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchaudio.functional import resample
 
 from audionet import features, models, resources
 from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
 from audionet.datasets.batches import Batches, gather_clips
+from audionet.inference.stepwise import Stepwise
 from audionet.tasks import Recognition, fit_and_test
 from benchmarks.measure import Figure, interleaved, machine, markdown, record
 
@@ -315,6 +317,72 @@ def _and_wait(call: Callable[[], object], device: str) -> None:
     synchronize(device)
 
 
+# ---- WaveNet ------------------------------------------------------------------------------------------------------
+
+
+class CountOperations(TorchDispatchMode):
+    """Counts what launches a kernel: all operations but views."""
+
+    n_operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count and go on."""
+        self.n_operations += not any(result.alias_info for result in func._schema.returns)
+        return func(*args, **(kwargs or {}))
+
+
+def generation(device: str, *, quick: bool) -> list[Figure]:
+    """Generate step by step, the same samples as on the CPU; and replay as many kernels that do next to nothing."""
+    torch.manual_seed(0)
+    model = models.WaveNet(n_layers=30, n_cycles=3, skip_channels=256, output_channels=256).eval()
+    bias = model.global_bias({}, 1)[:, None].detach().numpy()
+    n_samples, repeats = (64, 2) if quick else (2_000, 5)
+
+    def generate(engine: Stepwise, batch: int, n: int, outputs: np.ndarray | None = None) -> np.ndarray:
+        uniforms = np.random.default_rng(0).random((batch, n, 2))
+        return engine.run(engine.start(batch), bias=bias.repeat(batch, 0), uniforms=uniforms, outputs=outputs)
+
+    with CountOperations() as count:
+        generate(Stepwise(model), 1, 1)
+    expected, found = np.empty((2, 4, n_samples // 4, 256), np.float32)
+    samples = generate(Stepwise(model), 4, n_samples // 4, expected)
+    engine = Stepwise(model.to(device))
+    same = (generate(engine, 4, n_samples // 4, found) == samples).mean()
+    figures = [
+        Figure("WaveNet, GPU against CPU: samples that are the same", "share", [float(same)], at_least=1.0),
+        Figure("WaveNet, GPU against CPU: largest difference of outputs", "", [float(abs(found - expected).max())]),
+    ]
+    for batch in (1, 16) if quick else (1, 16, 256):
+        state = engine.start(batch)  # one capture for all repeats
+        uniforms = np.random.default_rng(0).random((batch, n_samples, 2))
+        run = partial(engine.run, state, bias=bias.repeat(batch, 0), uniforms=uniforms)
+        took = interleaved({"run": run}, repeats)["run"]
+        rates = [batch * n_samples / seconds for seconds in took]
+        wanted = 24_000 if batch == 1 else None
+        figures.append(Figure(f"WaveNet 30 x 64, batch {batch}, together", "samples/s", rates, at_least=wanted))
+    if device == "cuda":
+        figures.append(launch_floor(count.n_operations, n_samples, repeats))
+    return figures
+
+
+def launch_floor(n_kernels: int, n_replays: int, repeats: int) -> Figure:
+    """Replay a CUDA graph of as many kernels as a step has, each on one number."""
+    number = torch.zeros(1, device="cuda")
+    number.add_(1)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(n_kernels):
+            number.add_(1)
+
+    def replay() -> None:
+        for _ in range(n_replays):
+            graph.replay()
+        torch.cuda.synchronize()
+
+    rates = [n_replays / seconds for seconds in interleaved({"replay": replay}, repeats)["replay"]]
+    return Figure(f"launch floor: replays of {n_kernels} kernels on one number", "replays/s", rates)
+
+
 def main() -> None:
     """Compare, then time as many modes as fit."""
     place = Path(os.environ["OUT"]) / "gpu.json" if "OUT" in os.environ else None
@@ -345,6 +413,7 @@ def main() -> None:
     facts["not measured"] = []
     command = f"python -m benchmarks.gpu --device {device}{' --quick' if options.quick else ''}"
     figures = compare(clips, background, device)
+    figures += generation(device, quick=options.quick)
     figures += parts(preset, corpus, background, device, 3 if options.quick else 50)
     for number, mode in enumerate(MODES):
         left = 60 * options.minutes - (time.perf_counter() - started)

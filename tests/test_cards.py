@@ -121,7 +121,7 @@ def test_what_is_not_a_card_at_all(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_and_suggests():
-    with pytest.raises(cards.CardError, match=r"'speech_comands_v2'.*fsdd, speech_commands_v1.*did you mean sp"):
+    with pytest.raises(cards.CardError, match=r"'speech_comands_v2'.*fsdd, ljspeech.*did you mean sp"):
         cards.read_card("speech_comands_v2")
 
 
@@ -129,6 +129,9 @@ def test_every_shipped_card_reads_and_says_where_it_comes_from():
     shipped = {card.name: card for card in cards.list_cards()}
     assert list(shipped) == [
         "fsdd",
+        "ljspeech",
+        "nsynth",
+        "sc09",
         "speech_commands_v1",
         "speech_commands_v1_12",
         "speech_commands_v2",
@@ -151,6 +154,8 @@ def test_cards_that_share_archives_share_the_folder(monkeypatch, tmp_path):
     two, twelve = cards.read_card("speech_commands_v2"), cards.read_card("speech_commands_v2_12")
     assert two.default_root == twelve.default_root == tmp_path / "speech_commands_v2"
     assert two.files[0] == twelve.files[0]
+    one, digits = cards.read_card("speech_commands_v1"), cards.read_card("sc09")
+    assert one.default_root == digits.default_root and one.files == digits.files
     monkeypatch.delenv("AUDIONET_CACHE")
     assert two.default_root == resources.data_root("speech_commands_v2")
 

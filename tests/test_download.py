@@ -10,7 +10,7 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -29,9 +29,9 @@ DIGITS = {f"fsdd-1.0/recordings/{digit}_theo_{take}.wav": os.urandom(50) for dig
 DIGITS |= {"fsdd-1.0/README.md": b"read me", "fsdd-1.0/metadata.py": b"print()"}
 
 
-def tar(members: dict[str, bytes], *extra: tarfile.TarInfo) -> bytes:
+def tar(members: dict[str, bytes], *extra: tarfile.TarInfo, mode: Literal["w:gz", "w:bz2"] = "w:gz") -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as package:
+    with tarfile.open(fileobj=buffer, mode=mode) as package:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -165,14 +165,16 @@ def test_a_second_get_does_nothing(server, tmp_path):
     assert len(server.sent) == 1 and (tmp_path / "corpus").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("name", ["digits.tar.gz", "digits.zip"])
+@pytest.mark.parametrize("name", ["digits.tar.gz", "digits.tar.bz2", "digits.zip"])
 def test_only_the_wanted_folder_of_an_archive_is_unpacked(server, tmp_path, name):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
         package.writestr("fsdd-1.0/", b"")
         for path, content in DIGITS.items():
             package.writestr(path, content)
-    content = buffer.getvalue() if name.endswith("zip") else tar(DIGITS, member("fsdd-1.0", tarfile.DIRTYPE))
+    content = buffer.getvalue()
+    if not name.endswith("zip"):
+        content = tar(DIGITS, member("fsdd-1.0", tarfile.DIRTYPE), mode="w:bz2" if name.endswith("bz2") else "w:gz")
     card = card_of(server, name, content, folder="recordings", member="fsdd-1.0/recordings")
     get(card, tmp_path)
     expected = {path.split("/")[-1]: content for path, content in DIGITS.items() if path.endswith(".wav")}

@@ -94,6 +94,16 @@ def test_pattern(tmp_path):
     assert clips == [Clip("a/0_ann_3.wav", "zero", "ann", "train"), Clip("b/1_bob_12.wav", "1", "bob", "test")]
 
 
+def test_the_folder_below_a_pattern_s_can_say_the_split(tmp_path):
+    _make(tmp_path, "in/first/deep/0.wav", "in/second/1.wav", "in/2.wav")
+    layout = cards.Pattern(r"(?P<label>\d)\.wav", folder="in")
+    clips = index(_card(layout, cards.Field("folder", test=("first",), validation=("",))), tmp_path)
+    assert [(c.label, c.split) for c in clips] == [("2", "validation"), ("0", "test"), ("1", "train")]
+    named = cards.Pattern(r"(?P<label>\d)\.wav", folder="in/second")
+    with pytest.raises(ValueError, match="no field 'take': the layout gives folder, label"):
+        index(_card(named, cards.Field("take", test=("1",))), tmp_path)
+
+
 def test_files_that_do_not_match_are_listed(tmp_path):
     _make(tmp_path, "0_ann_3.wav", *(f"{n}.wav" for n in range(7)))
     card = _card(cards.Pattern(r"(?P<label>\d)_.*"))
@@ -186,6 +196,41 @@ def test_speech_commands_12_tests_on_the_official_archive(speech_commands):
     assert rest == [c for c in own if c.split != "test"]
     assert {c.split for c in own} == {"train", "validation", "test"}
     assert {c.path.split("/")[0] for c in rest if c.label == "_silence_"} == {"_silence_"}
+
+
+def test_sc09_is_the_digits_with_the_official_lists(tmp_path):
+    card = cards.read_card("sc09")
+    root = tmp_path / "speech_commands_v0.01"
+    for word in cards.read_card("speech_commands_v1").labels.keep:
+        _make(root, *(f"{word}/0000000{number}_nohash_0.wav" for number in range(3)))
+    _make(root, "_background_noise_/white_noise.wav")
+    (root / "validation_list.txt").write_text("bed/00000000_nohash_0.wav\nnine/00000000_nohash_0.wav\n")
+    (root / "testing_list.txt").write_text("bed/00000001_nohash_0.wav\nnine/00000001_nohash_0.wav\n")
+    clips = index(card, tmp_path)
+    assert len(clips) == 10 * 3 and {c.label for c in clips} == set(card.labels.keep)
+    assert [c.split for c in clips if c.label == "nine"] == ["validation", "test", "train"]
+    assert {c.split for c in clips if c.label != "nine"} == {"train"}
+
+
+def test_ljspeech_is_split_by_document(tmp_path):
+    names = [f"LJ{document:03d}-{number:04d}.wav" for document in (1, 2, 3, 4, 50) for number in (1, 2)]
+    _make(tmp_path, *(f"LJSpeech-1.1/wavs/{name}" for name in names), "LJSpeech-1.1/metadata.csv")
+    clips = index(cards.read_card("ljspeech"), tmp_path)
+    assert [c.path.rsplit("/", 1)[1] for c in clips] == names
+    assert [c.split for c in clips] == ["test"] * 4 + ["validation"] * 2 + ["train"] * 4
+    assert {(c.label, c.speaker) for c in clips} == {("speech", "LJ")}
+
+
+def test_nsynth_is_split_by_archive(tmp_path):
+    card = cards.read_card("nsynth")
+    for number, file in enumerate(card.files):
+        names = [f"{family}_electronic_{number:03d}-060-100.wav" for family in card.labels.keep]
+        _make(tmp_path / file.folder, *(f"audio/{name}" for name in names), "examples.json")
+    clips = index(card, tmp_path)
+    assert len(clips) == 3 * 11 and {c.label for c in clips} == set(card.labels.keep)
+    assert Clip("nsynth-valid/audio/synth_lead_electronic_001-060-100.wav", "synth_lead", "", "validation") in clips
+    places = {(c.path.split("/")[0], c.split) for c in clips}
+    assert places == {("nsynth-train", "train"), ("nsynth-valid", "validation"), ("nsynth-test", "test")}
 
 
 def test_an_incomplete_test_archive_is_noticed(speech_commands):

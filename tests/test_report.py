@@ -9,12 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from librosa import mel_frequencies
 from matplotlib.collections import QuadMesh
 from matplotlib.image import imread
+from torchaudio.functional import mu_law_decoding
 
 from audionet import audio
-from audionet.report import ReportClip, plot_confusion, plot_curves, plot_spectrogram, write
+from audionet.report import (
+    ReportClip,
+    plot_confusion,
+    plot_curves,
+    plot_distribution,
+    plot_spectrogram,
+    write,
+    write_generation,
+)
 
 # As Lightning's CSVLogger writes it: 10 steps an epoch, steps and epochs from 0, the test after the last.
 HISTORY = """\
@@ -28,6 +38,15 @@ epoch,lr-SGD,step,test_accuracy,train_loss,validation_accuracy,validation_loss
 1,,13,,1.0,,
 1,,19,,,0.75,1.25
 2,,20,0.625,,,
+"""
+GENERATION_HISTORY = """\
+epoch,lr-Adam,step,test_bits,train_bits,validation_bits
+,0.001,3,,,
+0,,3,,6.5,
+0,,9,,,4.5
+1,,13,,3.5,
+1,,19,,,2.75
+2,,20,2.3125,,
 """
 VOID = {"meta", "link", "img"}
 
@@ -115,6 +134,29 @@ def arguments(history):
     }
 
 
+@pytest.fixture
+def generation(tmp_path, clips):
+    path = tmp_path / "generation.csv"
+    path.write_text(GENERATION_HISTORY)
+    return {
+        "title": "Ten digits",
+        "bits": 2.3125,
+        "n_test_clips": 1300,
+        "facts": {"seed": "17"},
+        "history": path,
+        "clips": clips,
+    }
+
+
+@pytest.fixture
+def expected():
+    """What a network that is rather sure of a rising line says of it: probabilities and the line."""
+    codes = np.linspace(20, 235, 80).round()
+    weights = np.exp(-(((np.arange(256) - codes[:, None]) / 6) ** 2))
+    probabilities = weights / weights.sum(1, keepdims=True)
+    return probabilities, mu_law_decoding(torch.from_numpy(codes), 256).numpy()
+
+
 # ---- the page ----------------------------------------------------------------------------------------------
 
 
@@ -199,12 +241,76 @@ def test_failure_leaves_the_former_report(tmp_path, arguments, clips):
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
-@pytest.mark.parametrize(("rate", "n_samples"), [(8000, 40), (16_000, 8000), (44_100, 2000), (48_000, 4800)])
-def test_clips_of_any_rate_and_length(tmp_path, arguments, rate, n_samples):
+@pytest.mark.parametrize(
+    ("rate", "n_samples", "loudness"),
+    [
+        (8000, 40, 0.5),
+        (8000, 160, 0.5),
+        (16_000, 8000, 0.5),
+        (44_100, 2000, 0.5),
+        (48_000, 4800, 0.5),
+        (8000, 160, 0.0),
+    ],
+)
+def test_clips_of_any_rate_length_and_loudness(tmp_path, generation, rate, n_samples, loudness):
     path = tmp_path / "clip.wav"
-    audio.save_audio(path, np.random.default_rng(0).uniform(-0.5, 0.5, (2, n_samples)), rate)
-    page = Page(write(tmp_path, clips=[ReportClip(path, "yes", [("yes", 1.0)])], **arguments))
-    assert len(page.all("img")) == 3
+    audio.save_audio(path, loudness * np.random.default_rng(0).uniform(-1, 1, (2, n_samples)), rate)
+    page = Page(write_generation(tmp_path, **generation | {"clips": [ReportClip(path, "yes")]}))
+    picture = imread(io.BytesIO(embedded(page.all("img")[1]["src"], "image/png")))
+    # Matplotlib's BuPu is purple where the sound is: green fades first.
+    is_dark = (picture[..., 1] < 0.7) & (picture[..., 0] - picture[..., 1] > 0.1)
+    assert (is_dark.mean() > 0.1) == (loudness > 0)
+
+
+def test_generation_says_what_came_out(tmp_path, generation, expected):
+    heat_map = plot_distribution(expected[0], samples=expected[1], sample_rate=8000)
+    path = write_generation(tmp_path / "new/folder", heat_map=heat_map, **generation)
+
+    assert path == tmp_path / "new/folder/report.html"
+    assert sorted(file.name for file in path.parent.iterdir()) == ["curves.png", "heat_map.png", "report.html"]
+    page = Page(path)
+    text = " ".join(page.text.split())
+    assert "Ten digits 2.31 bits per sample on 1,300 test clips" in text
+    assert "seed 17" in text
+    assert "A recogniser took 1 of 2 for what they should be." in text
+    assert "no ✓ right no 87.5% yes 12.5% low.wav" in text
+    curves, heat, *spectrograms = [embedded(image["src"], "image/png") for image in page.all("img")]
+    assert curves == (path.parent / "curves.png").read_bytes()
+    assert heat == (path.parent / "heat_map.png").read_bytes()
+    assert len(spectrograms) == len(page.all("audio")) == 2
+
+
+def test_both_reports_share_their_looks_and_their_policy(tmp_path, arguments, generation):
+    pages = [write(tmp_path / "a", **arguments), write_generation(tmp_path / "b", **generation)]
+    heads = [page.read_text(encoding="utf-8").partition("</style>")[0].partition("<title>") for page in pages]
+    assert heads[0][0] == heads[1][0] and "default-src 'none'" in heads[0][0]
+    styles = [head[2].partition("<style>")[2] for head in heads]
+    assert styles[0] == styles[1] != ""
+
+
+def test_generated_clips_without_a_recogniser(tmp_path, generation, clips):
+    bare = ReportClip(clips[0].path, "a <b>", conditions={"speaker": "jack & jo", "temperature": "0.9"})
+    page = Page(write_generation(tmp_path, **generation | {"clips": [bare]}))
+    text = " ".join(page.text.split())
+    assert "Generated a <b> speaker jack & jo, temperature 0.9 low.wav" in text
+    assert "recogniser" not in text and "right" not in text and "wrong" not in text
+    assert page.all("table") == [] and page.all("b") == []
+    assert len(page.all("audio")) == 1
+
+
+def test_generation_without_clips_or_heat_map(tmp_path, generation):
+    page = Page(write_generation(tmp_path / "out", **generation | {"clips": []}))
+    assert page.all("audio") == [] and "Generated" not in page.text and "expected" not in page.text
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["curves.png", "report.html"]
+
+
+def test_failure_leaves_the_former_generation_report(tmp_path, generation):
+    path = write_generation(tmp_path / "out", **generation)
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    missing = ReportClip(tmp_path / "missing.wav", "yes")
+    with pytest.raises(ValueError, match=r"missing\.wav"):
+        write_generation(tmp_path / "out", **generation | {"title": "Other", "clips": [missing]})
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
 def test_pyplot_is_left_alone():
@@ -276,6 +382,15 @@ def test_curves(history):
     np.testing.assert_allclose(lines(accuracy)["test, 62.5%"][:, 1], 0.625)
     np.testing.assert_allclose(lines(rate)["lr-SGD"], [(0.4, 0.025), (0.8, 0.05), (1.4, 0.01)])
     assert legend(loss) == ["training", "validation"]
+
+
+def test_curves_of_bits(generation):
+    bits, rate = plot_curves(generation["history"]).axes
+    assert [axes.get_ylabel() for axes in (bits, rate)] == ["bits per sample", "learning rate"]
+    np.testing.assert_allclose(lines(bits)["training"], [(0.4, 6.5), (1.4, 3.5)])
+    np.testing.assert_allclose(lines(bits)["validation"], [(1, 4.5), (2, 2.75)])
+    np.testing.assert_allclose(lines(bits)["test, 2.31"][:, 1], 2.3125)
+    assert legend(bits) == ["training", "validation", "test, 2.31"]
 
 
 @pytest.mark.parametrize(
@@ -368,3 +483,62 @@ def test_narrow_range_of_frequencies_still_has_ticks():
 def test_what_is_no_spectrogram_is_refused(shape):
     with pytest.raises(ValueError, match=r"\(n_mels, frame\); this one has shape"):
         plot_spectrogram(np.zeros(shape), seconds=1.0, sample_rate=16_000)
+
+
+def test_distribution(expected):
+    probabilities, signal = expected
+    figure = plot_distribution(probabilities, samples=signal, sample_rate=8000, title="a $1 word")
+    figure.draw_without_rendering()
+    axes, scale = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel(), scale.get_ylabel()) == ("time (s)", "amplitude", "probability")
+    assert axes.get_title(loc="left") == "a $1 word"
+    (image,) = axes.images
+    np.testing.assert_array_equal(image.get_array(), probabilities.T)
+    assert list(image.get_extent()) == [0.0, 0.01, -0.5, 255.5] and image.origin == "lower"
+    darkness = np.asarray(image.norm(np.array([0, 1e-4, 1e-2, 1])))
+    np.testing.assert_allclose(darkness, [0, 0, 0.5, 1], atol=1e-12)
+    (points,) = lines(axes).values()
+    np.testing.assert_allclose(points[:, 0], (np.arange(80) + 0.5) / 8000)
+    np.testing.assert_allclose(points[:, 1], probabilities.argmax(1), atol=1e-3)  # through what was most probable
+
+
+def test_amplitudes_of_the_codes_of_mu_law():
+    axes = plot_distribution(np.full((4, 256), 1 / 256), sample_rate=8000).axes[0]
+    assert names(axes.get_yticklabels()) == ["-1", "-0.1", "-0.01", "0", "0.01", "0.1", "1"]
+    ticks = [float(tick) for tick in names(axes.get_yticklabels())]
+    # The law itself, mu = 255, between whose codes the axis runs.
+    codes = 255 * (np.sign(ticks) * np.log1p(255 * np.abs(ticks)) / np.log(256) + 1) / 2
+    np.testing.assert_allclose(axes.get_yticks(), codes, atol=0.05)
+    assert len(axes.lines) == 0
+
+
+@pytest.mark.parametrize(
+    ("widest", "labels"),
+    [(1.0, ["-1", "-0.5", "-0.2", "0", "0.2", "0.5", "1"]), (0.3, ["-0.2", "-0.1", "0", "0.1", "0.2"])],
+)
+def test_other_amplitudes(widest, labels):
+    amplitudes = np.linspace(-widest, widest, 256)
+    axes = plot_distribution(
+        np.full((3, 256), 1 / 256), samples=[-widest, 0, widest], sample_rate=8000, amplitudes=amplitudes
+    ).axes[0]
+    assert names(axes.get_yticklabels()) == labels
+    (points,) = lines(axes).values()
+    np.testing.assert_allclose(points[:, 1], [0, 127.5, 255])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"probabilities": np.ones(256) / 256}, r"\(time, bin\); these have shape \(256,\)"),
+        ({"probabilities": np.ones((0, 256))}, r"\(time, bin\)"),
+        ({"probabilities": np.full((4, 256), -5.5)}, "got -5.5 to -5.5; take the softmax first"),
+        ({"samples": np.zeros(5)}, r"expected 4, one a row of the probabilities, got shape \(5,\)"),
+        ({"samples": np.full(4, 128)}, "to_waveform"),
+        ({"amplitudes": np.linspace(-1, 1, 255)}, r"256 rising numbers, one a bin, got shape \(255,\)"),
+        ({"amplitudes": np.linspace(1, -1, 256)}, "rising"),
+    ],
+)
+def test_what_is_no_distribution_is_refused(changes, words):
+    arguments = {"probabilities": np.ones((4, 256)) / 256, "sample_rate": 8000}
+    with pytest.raises(ValueError, match=words):
+        plot_distribution(**arguments | changes)

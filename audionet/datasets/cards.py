@@ -105,7 +105,7 @@ class Pattern:
 
     Attributes:
         pattern: Regular expression over the whole file name, with a group `label`, often one `speaker`, and
-            any others for split rules to use.
+            any others for split rules to use, which can also use `folder`: the first one below the layout's folder.
         folder: Folder below the corpus root that holds the files, at any depth.
         glob: As in `Folders`.
         labels: As in `Folders`.

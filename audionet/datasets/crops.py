@@ -20,7 +20,7 @@ class Crops:
     Attributes:
         store: The clips.
         conditions: Position of each clip in each category's values, {name: (clip,) int64}.
-        window: Samples of a window.
+        window: Samples of a window, a multiple of hop_length and at least one more of them than ``context``.
         context: Samples that a prediction depends on: the network's receptive field.
         hop_length: Windows begin at multiples of it, so that frames fall where they do in the whole clip.
         margin: Samples on either side of a window, from which its first and last frames are computed.
@@ -37,6 +37,12 @@ class Crops:
         """Samples of clips, without the silence that fills their rows."""
         return np.minimum(self.store.lengths[clips], self.store.waveforms.shape[1])
 
+    def samples(self, clip: int) -> np.ndarray:
+        """Samples of a clip, (time,) int16; `audio.fit` has centred them in their row."""
+        row = self.store.waveforms[clip]
+        length = int(self.lengths(np.array(clip)))
+        return row[(len(row) - length) // 2 :][:length]
+
     def draw(self, clips: np.ndarray, generator: np.random.Generator | None) -> Batch:
         """Take a random window of each clip; the silence behind a clip that is shorter counts.
 
@@ -46,16 +52,19 @@ class Crops:
         assert generator is not None  # training batches always have one
         spare = self.lengths(clips) - self.window
         # From `context` before the clip on, so that its first samples are drawn as often as all others; and some way
-        # beyond its end, which is to be learned too.
-        starts = generator.integers(-self.context, np.maximum(spare, 0) + self.window // 4)
+        # beyond its end, which is to be learned too, but not so far that nothing would count.
+        beyond = min(self.window // 4, (self.window - self.context) // 2)
+        starts = generator.integers(-self.context, np.maximum(spare, 0) + beyond)
         starts = np.where(spare > 0, starts.clip(0), 0) // self.hop_length * self.hop_length
         return self.take(clips, starts, np.full(len(clips), self.window))
 
-    def tiles(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Clip and start of the windows that together count each sample of the clips once."""
+    def tiles(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Clips, starts and ends, as `take` takes them, of windows that together count each sample of clips once."""
         step = (self.window - self.context) // self.hop_length * self.hop_length
-        n_tiles = 1 + np.maximum(-(-(self.lengths(clips) - self.window) // step), 0)
-        return np.repeat(clips, n_tiles), np.concatenate([np.arange(n) * step for n in n_tiles] or [clips])
+        n_tiles = np.maximum(-(-(self.lengths(clips) - self.context) // step), 1)
+        starts = np.concatenate([np.arange(n) * step for n in n_tiles] or [clips])
+        clips = np.repeat(clips, n_tiles)
+        return clips, starts, np.minimum(self.lengths(clips) - starts, self.context + step)
 
     def take(self, clips: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Batch:
         """Gather windows, as long as the longest needs to be.
@@ -69,15 +78,15 @@ class Crops:
             {"waveform": (batch, margin + time + margin) int16, "counted": (batch, time) bool,
             "conditions": {name: (batch,) int64}}
         """
-        row_length, lengths = self.store.waveforms.shape[1], self.lengths(clips)
+        lengths = self.lengths(clips)
         time = int(min(self.window, (lengths - starts).max()))
         time += -time % self.hop_length
         waveform = np.zeros((len(clips), self.margin + time + self.margin), np.int16)
-        for row, clip, start, length in zip(waveform, clips, starts, lengths, strict=True):
-            origin = (row_length - length) // 2  # `audio.fit` centres a clip in its row
-            first, last = max(start - self.margin, 0), min(start + time + self.margin, length)
+        for row, clip, start in zip(waveform, clips, starts, strict=True):
+            first = max(start - self.margin, 0)
+            part = self.samples(clip)[first : start + time + self.margin]
             place = first - start + self.margin
-            row[place : place + last - first] = self.store.waveforms[clip, origin + first : origin + last]
+            row[place : place + len(part)] = part
         place = np.arange(time)
         counted = (place < ends[:, None]) & ((place >= self.context) | (starts[:, None] == 0))
         return {

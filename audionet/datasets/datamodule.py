@@ -208,15 +208,16 @@ class CropDataModule(CorpusDataModule):
         Raises:
             ValueError: The window has no room for it.
         """
-        if self.window < context + hop_length:
+        window = self.window // hop_length * hop_length
+        if window < context + hop_length:
             raise ValueError(
                 f"window_seconds: {self.window} samples leave nothing to count behind the network's receptive field of "
-                f"{context}; give more than {(context + hop_length) / self.sample_rate:.2f}"
+                f"{context}; give more than {(context + 2 * hop_length) / self.sample_rate:.2f}"
             )
         self.crops = Crops(
             store=self.store,
             conditions=self._positions,
-            window=self.window // hop_length * hop_length,
+            window=window,
             context=context,
             hop_length=hop_length,
             margin=margin,
@@ -227,11 +228,20 @@ class CropDataModule(CorpusDataModule):
         test = self.store.indices("test")
         chosen = test[np.arange(count) * len(test) // count]
         waveforms = torch.from_numpy(self.store.waveforms[chosen] / np.float32(FULL_SCALE))
-        values = {
-            name: [known[position] for position in self._positions[name][chosen]]
+        return waveforms, self.values(chosen)
+
+    def recordings(self, split: str) -> tuple[list[np.ndarray], dict[str, list[str]]]:
+        """Return a split's clips without padding, (time,) float32 each, and their values of each category."""
+        chosen = self.store.indices(split)
+        rows = [self.crops.samples(clip) / np.float32(FULL_SCALE) for clip in chosen]
+        return rows, self.values(chosen)
+
+    def values(self, clips: np.ndarray) -> dict[str, list[str]]:
+        """Return the values of each category of clips, by their positions in the store."""
+        return {
+            name: [known[position] for position in self._positions[name][clips]]
             for name, known in self.categories.items()
         }
-        return waveforms, values
 
     def train_dataloader(self) -> Batches:
         """Random windows of the shuffled training clips."""
@@ -246,10 +256,9 @@ class CropDataModule(CorpusDataModule):
         return self._tiles("test")
 
     def _tiles(self, split: str) -> Batches:
-        clips, starts = self.crops.tiles(self.store.indices(split))
+        clips, starts, ends = self.crops.tiles(self.store.indices(split))
 
         def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> Batch:
-            of = clips[chosen]
-            return self.crops.take(of, starts[chosen], self.crops.lengths(of) - starts[chosen])
+            return self.crops.take(clips[chosen], starts[chosen], ends[chosen])
 
         return self._batches(gather, np.arange(len(clips)))

@@ -312,7 +312,7 @@ def _members(archive: Path, advance: _Advance) -> Iterator[tuple[str, IO[bytes] 
                         yield info.filename, stream
                 advance(info.compress_size)
         return
-    with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|gz") as package:
+    with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as package:
         position = 0
         for member in package:
             if not (member.isreg() or member.isdir()):

@@ -146,7 +146,13 @@ def _pattern(layout: Pattern, folder: Path) -> _Found:
             f"{folder}: the names of {len(wrong)} of {len(matches)} files do not match {layout.pattern!r}: {few(wrong)}"
         )
     groups = {path: {k: v or "" for k, v in match.groupdict().items()} for path, match in matches.items() if match}
-    return [(Clip(path, fields["label"], fields.get("speaker", ""), ""), fields) for path, fields in groups.items()]
+    return [
+        (
+            Clip(path, fields["label"], fields.get("speaker", ""), ""),
+            {"folder": path.rpartition("/")[0].split("/")[0]} | fields,
+        )
+        for path, fields in groups.items()
+    ]
 
 
 def _table(layout: Table, folder: Path, file: Path) -> _Found:

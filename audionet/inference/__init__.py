@@ -1,38 +1,49 @@
-"""Using trained networks. `load` is the way in."""
+"""Using trained networks. `load` is the way in.
+
+Names are imported when first used: the engines of generation also run where no library reads sound files.
+"""
 
 import os
-from typing import Any, Literal, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from audionet import bundle
-from audionet.inference.generator import Generator
-from audionet.inference.recognizer import Prediction, Recognizer
+    from audionet.inference.generator import Generator
+    from audionet.inference.recognizer import Prediction, Recognizer
 
 __all__ = ["Generator", "Prediction", "Recognizer", "load"]
 
-_USES = {"recognition": Recognizer, "generation": Generator}
+_HOMES = {"Generator": "generator", "Prediction": "recognizer", "Recognizer": "recognizer"}
+_USES = {"recognition": "Recognizer", "generation": "Generator"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 @overload
 def load(
-    name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: Literal["recognition"]
-) -> Recognizer: ...
+    name_or_path: str | os.PathLike[str], device: "str | torch.device" = "cpu", *, task: Literal["recognition"]
+) -> "Recognizer": ...
 
 
 @overload
 def load(
-    name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: Literal["generation"]
-) -> Generator: ...
+    name_or_path: str | os.PathLike[str], device: "str | torch.device" = "cpu", *, task: Literal["generation"]
+) -> "Generator": ...
 
 
 @overload
-def load(name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: None = None) -> Any: ...
+def load(name_or_path: str | os.PathLike[str], device: "str | torch.device" = "cpu", *, task: None = None) -> Any: ...
 
 
 def load(
-    name_or_path: str | os.PathLike[str], device: str | torch.device = "cpu", *, task: str | None = None
-) -> Recognizer | Generator:
+    name_or_path: str | os.PathLike[str], device: "str | torch.device" = "cpu", *, task: str | None = None
+) -> "Recognizer | Generator":
     """Load a trained network by the name of a shipped bundle or by the path of one.
 
     Args:
@@ -47,5 +58,7 @@ def load(
         audionet.bundle.BundleError: There is no such bundle, it is for another task, or it cannot be trusted.
         ValueError: The device is not usable here.
     """
+    from audionet import bundle
+
     loaded = bundle.load(name_or_path, task)
-    return _USES[loaded.task](loaded, device)
+    return __getattr__(_USES[loaded.task])(loaded, device)

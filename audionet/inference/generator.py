@@ -65,6 +65,7 @@ class Generator:
         bundle: The network and its description.
         sample_rate: In Hz.
         categories: What it can be conditioned on, {name: values}.
+        wavenet: The network that generates; of an autoencoder, its decoder.
 
     Example:
         >>> import audionet
@@ -81,8 +82,8 @@ class Generator:
         model = bundle.model.to(self.device)
         self._features = None if bundle.features is None else bundle.features.to(self.device)
         self._autoencoder = model if isinstance(model, WaveNetAutoencoder) else None
-        self._wavenet = cast(WaveNet, model if self._autoencoder is None else self._autoencoder.decoder)
-        self.categories = self._wavenet.categories
+        self.wavenet = cast(WaveNet, model if self._autoencoder is None else self._autoencoder.decoder)
+        self.categories = self.wavenet.categories
 
     def generate(
         self,
@@ -164,7 +165,7 @@ class Generator:
         Raises:
             ValueError: See there.
         """
-        _check_sampling(temperature, top_k, top_p, has_choice=self._wavenet.distribution.has_choice)
+        _check_sampling(temperature, top_k, top_p, has_choice=self.wavenet.distribution.has_choice)
         if not isinstance(seed, int) or seed < 0:
             raise ValueError(f"seed: expected a whole number from 0 on, got {seed!r}")
         primed = None if prime is None else self._checked_prime(prime)
@@ -176,12 +177,12 @@ class Generator:
             raise ValueError(
                 f"chunk_seconds: expected at least one sample, {1 / self.sample_rate:g}; got {chunk_seconds}"
             )
-        conditions = self._positions(self.choose(batch, seed=seed, **cast(dict[str, Any], categories)))
+        conditions = self.positions(self.choose(batch, seed=seed, **cast(dict[str, Any], categories)))
         if primed is not None:
             primed = np.broadcast_to(primed, (batch, primed.shape[1]))
         if framed is not None:
             framed = framed.expand(batch, -1, -1)
-            if framed.shape[2] * self._wavenet.hop_length < n_samples + (0 if primed is None else primed.shape[1]):
+            if framed.shape[2] * self.wavenet.hop_length < n_samples + (0 if primed is None else primed.shape[1]):
                 raise ValueError(f"frames: {framed.shape[2]} frames do not cover {n_samples} samples")
         return self._pieces(n_samples, chunk, conditions, batch, primed, framed, seed, temperature, top_k, top_p)
 
@@ -211,7 +212,7 @@ class Generator:
     @property
     def needs_frames(self) -> bool:
         """Whether it generates from local conditioning."""
-        return self._wavenet.local_bands > 0
+        return self.wavenet.local_bands > 0
 
     def expect(self, waveform: Tensor, *, frames: Tensor | None = None, **categories: Category) -> Tensor:
         """Say what it expects of each sample of a sound from those before it.
@@ -228,10 +229,10 @@ class Generator:
             ValueError: As for `generate`.
         """
         samples = torch.from_numpy(self._checked_prime(waveform)).to(self.device)
-        conditions = self._positions(self.choose(len(samples), **cast(dict[str, Any], categories)))
+        conditions = self.positions(self.choose(len(samples), **cast(dict[str, Any], categories)))
         with torch.inference_mode():
-            outputs = self._wavenet(samples, conditions, self._checked_frames(frames))
-            return over_amplitudes(self._wavenet.distribution, outputs).cpu()
+            outputs = self.wavenet(samples, conditions, self._checked_frames(frames))
+            return over_amplitudes(self.wavenet.distribution, outputs).cpu()
 
     # ---- one generation ----------------------------------------------------------------------------------------
 
@@ -251,7 +252,7 @@ class Generator:
         engine = self._engine()  # anew each time, so that it has the weights of now
         state = engine.start(batch)
         generators = [np.random.default_rng((seed, stream)) for stream in range(batch)]
-        model, n_primed = self._wavenet, 0 if prime is None else prime.shape[1]
+        model, n_primed = self.wavenet, 0 if prime is None else prime.shape[1]
         with torch.inference_mode():
             bias = model.global_bias(conditions, batch)[:, None]
             local = model.local_signal(frames, n_primed + n_samples)
@@ -261,7 +262,7 @@ class Generator:
                 biases = bias if local is None else bias + model.local_bias(local[:, first:last])
             return engine.run(
                 state,
-                bias=biases.float().cpu().numpy(),
+                bias=biases.detach().float().cpu().numpy(),
                 uniforms=np.stack([generator.random((last - first, N_UNIFORMS)) for generator in generators]),
                 temperature=temperature,
                 top_k=top_k,
@@ -282,10 +283,10 @@ class Generator:
         if self.device.type == "cpu":
             from audionet.inference.kernel import Kernel  # numba takes a second to import
 
-            return Kernel(self._wavenet, precision=self.precision)
+            return Kernel(self.wavenet, precision=self.precision)
         from audionet.inference.stepwise import Stepwise
 
-        return Stepwise(self._wavenet)
+        return Stepwise(self.wavenet)
 
     # ---- what is asked for ---------------------------------------------------------------------------------------
 
@@ -317,8 +318,8 @@ class Generator:
                 chosen[name] = names * (count if len(names) == 1 else 1)
         return chosen
 
-    def _positions(self, chosen: dict[str, list[str]]) -> dict[str, Tensor]:
-        """Positions (batch,) in each category's values."""
+    def positions(self, chosen: dict[str, list[str]]) -> dict[str, Tensor]:
+        """Return the positions (batch,) of values in each category's, which `wavenet` takes as conditions."""
         return {
             name: torch.tensor([self.categories[name].index(value) for value in values], device=self.device)
             for name, values in chosen.items()
@@ -351,7 +352,7 @@ class Generator:
             return round(seconds * self.sample_rate)
         if frames is None:
             return self.bundle.clip_length
-        if (covered := frames.shape[2] * self._wavenet.hop_length - n_primed) < 1:
+        if (covered := frames.shape[2] * self.wavenet.hop_length - n_primed) < 1:
             raise ValueError(
                 f"frames: they end within the {n_primed} samples of the prime; give those of what follows too"
             )
@@ -368,23 +369,25 @@ class Generator:
             )
         if not waveform.abs().max() <= 1:  # also where NaN
             raise ValueError("prime: expected samples in [-1, 1], got larger ones or NaN")
-        return self._wavenet.distribution.from_waveform(waveform.cpu()).numpy()
+        return self.wavenet.distribution.from_waveform(waveform.cpu()).numpy()
 
     def _checked_frames(self, frames: Tensor | None) -> Tensor | None:
         """The frames (batch, band, frame) on the device."""
-        bands = self._wavenet.local_bands
+        bands = self.wavenet.local_bands
         if frames is None:
             if bands:
                 raise ValueError(
-                    f"frames: this network needs {bands} bands at a hop of {self._wavenet.hop_length} samples; "
+                    f"frames: this network needs {bands} bands at a hop of {self.wavenet.hop_length} samples; "
                     "frames_of(waveform, sample_rate) makes them of a recording"
                 )
             return None
+        if not bands:
+            raise ValueError("frames: this network has no local conditioning and takes no frames")
         frames = torch.as_tensor(frames, dtype=torch.float32)
         frames = frames[None] if frames.ndim == 2 else frames
         if frames.ndim != 3 or frames.shape[1] != bands or frames.shape[2] == 0:
             raise ValueError(
-                f"frames: expected (batch, {bands} bands, frame) at a hop of {self._wavenet.hop_length} samples, "
+                f"frames: expected (batch, {bands} bands, frame) at a hop of {self.wavenet.hop_length} samples, "
                 f"got {tuple(frames.shape)}"
             )
         if not frames.isfinite().all():

@@ -16,7 +16,7 @@ N_CODES = 256
 N_UNIFORMS = 2  # random numbers a sample, for every distribution
 BITS = math.log2(math.e)  # in one nat
 
-_HALF_STEP = 1.0 / 65535  # half the distance of two 16-bit values in [-1, 1]
+_HALF_STEP = 1 / 65536  # half the distance of two 16-bit values, which are -32768 ... 32767 over 32768
 _UNIFORM_MARGIN = 1e-5  # keeps the logistic's tails within a factor of 11.5 scales
 
 
@@ -134,12 +134,11 @@ class LogisticMixture(_Continuous):
         value = samples[..., None]
         precision = torch.exp(-log_scales.clamp(min=self.min_log_scale))
         upper, lower = precision * (value - means + _HALF_STEP), precision * (value - means - _HALF_STEP)
-        # log(sigmoid(upper) - sigmoid(lower)), written so that neither tail cancels.
-        width = (2 * _HALF_STEP * precision).clamp(max=60.0)
-        inside = torch.log(torch.expm1(width)) + F.logsigmoid(lower) + F.logsigmoid(-upper) + (lower - upper + width)
-        inside = torch.where(upper - lower > 60.0, F.logsigmoid(upper) + F.logsigmoid(-lower), inside)
+        # log(sigmoid(upper) - sigmoid(lower)), written so that neither tail cancels; min_log_scale bounds the exponent.
+        width = torch.expm1(2 * _HALF_STEP * precision)
+        inside = torch.log(width) + F.logsigmoid(lower) + F.logsigmoid(-upper)
         mass = torch.where(value < -1 + _HALF_STEP, F.logsigmoid(upper), inside)
-        mass = torch.where(value > 1 - _HALF_STEP, F.logsigmoid(-lower), mass)
+        mass = torch.where(value > 1 - 3 * _HALF_STEP, F.logsigmoid(-lower), mass)  # 32767 / 32768 is the last value
         return -torch.logsumexp(mass + F.log_softmax(logits, -1), -1) * BITS
 
     def sample(
@@ -192,10 +191,10 @@ def over_amplitudes(distribution: Distribution, outputs: Tensor) -> Tensor:
     amplitudes = mu_law_decoding(codes, N_CODES)
     samples = (codes if distribution.is_discrete else amplitudes).expand(*outputs.shape[:-1], -1)
     spread = outputs[..., None, :].expand(*samples.shape, -1)
-    weights = torch.exp2(-distribution.bits(spread, samples).double())
+    logits = -distribution.bits(spread, samples).double() / BITS
     if not distribution.is_discrete:
-        weights = weights * amplitudes.gradient()[0]  # density to mass
-    return (weights / weights.sum(-1, keepdim=True)).float()
+        logits = logits + amplitudes.gradient()[0].log()  # density to mass
+    return torch.softmax(logits, -1).float()  # also where all are so improbable that none is above 0
 
 
 OUTPUTS: dict[str, type] = {"softmax": Softmax, "logistic_mixture": LogisticMixture, "gaussian": Gaussian}

@@ -154,6 +154,7 @@ class WaveNet(nn.Module):
             "output_channels": output_channels,
             "n_mixtures": n_mixtures,
             "category_channels": category_channels,
+            "local_channels": local_channels,
         }
         for name, size in sizes.items():
             if size < 1:

@@ -64,7 +64,7 @@ def write_generation(
 def _explained(heat_map: bytes) -> str:
     note = (
         "Each column is what the network, knowing the samples before, held probable for the next one: "
-        "the darker, the more probable. The line is what came."
+        "the stronger the colour, the more probable. The line is what came."
     )
     return f'<p class="note">{note}</p>{image(heat_map, "Probability of each amplitude in the course of time")}'
 

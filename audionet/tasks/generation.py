@@ -66,13 +66,13 @@ class Generation(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""
-        self.total_bits = self.n_counted = torch.zeros((), dtype=torch.float64)
+        self.total_bits, self.n_counted = 0.0, 0
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Add up bits and samples: windows count for as many samples as they have."""
         bits = self.bits(batch)
-        self.total_bits = self.total_bits + bits.double().sum().cpu()
-        self.n_counted = self.n_counted + bits.numel()
+        self.total_bits += bits.sum().item()
+        self.n_counted += bits.numel()
 
     def on_validation_epoch_end(self) -> None:
         """Log bits per sample."""
@@ -91,8 +91,10 @@ class Generation(LightningModule):
         self._log_bits("test_bits")
 
     def _log_bits(self, name: str) -> None:
-        totals = torch.as_tensor(self.all_gather(torch.stack([self.total_bits, self.n_counted]))).reshape(-1, 2).sum(0)
-        self.log(name, (totals[0] / totals[1]).float(), prog_bar=True)
+        # What all processes counted; as float32 means, since a total has more digits and not every device has float64.
+        counted = torch.tensor([self.total_bits / max(self.n_counted, 1), self.n_counted], device=self.device)
+        means, counts = torch.as_tensor(self.all_gather(counted)).reshape(-1, 2).unbind(1)
+        self.log(name, (means * counts).sum() / counts.sum(), prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return Adam and its schedule per step."""

@@ -1,0 +1,247 @@
+"""WaveNet: every output sees the samples before it, as far back as the receptive field, and nothing else."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from audionet.models import WaveNet, create
+
+OUTPUTS = ("softmax", "logistic_mixture", "gaussian")
+CATEGORIES = {"label": ["yes", "no"], "speaker": ["a", "b", "c"]}
+HOP = 6
+TINY: dict[str, Any] = {
+    "n_layers": 6,
+    "n_cycles": 2,
+    "residual_channels": 8,
+    "gate_channels": 12,
+    "skip_channels": 10,
+    "output_channels": 9,
+    "n_mixtures": 3,
+    "category_channels": 4,
+    "local_channels": 5,
+}
+GRID = [
+    {
+        "output": output,
+        "kernel_size": kernel_size,
+        "n_cycles": n_cycles,
+        "categories": CATEGORIES if has_categories else None,
+        "local_bands": 3 if has_frames else 0,
+        "upsample": (2, 3) if has_frames else (),
+    }
+    for output, kernel_size, n_cycles, has_categories, has_frames in product(
+        OUTPUTS, (2, 3), (1, 2), (False, True), (False, True)
+    )
+]
+
+
+def wavenet(**changes: Any) -> WaveNet:
+    torch.manual_seed(0)
+    model = WaveNet(**{**TINY, "n_layers": 4, **changes})
+    torch.nn.init.normal_(model.gate_bias, std=0.1)
+    return model
+
+
+def inputs(model: WaveNet, batch: int, time: int) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+    """Samples, conditions and frames that the model takes."""
+    generator = torch.Generator().manual_seed(1)
+    waveform = (torch.randn(batch, time, generator=generator) / 4).clamp(-1, 1)
+    conditions = {
+        name: torch.randint(len(values), (batch,), generator=generator) for name, values in model.categories.items()
+    }
+    frames = None
+    if model.local_bands:
+        frames = torch.randn(batch, model.local_bands, -(-time // model.hop_length), generator=generator)
+    return model.distribution.from_waveform(waveform), conditions, frames
+
+
+def name(config: dict[str, Any]) -> str:
+    parts = [config["output"], f"k{config['kernel_size']}", f"c{config['n_cycles']}"]
+    return "-".join(parts + ["global"] * bool(config["categories"]) + ["local"] * bool(config["local_bands"]))
+
+
+@pytest.mark.parametrize("config", GRID, ids=name)
+def test_an_output_sees_the_receptive_field_before_it_and_nothing_else(config, monkeypatch):
+    model = wavenet(**config).double()
+    dilations = [1, 2, 4, 8] if config["n_cycles"] == 1 else [1, 2, 1, 2]
+    assert model.dilations == dilations
+    reach = (config["kernel_size"] - 1) * sum(dilations) + 1
+    assert model.receptive_field == reach
+    time = reach + 5
+    samples, conditions, frames = inputs(model, 1, time)
+    frames = None if frames is None else frames.double()
+    samples = samples if model.distribution.is_discrete else samples.double()
+    embedded = []  # codes have no gradient, what they are embedded as has
+
+    def embed(samples: Tensor) -> Tensor:
+        stream = WaveNet.embed(model, samples).detach().requires_grad_()
+        embedded.append(stream)
+        return stream
+
+    monkeypatch.setattr(model, "embed", embed)
+    outputs = model(samples, conditions, frames)
+    assert outputs.shape == (1, time, model.distribution.n_outputs)
+    for position in range(time):
+        (gradient,) = torch.autograd.grad(outputs[0, position].square().sum(), embedded[0], retain_graph=True)
+        seen = gradient[0].abs().sum(-1).nonzero()[:, 0].tolist()
+        assert seen == list(range(max(position - reach, 0), position)), position
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_changing_a_sample_changes_only_later_outputs(output):
+    model = wavenet(output=output).double()
+    time, changed = 30, 11
+    samples, *_ = inputs(model, 1, time)
+    samples = samples if output == "softmax" else samples.double()
+    other = samples.clone()
+    other[0, changed] = 255 - other[0, changed] if output == "softmax" else -other[0, changed]
+    with torch.inference_mode():
+        differs = (model(samples) != model(other)).any(-1)[0]
+    last = changed + model.receptive_field
+    assert differs.nonzero()[:, 0].tolist() == list(range(changed + 1, last + 1))
+
+
+def test_global_conditions_reach_every_output_and_local_ones_their_own_time():
+    model = wavenet(output="gaussian", categories=CATEGORIES, local_bands=3, upsample=(2, 3))
+    samples, conditions, frames = inputs(model, 1, 10 * HOP)
+    assert frames is not None
+    with torch.inference_mode():
+        outputs = model(samples, conditions, frames)
+        for category, values in CATEGORIES.items():
+            moved = {**conditions, category: (conditions[category] + 1) % len(values)}
+            assert (model(samples, moved, frames) != outputs).any(-1).all(), category
+        changed = frames.clone()
+        changed[0, :, 5] += 1
+        differs = (model(samples, conditions, changed) != outputs).any(-1)[0].nonzero()[:, 0]
+    # From two frames before by the convolution over frames, and 2 * 3 + 3 samples more by the smoothing; then the stack.
+    assert differs.tolist() == list(range(3 * HOP - 9, 10 * HOP))
+
+
+def test_the_upsampler_stretches_without_shifting():
+    model = wavenet(local_bands=3, upsample=(2, 3))
+    upsampler = model.upsampler
+    assert upsampler is not None and model.hop_length == HOP
+    frames = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(2))
+    signal = upsampler(frames)
+    assert signal.shape == (2, 12 * HOP, 5)
+    mixed = upsampler.mix(frames).repeat_interleave(HOP, -1)
+    for mirrored in (frames, frames.flip(-1)):  # smoothing is symmetric: a mirrored input gives the mirrored result
+        smooth = upsampler.mix(mirrored)
+        for factor, conv in zip((2, 3), upsampler.smooth, strict=True):
+            smooth = conv(smooth.repeat_interleave(factor, -1))
+        if mirrored is frames:
+            torch.testing.assert_close(signal.mT, smooth)
+    torch.testing.assert_close(signal.mT.mean(-1), mixed.mean(-1), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("config", [GRID[0], GRID[-1]], ids=name)
+def test_the_network_is_the_papers_equations(config):
+    """Equation 2 and figure 4 with convolutions, as they stand in the paper, against our matrices side by side."""
+    model = wavenet(**config).double()
+    samples, conditions, frames = inputs(model, 2, 40)
+    samples = samples if model.distribution.is_discrete else samples.double()
+    frames = None if frames is None else frames.double()
+    width, kernel = model.layers[0].residual_channels, model.kernel_size
+    bias = model.global_bias(conditions, 2)
+    x = F.pad(model.embed(samples).mT, (1, 0))[..., :-1]
+    skip = 0
+    for number, (layer, dilation) in enumerate(zip(model.layers, model.dilations, strict=True)):
+        weight = layer.dilated.weight[:, : kernel * width].view(-1, kernel, width).mT
+        gates = F.conv1d(F.pad(x, ((kernel - 1) * dilation, 0)), weight, dilation=dilation) + bias[:, number, :, None]
+        if frames is not None:
+            local = model.local_signal(frames, 40)
+            gates = gates + layer.dilated.weight[:, kernel * width :] @ local.mT
+        half = gates.shape[1] // 2
+        unit = torch.tanh(gates[:, :half]) * torch.sigmoid(gates[:, half:])
+        skip = skip + model.skip.weight[:, number * half : (number + 1) * half] @ unit
+        if layer.residual is not None:
+            x = x + layer.residual(unit.mT).mT
+    expected = model.output(F.relu(model.hidden(F.relu(skip.mT + model.skip.bias))))
+    torch.testing.assert_close(model(samples, conditions, frames), expected, rtol=0, atol=1e-12)
+
+
+def test_the_bias_of_a_stream_is_its_layers_and_its_categories():
+    model = wavenet(categories=CATEGORIES, local_bands=3, upsample=(2, 3))
+    conditions = {"label": torch.tensor([0, 1]), "speaker": torch.tensor([2, 2])}
+    bias = model.global_bias(conditions, 2)
+    assert bias.shape == (2, 4, 12) and model.condition is not None
+    embedded = model.embeddings["label"].weight + model.embeddings["speaker"].weight[2]
+    expected = model.gate_bias + (embedded @ model.condition.weight.T).view(2, 4, 12)
+    torch.testing.assert_close(bias, expected)
+    local = model.local_signal(torch.randn(2, 3, 4), 20)
+    assert local is not None and local.shape == (2, 20, 5)
+    for number, layer in enumerate(model.layers):
+        torch.testing.assert_close(model.local_bias(local)[:, :, number], local @ layer.dilated.weight[:, -5:].T)
+    plain = wavenet()
+    assert torch.equal(plain.global_bias({}, 3), plain.gate_bias.expand(3, -1, -1))
+
+
+@pytest.mark.parametrize("config", [GRID[3], GRID[-1]], ids=name)
+def test_every_weight_learns_and_a_batch_equals_one_by_one(config):
+    model = wavenet(**config)
+    samples, conditions, frames = inputs(model, 3, 30)
+    outputs = model(samples, conditions, frames)
+    model.distribution.bits(outputs, samples).mean().backward()
+    # The first tap of a long dilation and unused embeddings may get little, but none nothing at all.
+    assert not [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+    for number in range(3):
+        row = slice(number, number + 1)
+        alone = model(
+            samples[row], {key: value[row] for key, value in conditions.items()}, None if frames is None else frames[row]
+        )
+        torch.testing.assert_close(alone[0], outputs[number], rtol=0, atol=1e-5)
+
+
+def test_mixed_precision_gives_nearly_the_same():
+    model = wavenet(categories=CATEGORIES, local_bands=3, upsample=(2, 3))
+    samples, conditions, frames = inputs(model, 2, 30)
+    with torch.inference_mode():
+        exact = model(samples, conditions, frames)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = model(samples, conditions, frames)
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), exact, rtol=0, atol=0.05)  # bfloat16 keeps 8 bits
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layers": 5}, "n_layers must be a multiple of n_cycles, got 5 and 2"),
+        ({"n_layers": 0}, "n_layers must be at least 1, got 0"),
+        ({"kernel_size": 1}, "kernel_size must be at least 2, got 1"),
+        ({"gate_channels": 7}, "gate_channels must be even .*got 7"),
+        ({"local_bands": 3}, r"local_bands and upsample go together .*local_bands = 3 and upsample = \[\]"),
+        ({"upsample": (2, 3)}, "local_bands and upsample go together"),
+        ({"local_bands": 3, "upsample": (4, 0)}, "factors of at least 1"),
+        ({"local_bands": 3, "upsample": (4,), "local_channels": 0}, "local_channels must be at least 1, got 0"),
+        ({"categories": {"label": []}}, "categories: label without any value"),
+        ({"output": "categorical"}, "output: expected one of softmax, logistic_mixture, gaussian; got 'categorical'"),
+        ({"n_mixtures": 0}, "n_mixtures must be at least 1, got 0"),
+        ({"colour": 1}, "model wavenet: .*colour"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        create("wavenet", **{**TINY, **changes})
+
+
+def test_conditions_that_do_not_fit_are_refused():
+    plain, full = wavenet(), wavenet(categories=CATEGORIES, local_bands=3, upsample=(2, 3))
+    samples, conditions, frames = inputs(full, 2, 20)
+    assert frames is not None
+    with pytest.raises(ValueError, match=r"conditions: expected \['label', 'speaker'\], got \['label'\]"):
+        full(samples, {"label": conditions["label"]}, frames)
+    with pytest.raises(ValueError, match=r"conditions: expected \[\], got \['label'\]"):
+        plain(samples, {"label": conditions["label"]})
+    with pytest.raises(ValueError, match="expected 3 bands, got none"):
+        full(samples, conditions)
+    with pytest.raises(ValueError, match=r"expected no bands, got \(2, 3, 4\)"):
+        plain(samples, None, frames)
+    with pytest.raises(ValueError, match=r"expected \(batch, 3 bands, frame\) at a hop of 6 samples, got \(2, 2, 4\)"):
+        full(samples, conditions, frames[:, :2])
+    with pytest.raises(ValueError, match="3 frames of 6 samples do not cover 20 samples"):
+        full(samples, conditions, frames[..., :3])
