@@ -18,6 +18,7 @@ from torchaudio.functional import mu_law_decoding
 from audionet import audio
 from audionet.report import (
     ReportClip,
+    plot_clip,
     plot_confusion,
     plot_curves,
     plot_distribution,
@@ -483,6 +484,24 @@ def test_narrow_range_of_frequencies_still_has_ticks():
 def test_what_is_no_spectrogram_is_refused(shape):
     with pytest.raises(ValueError, match=r"\(n_mels, frame\); this one has shape"):
         plot_spectrogram(np.zeros(shape), seconds=1.0, sample_rate=16_000)
+
+
+@pytest.mark.parametrize("hertz", [250, 1000, 3000])
+def test_a_tone_is_dark_at_its_own_frequency(hertz):
+    axes = plot_clip(np.sin(2 * np.pi * hertz * np.arange(4000) / 8000), 8000).axes[0]
+    (mesh,) = axes.collections
+    assert isinstance(mesh, QuadMesh)
+    power = np.asarray(mesh.get_array())
+    edges = np.asarray(mesh.get_coordinates())[:, 0, 1]
+    loudest = power[:, 10:-10].mean(1).argmax()
+    assert edges[loudest] <= hertz <= edges[loudest + 1]
+    assert axes.get_xlim() == (0.0, 0.5)
+
+
+@pytest.mark.parametrize("shape", [(2, 4000), (0,)])
+def test_what_is_no_sound_is_refused(shape):
+    with pytest.raises(ValueError, match=r"\(time,\); this one has shape"):
+        plot_clip(np.zeros(shape), 8000)
 
 
 def test_distribution(expected):

@@ -1,4 +1,4 @@
-"""Training: the schedule, exact resuming, averaged weights, and two processes that end with one model."""
+"""Training, of recognition and of generation: the schedule, exact resuming, averaged weights, two processes."""
 
 import csv
 import math
@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from audionet import features, models
+from audionet import evaluate, features, models
 from audionet.augment import Augment, SpecAugment
-from audionet.datasets.datamodule import ClipDataModule
-from audionet.tasks import Recognition, fit_and_test, training_record
-from audionet.tasks.recognition import warmup_cosine
+from audionet.datasets.datamodule import ClipDataModule, CropDataModule
+from audionet.tasks import Generation, LogSound, Recognition, fit_and_test, training_record
+from audionet.tasks.schedule import warmup_cosine
 
+HOP = 40
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
 
 
@@ -41,7 +45,35 @@ def make(folder: Path, **changes: Any) -> tuple[Recognition, ClipDataModule]:
     return Recognition(**arguments | changes), data
 
 
-def weights(task: Recognition) -> dict[str, Tensor]:
+def make_generation(
+    folder: Path, *, window_seconds: float = 0.05, has_frames: bool = False, **changes: Any
+) -> tuple[Generation, CropDataModule]:
+    """Make a tiny WaveNet that knows the labels; rows are longer than clips, and clips longer than windows."""
+    data = CropDataModule(
+        card=None, root=str(folder), sample_rate=8000, clip_seconds=0.6, window_seconds=window_seconds, batch_size=16
+    )
+    local: dict[str, Any] = {}
+    if has_frames:
+        sizes = {"n_fft": 80, "win_length": 80, "hop_length": HOP, "n_mels": 8, "pad_mode": "constant"}
+        changes |= {"features": features.create("LogMel", sample_rate=8000, **sizes), "margin": HOP}
+        local = {"local_bands": 8, "local_channels": 8, "upsample": (5, 8)}
+    torch.manual_seed(0)
+    model: Any = models.create(
+        "wavenet",
+        n_layers=6,
+        n_cycles=2,
+        residual_channels=12,
+        gate_channels=16,
+        skip_channels=16,
+        output_channels=16,
+        categories=data.categories,
+        **local,
+    )
+    data.fit_to(context=model.receptive_field, hop_length=model.hop_length, margin=changes.get("margin", 0))
+    return Generation(model=model, **{"learning_rate": 1e-2, **changes}), data
+
+
+def weights(task: Generation | Recognition) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in task.model.state_dict().items()}
 
 
@@ -52,8 +84,12 @@ def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
 
 
 def logged_losses(run: Path) -> list[tuple[str, str]]:
+    return logged(run, "train_loss")
+
+
+def logged(run: Path, name: str) -> list[tuple[str, str]]:
     with (run / "metrics.csv").open() as stream:
-        return [(row["step"], row["train_loss"]) for row in csv.DictReader(stream) if row["train_loss"]]
+        return [(row["step"], row[name]) for row in csv.DictReader(stream) if row[name]]
 
 
 class StopAt(lightning.Callback):
@@ -149,6 +185,184 @@ def test_the_record_is_plain() -> None:
     record = training_record(data="Words", seed=3, command="python x", seconds=1.6, accuracy=0.5)
     assert record["training_seconds"] == 2 and record["accuracy"] == 0.5
     assert f"torch {torch.__version__}" in record["versions"]
+
+
+# ---- generation ---------------------------------------------------------------------------------------------------
+
+
+def bits_of_whole_clips(task: Generation, data: CropDataModule, split: str = "test") -> float:
+    """Bits per sample of a split's clips, each through the network whole and without what fills its row."""
+    clips, values = data.recordings(split)
+    assert {len(clip) for clip in clips} == {4000} and data.store.waveforms.shape[1] == 4800
+    positions = [data.categories["label"].index(value) for value in values["label"]]
+    return evaluate.bits_per_sample(
+        task.model,  # type: ignore[arg-type]
+        torch.from_numpy(np.stack(clips)),
+        conditions={"label": torch.tensor(positions)},
+    )
+
+
+def test_generation_learns_and_its_bits_are_those_of_whole_clips(tone_folder: Path, tmp_path: Path) -> None:
+    task, data = make_generation(tone_folder)
+    untrained = bits_of_whole_clips(task, data)
+    trainer = fit_and_test(
+        task,
+        data,
+        output=tmp_path / "run",
+        monitor="validation_bits",
+        mode="min",
+        trainer=QUIET | {"max_epochs": 12, "gradient_clip_val": 1.0},
+    )
+    bits = trainer.callback_metrics["test_bits"].item()
+    assert bits == pytest.approx(bits_of_whole_clips(task, data), abs=1e-5)
+    assert bits < 0.85 * untrained and 7 < untrained < 9
+    validation = [float(value) for _, value in logged(tmp_path / "run", "validation_bits")]
+    assert min(validation) == pytest.approx(bits_of_whole_clips(task, data, "validation"), abs=1e-5)
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_the_rate_of_a_training_follows_its_schedule(tone_folder: Path, tmp_path: Path) -> None:
+    for warmup_epochs in (0.0, 1.0):
+        task, data = make_generation(tone_folder, warmup_epochs=warmup_epochs)
+        n_epoch = len(data.train_dataloader())
+        n_warmup = round(warmup_epochs * n_epoch)
+        run = tmp_path / f"run{n_warmup}"
+        fit_and_test(task, data, output=run, monitor=None, trainer=QUIET | {"max_epochs": 2})
+        rates = [float(rate) for _, rate in logged(run, "lr-Adam")]
+        expected = [1e-2 * warmup_cosine(step, n_warmup=n_warmup, n_total=2 * n_epoch) for step in range(2 * n_epoch)]
+        assert rates == pytest.approx(expected) and max(rates) == 1e-2
+
+
+@pytest.mark.parametrize("epochs", [1.0, 1.5])
+def test_a_resumed_generation_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: Path, epochs: float) -> None:
+    settings: dict[str, Any] = {
+        "monitor": "validation_bits",
+        "mode": "min",
+        "ema_decay": 0.9,
+        "trainer": QUIET | {"max_epochs": 3},
+    }
+    whole, data = make_generation(tone_folder)
+    expected = fit_and_test(whole, data, output=tmp_path / "whole", **settings)
+
+    first, data = make_generation(tone_folder)
+    step = round(epochs * len(data.train_dataloader()))
+    with pytest.raises(SystemExit, match="--resume true"):
+        fit_and_test(first, data, output=tmp_path / "parts", callbacks=[StopAt(step)], **settings)
+    second, data = make_generation(tone_folder)
+    torch.manual_seed(99)
+    resumed = fit_and_test(second, data, output=tmp_path / "parts", resume=True, **settings)
+    assert_same(weights(second), weights(whole))
+    assert resumed.callback_metrics["test_bits"] == expected.callback_metrics["test_bits"]
+    steps = logged(tmp_path / "whole", "train_bits")
+    del steps[step - 1]  # the step that was interrupted before it was logged
+    assert logged(tmp_path / "parts", "train_bits") == steps
+
+
+def test_averaged_weights_are_what_is_validated_heard_and_tested(tone_folder: Path, tmp_path: Path) -> None:
+    heard = []
+
+    def listen() -> tuple[Tensor, dict[str, Figure]]:
+        heard.append(weights(task))
+        return torch.zeros(80), {}
+
+    settings: dict[str, Any] = {"monitor": None, "trainer": QUIET | {"max_epochs": 2}}
+    plain, data = make_generation(tone_folder)
+    fit_and_test(plain, data, output=tmp_path / "plain", **settings)
+    task, data = make_generation(tone_folder)
+    logs = [LogSound(listen, 8000)]
+    trainer = fit_and_test(task, data, output=tmp_path / "run", ema_decay=0.9, callbacks=logs, **settings)
+    assert not torch.equal(weights(task)["output.weight"], weights(plain)["output.weight"])
+    assert_same(heard[-1], weights(task))
+    assert trainer.callback_metrics["test_bits"].item() == pytest.approx(bits_of_whole_clips(task, data), abs=1e-5)
+    assert float(logged(tmp_path / "run", "validation_bits")[-1][1]) == pytest.approx(
+        bits_of_whole_clips(task, data, "validation"), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("has_validation", [True, False])
+def test_sound_and_pictures_are_logged(tone_folder: Path, tmp_path: Path, has_validation: bool) -> None:
+    made = 0.5 * torch.sin(torch.arange(800) / 5)
+
+    def make_sound() -> tuple[Tensor, dict[str, Figure]]:
+        return made, {"spectrogram": Figure(figsize=(1, 1)), "heat map": Figure(figsize=(1, 1))}
+
+    if not has_validation:
+        (tone_folder / "validation_list.txt").write_text("")
+        (tone_folder / "testing_list.txt").write_text("low/00.wav\n")
+    task, data = make_generation(tone_folder)
+    assert data.has_validation == has_validation
+    settings = QUIET | {"max_epochs": 2, "num_sanity_val_steps": 1}  # what the sanity check makes is not logged
+    fit_and_test(
+        task, data, output=tmp_path / "run", monitor=None, callbacks=[LogSound(make_sound, 8000)], trainer=settings
+    )
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"audio": 0, "images": 0})
+    events.Reload()
+    steps = [len(data.train_dataloader()) * epoch for epoch in (1, 2)]
+    assert events.Tags()["audio"] == ["generated"]
+    audio = events.Audio("generated")
+    assert [event.step for event in audio] == steps
+    assert audio[0].sample_rate == 8000 and audio[0].length_frames == 800
+    samples = np.frombuffer(audio[0].encoded_audio_string[44:], np.int16) / 32767  # behind the header of a WAV file
+    assert np.abs(samples - made.numpy()).max() < 1e-4
+    assert set(events.Tags()["images"]) == {"spectrogram", "heat map"}
+    assert [event.step for event in events.Images("heat map")] == steps
+
+
+def test_local_conditioning_reaches_the_network_in_time(tone_folder: Path, tmp_path: Path) -> None:
+    task, data = make_generation(tone_folder, window_seconds=0.5, has_frames=True)
+    model: Any = task.model
+    before = weights(task)
+    trainer = fit_and_test(task, data, output=tmp_path / "run", monitor=None, trainer=QUIET | {"max_epochs": 2})
+    assert all(not torch.equal(value, before[name]) for name, value in weights(task).items() if "upsampler" in name)
+    steps = [float(value) for _, value in logged(tmp_path / "run", "train_bits")]
+    assert steps[-1] < steps[0] - 0.5
+
+    clips, values = data.recordings("test")
+    waveforms = torch.from_numpy(np.stack(clips))
+    conditions = {"label": torch.tensor([data.categories["label"].index(value) for value in values["label"]])}
+    with torch.inference_mode():
+        assert task.features is not None
+        frames = task.features(waveforms)[..., :100]  # a window is a whole clip: 100 frames of 40 samples
+        expected = evaluate.bits_per_sample(model, waveforms, conditions=conditions, frames=frames)
+        wrong = evaluate.bits_per_sample(model, waveforms, conditions=conditions, frames=frames.flip(-1))
+    assert trainer.callback_metrics["test_bits"].item() == pytest.approx(expected, abs=1e-5)
+    assert abs(wrong - expected) > 1e-4
+
+
+def test_frames_of_a_window_within_a_clip_are_the_clips(tone_folder: Path) -> None:
+    task, data = make_generation(tone_folder, has_frames=True)
+    assert task.features is not None
+    seen: list[Tensor] = []
+    task.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
+    clips, starts, ends = data.crops.tiles(data.store.indices("test")[:1])
+    task.bits(data.crops.take(clips, starts, ends))
+    whole = task.features(torch.from_numpy(data.recordings("test")[0][0]))
+    assert len(starts) > 5 and seen[0].shape == (len(starts), 8, 10)
+    for start, window in zip(starts // HOP, seen[0], strict=True):
+        inside = window[:, : whole.shape[1] - start]  # the last window goes on behind the clip
+        torch.testing.assert_close(inside, whole[:, start : start + 10], rtol=0, atol=1e-5)
+
+
+def test_processes_count_for_as_many_samples_as_they_have(tone_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, data = make_generation(tone_folder)
+    batches, values, gathered = list(data.test_dataloader()), {}, []
+    monkeypatch.setattr(task, "log", lambda name, value, **_: values.update({name: value.item()}))
+
+    def count(part: list[Any]) -> None:
+        task.on_test_epoch_start()
+        for number, batch in enumerate(part):
+            with torch.inference_mode():
+                task.test_step(batch, number)
+        task.on_test_epoch_end()
+
+    count(batches)
+    alone = values["test_bits"]
+    assert alone == pytest.approx(bits_of_whole_clips(task, data), abs=1e-5)
+    monkeypatch.setattr(task, "all_gather", lambda value: (gathered.append(value), torch.stack(gathered))[1])
+    for part in (batches[:1], batches[1:], []):  # the last process has nothing to do
+        count(part)
+    assert values["test_bits"] == pytest.approx(alone, abs=1e-5)
+    assert {value.device.type for value in gathered} == {task.device.type}
 
 
 TWO_PROCESSES = """

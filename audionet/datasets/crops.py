@@ -76,7 +76,7 @@ class Crops:
 
         Returns:
             {"waveform": (batch, margin + time + margin) int16, "counted": (batch, time) bool,
-            "conditions": {name: (batch,) int64}}
+            "conditions": {name: (batch,) int64}, "start": (batch,) int64}
         """
         lengths = self.lengths(clips)
         time = int(min(self.window, (lengths - starts).max()))
@@ -93,4 +93,5 @@ class Crops:
             "waveform": torch.from_numpy(waveform),
             "counted": torch.from_numpy(counted),
             "conditions": {name: torch.from_numpy(values[clips]) for name, values in self.conditions.items()},
+            "start": torch.from_numpy(starts),
         }

@@ -344,6 +344,7 @@ def _product(
 
     The result is where the matrix ends. INT8 takes its inputs as ``_quantise`` leaves them.
     """
+    builder.function.attributes.add("noinline")  # one copy of all this code: less to compile
     end = cgutils.alloca_once(builder, _LONG)
     for number, storage in _STORAGES.items():
         for size in TILES:

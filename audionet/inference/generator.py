@@ -19,7 +19,7 @@ TEMPERATURES = (0.01, 10.0)
 PRECISIONS = ("float32", "bfloat16", "int8")
 
 _CHUNK_SECONDS = 0.05  # made at a time, unless told otherwise: what one waits for a key press to take effect
-_LOCAL_BLOCK = 256  # samples whose local conditioning is laid out at a time: some MB a stream
+_BLOCK = 256  # samples whose conditioning is laid out at a time, where it changes: some MB a stream
 
 Category = str | Sequence[str]
 
@@ -253,13 +253,19 @@ class Generator:
         state = engine.start(batch)
         generators = [np.random.default_rng((seed, stream)) for stream in range(batch)]
         model, n_primed = self.wavenet, 0 if prime is None else prime.shape[1]
+        total = n_primed + n_samples
         with torch.inference_mode():
-            bias = model.global_bias(conditions, batch)[:, None]
-            local = model.local_signal(frames, n_primed + n_samples)
+            places = model.places_from(torch.zeros(batch, dtype=torch.int64, device=self.device), total)
+            bias = model.global_bias(conditions, batch, places).view(batch, -1, *model.gate_bias.shape)
+            local = model.local_signal(frames, total)
 
         def run(first: int, last: int) -> np.ndarray:
+            biases = bias
             with torch.inference_mode():
-                biases = bias if local is None else bias + model.local_bias(local[:, first:last])
+                if places is not None:
+                    biases = biases[:, torch.arange(first, last, device=self.device) // model.place_length]
+                if local is not None:
+                    biases = biases + model.local_bias(local[:, first:last])
             return engine.run(
                 state,
                 bias=biases.detach().float().cpu().numpy(),
@@ -270,10 +276,9 @@ class Generator:
                 forced=None if prime is None else prime[:, first:last],
             )
 
-        block = chunk if local is None else _LOCAL_BLOCK
+        block = chunk if places is None and local is None else _BLOCK
         for first in range(0, n_primed, block):
             run(first, min(first + block, n_primed))
-        total = n_primed + n_samples
         for first in range(n_primed, total, chunk):
             last = min(first + chunk, total)
             parts = [run(start, min(start + block, last)) for start in range(first, last, block)]

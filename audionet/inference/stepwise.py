@@ -88,7 +88,8 @@ class Stepwise:
                 forced=None if forced is None else forced[:, block],
             )
             step.repeat(block.stop - first)
-            blocks.append(step.samples[: block.stop - first].T.cpu().numpy())
+            # A copy: on the CPU it would be the buffer itself, where the next block comes.
+            blocks.append(step.samples[: block.stop - first].T.cpu().numpy().copy())
             if outputs is not None:
                 outputs[:, block] = step.outputs[: block.stop - first].transpose(0, 1).cpu().numpy()
         return np.concatenate(blocks or [np.zeros((batch, 0))], 1)

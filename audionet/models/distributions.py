@@ -193,7 +193,7 @@ def over_amplitudes(distribution: Distribution, outputs: Tensor) -> Tensor:
     spread = outputs[..., None, :].expand(*samples.shape, -1)
     logits = -distribution.bits(spread, samples).double() / BITS
     if not distribution.is_discrete:
-        logits = logits + amplitudes.gradient()[0].log()  # density to mass
+        logits = logits + torch.gradient(amplitudes)[0].log()  # density to mass
     return torch.softmax(logits, -1).float()  # also where all are so improbable that none is above 0
 
 

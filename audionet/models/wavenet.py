@@ -1,7 +1,7 @@
 """WaveNet: a stack of dilated causal convolutions that says, sample by sample, what sound comes next."""
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from math import lcm, prod
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ class Layer(nn.Module):
 
         Args:
             stream: (batch, time, R); before its start are zeros.
-            bias: (batch, 1, G), the layer's own and its global conditioning.
+            bias: (batch, n_places, 1, G), the layer's own and its global conditioning; each for as many samples.
             local: (batch, time, local_channels) or None.
 
         Returns:
@@ -83,8 +83,8 @@ class Layer(nn.Module):
         """
         time = stream.shape[1]
         taps = [F.pad(stream, (0, 0, shift, 0))[:, :time] if shift else stream for shift in self.shifts]
-        gates = self.dilated(torch.cat(taps if local is None else [*taps, local], -1)) + bias
-        unit = gated(gates)
+        gates = self.dilated(torch.cat(taps if local is None else [*taps, local], -1))
+        unit = gated((gates.unflatten(1, (bias.shape[1], -1)) + bias).flatten(1, 2))
         return (stream if self.residual is None else stream + self.residual(unit)), unit
 
 
@@ -114,6 +114,9 @@ class WaveNet(nn.Module):
         categories: Global conditioning: the values of each named category, such as
             {"label": ["yes", "no"], "speaker": ["a", "b"]}.
         category_channels: Width of the categories' embeddings, which are summed.
+        n_places: Clips that all begin at their start can also be conditioned on the place in the clip, which saves the
+            network from working it out: the number of places that are told apart (the last one lasts); 0 for none.
+        place_length: Samples of one place.
         local_bands: Local conditioning: bands of its frames, such as mel bands; 0 for none.
         local_channels: Width of the upsampled frames.
         upsample: Factors whose product is the hop of the frames in samples.
@@ -140,6 +143,8 @@ class WaveNet(nn.Module):
         n_mixtures: int = 10,
         categories: Mapping[str, Sequence[str]] | None = None,
         category_channels: int = 32,
+        n_places: int = 0,
+        place_length: int = 80,
         local_bands: int = 0,
         local_channels: int = 64,
         upsample: Sequence[int] = (),
@@ -186,9 +191,16 @@ class WaveNet(nn.Module):
         self.embeddings = nn.ModuleDict(
             {name: nn.Embedding(len(values), category_channels) for name, values in self.categories.items()}
         )
+        self.n_places, self.place_length = n_places, place_length if n_places else 1
+        if n_places:
+            self.place = nn.Embedding(n_places, category_channels)
+            # Places mean something to each value of a category only together with it.
+            self.mix = nn.Sequential(nn.Linear(category_channels, category_channels), nn.ReLU())
         self.gate_bias = nn.Parameter(torch.zeros(n_layers, gate_channels))
         # For all layers at once: (layer, gate).
-        self.condition = nn.Linear(category_channels, n_layers * gate_channels, bias=False) if categories else None
+        self.condition = None
+        if self.categories or n_places:
+            self.condition = nn.Linear(category_channels, n_layers * gate_channels, bias=False)
         self.upsampler = Upsampler(local_bands, local_channels, upsample) if local_bands else None
         self.layers = nn.ModuleList(
             Layer(
@@ -210,19 +222,25 @@ class WaveNet(nn.Module):
         """Samples that an output depends on: (kernel_size - 1) * sum of dilations + 1."""
         return (self.kernel_size - 1) * sum(self.dilations) + 1
 
+    @property
+    def step_length(self) -> int:
+        """Samples whose multiples windows of clips may begin at: whole frames and whole places."""
+        return lcm(self.hop_length, self.place_length)
+
     def embed(self, samples: Tensor) -> Tensor:
         """Bring samples (...) into the residual stream (..., R)."""
         return self.input(samples if self.distribution.is_discrete else samples[..., None])
 
-    def global_bias(self, conditions: Mapping[str, Tensor], batch: int) -> Tensor:
-        """What stands before all signals in each layer's gates: the layer's bias and what the categories add.
+    def global_bias(self, conditions: Mapping[str, Tensor], batch: int, places: Tensor | None = None) -> Tensor:
+        """What stands before all signals in each layer's gates: the layer's bias and what categories and place add.
 
         Args:
             conditions: Positions (batch,) int64 in each category's values.
             batch: Number of clips.
+            places: (batch, n) int64, of `places_from`; None for a network that is not conditioned on the place.
 
         Returns:
-            (batch, n_layers, G).
+            (batch, n_layers, G), or (batch, n, n_layers, G) with places.
 
         Raises:
             ValueError: Conditions for other categories than the network's.
@@ -231,8 +249,26 @@ class WaveNet(nn.Module):
             raise ValueError(f"conditions: expected {list(self.categories)}, got {list(conditions)}")
         if self.condition is None:
             return self.gate_bias.expand(batch, -1, -1)
-        embedded = sum(self.embeddings[name](positions) for name, positions in conditions.items())
-        return self.gate_bias + self.condition(embedded).view(batch, *self.gate_bias.shape)
+        embedded = torch.stack([self.embeddings[name](values) for name, values in conditions.items()]).sum(0)
+        if places is not None:
+            embedded = self.mix(embedded[:, None] + self.place(places)) if conditions else self.mix(self.place(places))
+        return self.gate_bias + self.condition(embedded).unflatten(-1, self.gate_bias.shape)
+
+    def places_from(self, start: Tensor, time: int) -> Tensor | None:
+        """Say in which places of their clips samples are.
+
+        Args:
+            start: (batch,) int64, samples of each clip before; whole places.
+            time: Samples.
+
+        Returns:
+            (batch, n) int64, one for each ``place_length`` samples; None for a network that does not know places.
+        """
+        if not self.n_places:
+            return None
+        n = -(-time // self.place_length)
+        places = start[:, None] // self.place_length + torch.arange(n, device=start.device)
+        return places.clamp(max=self.n_places - 1)
 
     def local_signal(self, frames: Tensor | None, time: int) -> Tensor | None:
         """Upsample local conditioning to ``time`` samples.
@@ -278,7 +314,11 @@ class WaveNet(nn.Module):
         return torch.einsum("btc,lgc->btlg", local, weights)
 
     def forward(
-        self, samples: Tensor, conditions: Mapping[str, Tensor] | None = None, frames: Tensor | None = None
+        self,
+        samples: Tensor,
+        conditions: Mapping[str, Tensor] | None = None,
+        frames: Tensor | None = None,
+        start: Tensor | None = None,
     ) -> Tensor:
         """Predict every sample from those before it.
 
@@ -286,22 +326,28 @@ class WaveNet(nn.Module):
             samples: (batch, time), codes or values.
             conditions: Positions (batch,) in each category's values.
             frames: Local conditioning, (batch, local_bands, frame).
+            start: (batch,) int64, samples of each clip that are left out before, whole places; None for none. Only a
+                network that is conditioned on the place makes a difference.
 
         Returns:
             (batch, time, n_outputs), the parameters of the distribution of each sample.
         """
         batch, time = samples.shape
-        bias = self.global_bias(conditions or {}, batch)[:, :, None]  # (batch, layer, 1, G)
+        start = torch.zeros(batch, dtype=torch.int64, device=samples.device) if start is None else start
+        bias = self.global_bias(conditions or {}, batch, self.places_from(start, time))
+        bias = bias.view(batch, -1, 1, *self.gate_bias.shape)  # (batch, place, 1, layer, G)
         local = self.local_signal(frames, time)
         stream = F.pad(self.embed(samples[:, : time - 1]), (0, 0, 1, 0))  # an output sees only what was before
         if torch.is_autocast_enabled(device := stream.device.type):
             # The stream too: additions move more memory than the matrix products do.
             stream, bias = stream.to(torch.get_autocast_dtype(device)), bias.to(torch.get_autocast_dtype(device))
+        filling = (0, 0, 0, -time % self.place_length)  # to whole places
+        stream, local = F.pad(stream, filling), None if local is None else F.pad(local, filling)
         units = []
         for number, layer in enumerate(self.layers):
-            stream, unit = layer(stream, bias[:, number], local)
+            stream, unit = layer(stream, bias[:, :, :, number], local)
             units.append(unit)
-        return self.head(torch.cat(units, -1))
+        return self.head(torch.cat(units, -1)[:, :time])
 
     def head(self, units: Tensor) -> Tensor:
         """Map all layers' outputs (..., n_layers * G / 2) to the distribution's parameters (..., n_outputs)."""

@@ -83,6 +83,7 @@ class WaveNetAutoencoder(nn.Module):
         self.decoder = WaveNet(local_bands=bottleneck_channels, upsample=upsample, **decoder)
         self.hop_length, self.distribution = self.decoder.hop_length, self.decoder.distribution
         self.categories, self.receptive_field = self.decoder.categories, self.decoder.receptive_field
+        self.step_length = self.decoder.step_length
 
     def encode(self, waveform: Tensor) -> Tensor:
         """Turn clips into codes, one frame a hop; a last, shorter hop is filled with silence.
@@ -107,7 +108,11 @@ class WaveNetAutoencoder(nn.Module):
         return F.avg_pool1d(self.encoder(values[:, None]), self.hop_length)
 
     def forward(
-        self, samples: Tensor, conditions: Mapping[str, Tensor] | None = None, frames: Tensor | None = None
+        self,
+        samples: Tensor,
+        conditions: Mapping[str, Tensor] | None = None,
+        frames: Tensor | None = None,
+        start: Tensor | None = None,
     ) -> Tensor:
         """Predict every sample from those before it and from the code of the whole clip.
 
@@ -115,6 +120,7 @@ class WaveNetAutoencoder(nn.Module):
             samples: (batch, time), codes or values.
             conditions: Positions (batch,) in each category's values.
             frames: None. The argument is there because `WaveNet` has it.
+            start: As for `WaveNet`.
 
         Returns:
             (batch, time, n_outputs), the parameters of the distribution of each sample.
@@ -126,7 +132,7 @@ class WaveNetAutoencoder(nn.Module):
             raise ValueError(
                 "frames: the autoencoder makes them of the samples, expected None; to decode a code call decoder"
             )
-        return self.decoder(samples, conditions, self._encode_samples(samples))
+        return self.decoder(samples, conditions, self._encode_samples(samples), start)
 
     @staticmethod
     def interpolate(first: Tensor, second: Tensor, weight: float | Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class WaveNetClassifier(nn.Module):
             raise ValueError(f"frame_kernel must be odd, got {frame_kernel}")
         if next_sample_weight < 0:
             raise ValueError(f"next_sample_weight must be at least 0, got {next_sample_weight}")
-        if conditioning := {"categories", "local_bands"} & stack.keys():
+        if conditioning := {"categories", "n_places", "local_bands"} & stack.keys():
             raise ValueError(
                 f"{', '.join(sorted(conditioning))}: the classifier hears the waveform alone; leave it out"
             )
@@ -95,7 +95,8 @@ class WaveNetClassifier(nn.Module):
         if torch.is_autocast_enabled(device := stream.device.type):
             stream = stream.to(torch.get_autocast_dtype(device))
         units = []
-        for layer, bias in zip(self.stack.layers, self.stack.gate_bias, strict=True):
+        biases = self.stack.gate_bias[:, None, None, None]  # for all clips, places and samples: (layer, 1, 1, 1, G)
+        for layer, bias in zip(self.stack.layers, biases, strict=True):
             stream, unit = layer(stream, bias, None)
             units.append(unit)
         return torch.cat(units, -1)

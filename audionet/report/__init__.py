@@ -4,7 +4,7 @@ Nothing here touches pyplot's global state, and the page loads nothing: pictures
 browser is told to refuse everything else.
 """
 
-from audionet.report.clips import ReportClip
+from audionet.report.clips import ReportClip, plot_clip
 from audionet.report.curves import plot_curves
 from audionet.report.generation import write_generation
 from audionet.report.pictures import plot_confusion, plot_distribution, plot_spectrogram
@@ -12,6 +12,7 @@ from audionet.report.recognition import write
 
 __all__ = [
     "ReportClip",
+    "plot_clip",
     "plot_confusion",
     "plot_curves",
     "plot_distribution",

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from audionet.audio import load_audio
 from audionet.report.canvas import png
@@ -37,6 +38,50 @@ class ReportClip:
         return bool(self.predictions) and self.predictions[0][0] == self.truth
 
 
+def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
+    """Picture a sound as a recogniser's front-end hears it: 40 bands, windows of 30 ms every 10 ms.
+
+    Args:
+        waveform: (time,), of any length.
+        sample_rate: In hertz.
+
+    Raises:
+        ValueError: The waveform is not (time,).
+
+    Example:
+        >>> plot_clip(waveform, 8000).savefig("seven.png")  # doctest: +SKIP
+    """
+    import torch
+
+    from audionet.features import LogMel
+
+    signal = torch.as_tensor(waveform, dtype=torch.float32)
+    if signal.ndim != 1 or len(signal) == 0:
+        raise ValueError(f"a sound to picture is (time,); this one has shape {tuple(signal.shape)}")
+    window = round(0.03 * sample_rate)
+    log_mel = LogMel(
+        sample_rate=sample_rate,
+        win_length=window,
+        n_fft=max(512, 2 ** math.ceil(math.log2(window))),  # finer than the narrowest band at any rate
+        hop_length=round(0.01 * sample_rate),
+        scale="db",
+        offset=1e-10,
+        top_db=60.0,
+        pad_mode="constant",  # takes clips shorter than a window
+    )
+    return plot_spectrogram(log_mel(signal), seconds=len(signal) / sample_rate, sample_rate=sample_rate)
+
+
+def generated_part(clips: Sequence[ReportClip]) -> str:
+    """The part of a page that plays generated clips; says how many a recogniser took for what they should be."""
+    if not clips:
+        return ""
+    judged = [clip for clip in clips if clip.predictions]
+    n_right = sum(clip.is_right for clip in judged)
+    note = f"A recogniser took {n_right} of {len(judged)} for what they should be."
+    return f'<h2>Generated</h2>{f"""<p class="note">{note}</p>""" if judged else ""}{clip_cards(clips)}'
+
+
 def clip_cards(clips: Sequence[ReportClip]) -> str:
     """Return one card a clip, as HTML.
 
@@ -47,7 +92,8 @@ def clip_cards(clips: Sequence[ReportClip]) -> str:
 
 
 def _card(clip: ReportClip) -> str:
-    picture = png(_plot_file(clip.path))
+    waveform, sample_rate = load_audio(clip.path, mono=True)
+    picture = png(plot_clip(waveform[0], sample_rate))
     conditions = ", ".join(f"{name} {value}" for name, value in clip.conditions.items())
     sound = b64encode(Path(clip.path).read_bytes()).decode()
     return (
@@ -74,22 +120,3 @@ def _bars(clip: ReportClip) -> str:
         for label, probability in clip.predictions
     )
     return f'<table class="bars"><tbody>{rows}</tbody></table>' if rows else ""
-
-
-def _plot_file(path: Path) -> Figure:
-    """Picture a file as a recogniser's front-end hears it: 40 bands, windows of 30 ms every 10 ms."""
-    from audionet.features import LogMel
-
-    waveform, rate = load_audio(path, mono=True)
-    window = round(0.03 * rate)
-    log_mel = LogMel(
-        sample_rate=rate,
-        win_length=window,
-        n_fft=max(512, 2 ** math.ceil(math.log2(window))),  # finer than the narrowest band at any rate
-        hop_length=round(0.01 * rate),
-        scale="db",
-        offset=1e-10,
-        top_db=60.0,
-        pad_mode="constant",  # takes clips shorter than a window
-    )
-    return plot_spectrogram(log_mel(waveform)[0], seconds=waveform.shape[-1] / rate, sample_rate=rate)

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from audionet.report.canvas import png
-from audionet.report.clips import ReportClip, clip_cards
+from audionet.report.clips import ReportClip, generated_part
 from audionet.report.curves import plot_curves
 from audionet.report.page import fact_list, frame, image, section, write_files
 
@@ -55,7 +55,7 @@ def write_generation(
         figure=f"{bits:.2f} bits",
         meaning=f"per sample on {n_test_clips:,} test clips",
         sections=sections,
-        below=f"<h2>Generated</h2>{_judgement(clips)}{clip_cards(clips)}" if clips else "",
+        below=generated_part(clips),
     )
     write_files(folder, {**files, "report.html": page.encode()})
     return Path(folder) / "report.html"
@@ -67,12 +67,3 @@ def _explained(heat_map: bytes) -> str:
         "the stronger the colour, the more probable. The line is what came."
     )
     return f'<p class="note">{note}</p>{image(heat_map, "Probability of each amplitude in the course of time")}'
-
-
-def _judgement(clips: Sequence[ReportClip]) -> str:
-    """Say whose opinion the bars are, where there are any."""
-    judged = [clip for clip in clips if clip.predictions]
-    if not judged:
-        return ""
-    n_right = sum(clip.is_right for clip in judged)
-    return f'<p class="note">A recogniser took {n_right} of {len(judged)} for what they should be.</p>'

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from audionet.metrics import ClassScores, accuracy, per_class
 from audionet.report.canvas import png
-from audionet.report.clips import ReportClip, clip_cards
+from audionet.report.clips import ReportClip, clip_cards, generated_part
 from audionet.report.curves import plot_curves
 from audionet.report.page import fact_list, frame, image, section, write_files
 from audionet.report.pictures import WIDE, plot_confusion
@@ -24,6 +24,7 @@ def write(
     confusion: ArrayLike,
     history: Path,
     clips: Sequence[ReportClip] = (),
+    generated: Sequence[ReportClip] = (),
 ) -> Path:
     """Write confusion.png, curves.png and report.html, one page with everything in it.
 
@@ -35,6 +36,7 @@ def write(
         confusion: (true, predicted), counts over the test clips.
         history: metrics.csv of Lightning's CSVLogger.
         clips: Recordings to show and play.
+        generated: Generated clips to show and play below them.
 
     Returns:
         The path of report.html.
@@ -64,7 +66,7 @@ def write(
             section("What was taken for what", matrix_image, wide=is_wide),
             section("Label by label", _score_table(scores), wide=is_wide),
         ],
-        below=f"<h2>Listen</h2>{clip_cards(clips)}" if clips else "",
+        below=(f"<h2>Listen</h2>{clip_cards(clips)}" if clips else "") + generated_part(generated),
     )
     write_files(folder, {"confusion.png": matrix, "curves.png": curves, "report.html": page.encode()})
     return Path(folder) / "report.html"

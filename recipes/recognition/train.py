@@ -34,6 +34,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--ema_decay", type=float | None, default=None, help="average the weights with this decay")
     parser.add_argument("--features", type=dict[str, Any], default={"name": "LogMel"}, help="front-end and arguments")
     parser.add_argument("--model", type=dict[str, Any], default={"name": "bcresnet"}, help="network and arguments")
+    parser.add_argument("--play", type=str | None, default=None, help="bundle whose generated labels the report plays")
     for name in WAVEFORM_AUGMENTATIONS:
         parser.add_argument(f"--augment.{name}", type=dict[str, Any] | None, default=None, help="its arguments, and p")
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
@@ -49,6 +50,21 @@ def make_parser() -> ArgumentParser:
 def split_name(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Part {"name": ..., **arguments} into its name and its arguments."""
     return described["name"], {key: value for key, value in described.items() if key != "name"}
+
+
+def generated_clips(name: str, folder: Path) -> list[report.ReportClip]:
+    """Let a shipped bundle speak each of its labels; the recogniser of the same name says what it hears."""
+    generator, judge = audionet.load(name, task="generation"), audionet.load(name, task="recognition")
+    chosen = generator.choose(len(generator.categories["label"]), label=generator.categories["label"])
+    folder.mkdir(exist_ok=True)
+    clips = []
+    for number, waveform in enumerate(generator.generate(**chosen)):
+        label, *others = (values[number] for values in chosen.values())
+        file = folder / f"{label}.wav"
+        audionet.save_audio(file, waveform, generator.sample_rate)
+        heard = judge.recognize(waveform, generator.sample_rate, top_k=3)
+        clips.append(report.ReportClip(file, label, heard, dict(zip(list(chosen)[1:], others, strict=True))))
+    return clips
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -124,6 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
         confusion=confusion,
         history=output / "metrics.csv",
         clips=[report.ReportClip(file, truth, recognizer.recognize_file(file, top_k=3)) for file, truth in files],
+        generated=[] if config.play is None else generated_clips(config.play, output / "generated"),
     )
     print(f"test accuracy {record['accuracy']:.1%} on {record['test_clips']} clips")
     print(f"bundle  {path}    use it: audionet recognize {path} FILE...")

@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         front_end = features.create(name, **given)
         parts |= {"features": front_end, "features_name": name, "features_arguments": given}
         margin = -(-front_end.n_fft // 2 // model.hop_length) * model.hop_length
-    data.fit_to(context=model.receptive_field, hop_length=model.hop_length, margin=margin)
+    data.fit_to(context=model.receptive_field, hop_length=model.step_length, margin=margin)
     task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
     parts |= {"sample_rate": data.sample_rate, "clip_length": data.clip_length}
 
@@ -121,14 +121,14 @@ def main(arguments: list[str] | None = None) -> None:
     bundle.save(path, task="generation", training=record, **parts)
     _, made, chosen, _ = make(config.n_generated)
     judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
+    (output / "generated").mkdir(exist_ok=True)
     clips = []
     for number, waveform in enumerate(made):
-        values = [names[number] for names in chosen.values()]
-        file = output / "generated" / f"{'-'.join([f'{number:02}', *values])}.wav"
-        file.parent.mkdir(exist_ok=True)
+        values = {category: names[number] for category, names in chosen.items()}
+        file = output / "generated" / f"{'-'.join([f'{number:02}', *values.values()])}.wav"
         audionet.save_audio(file, waveform, data.sample_rate)
         heard = [] if judge is None else judge.recognize(waveform, data.sample_rate, top_k=3)
-        clips.append(report.ReportClip(file, chosen.get("label", [""] * len(made))[number], heard))
+        clips.append(report.ReportClip(file, values.pop("label", ""), heard, values))
     page = report.write_generation(
         output,
         title=f"Generation: {data.card.title}",

@@ -1,0 +1,215 @@
+"""The WaveNet recipe as a user runs it: every preset, a run from end to end, and wrong inputs."""
+
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+import audionet
+from audionet import features, models
+from audionet.datasets import datamodule, labels, read_card
+from audionet.datasets.datamodule import CropDataModule
+from audionet.datasets.store import Store
+from audionet.tasks import Generation
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "wavenet"
+PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
+# NSynth's network is for a GPU: the same, narrower.
+NARROWER = {"nsynth_autoencoder": ["--model.residual_channels=32", "--model.gate_channels=64"]}
+
+
+def load_recipe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("wavenet_train", RECIPE / "train.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(*arguments: object, cwd: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(RECIPE / "train.py"), *map(str, arguments)]
+    environment = os.environ | {"AUDIONET_CACHE": str(cache), "COLUMNS": "200"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280)
+
+
+def noise_of(card: str, *, sample_rate: int, clip_length: int) -> Store:
+    """Make a store as if of a corpus: noise as long as its clips, two clips a class and split, by one speaker."""
+    known = sorted(labels(read_card(card)))
+    splits = np.repeat(["train", "validation", "test"], 2 * len(known))
+    waveforms = np.random.default_rng(0).integers(-3000, 3000, (len(splits), clip_length), np.int16)
+    return Store(
+        waveforms=waveforms,
+        labels=np.tile(np.arange(len(known)), 6),
+        label_names=tuple(known),
+        speakers=np.full(len(splits), "ann"),
+        splits=splits,
+        paths=[str(number) for number in range(len(splits))],
+        lengths=np.full(len(splits), clip_length),
+        background=np.zeros(0, np.int16),
+        sample_rate=sample_rate,
+        skipped=[],
+    )
+
+
+@pytest.fixture
+def noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every corpus be noise, so that none is downloaded."""
+
+    def open_corpus(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int, **_: object) -> Store:
+        return noise_of(card.name, sample_rate=sample_rate, clip_length=clip_length)
+
+    monkeypatch.setattr(datamodule, "open_corpus", open_corpus)
+    yield
+
+
+def test_the_presets_are_those_the_documents_name() -> None:
+    names = {preset.stem for preset in PRESETS}
+    assert names == {"smoke", "words", "fsdd_digits", "sc09", "ljspeech_vocoder", "nsynth_autoencoder"}
+
+
+@pytest.mark.usefixtures("noise")
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
+    recipe = load_recipe()
+    narrower = NARROWER.get(preset.stem, [])
+    config = recipe.make_parser().parse_args(["--config", str(preset), *narrower, "--data.batch_size=2"])
+    data = CropDataModule(**config.data, seed=0)
+    assert data.window <= data.clip_length, "a window of more than a clip is padding"
+    name, arguments = recipe.split_name(config.model)
+    model = models.create(name, **arguments, categories=data.categories)
+    front_end, margin = None, 0
+    if config.features is not None:
+        name, arguments = recipe.split_name(config.features)
+        front_end = features.create(name, **arguments, sample_rate=data.sample_rate)
+        assert arguments["hop_length"] == model.hop_length
+        margin = -(-arguments["n_fft"] // 2 // model.hop_length) * model.hop_length
+    step = model.step_length
+    data.fit_to(context=model.receptive_field, hop_length=step, margin=margin)  # the preset's window has room
+    data.window = (model.receptive_field // step + 2) * step  # but less of it will do here
+    data.fit_to(context=model.receptive_field, hop_length=step, margin=margin)
+    batch = next(iter(data.train_dataloader()))
+    task = Generation(model=model, features=front_end, margin=margin, **config.task).eval()
+    with torch.no_grad():
+        bits = task.bits(batch)
+    assert bits.shape == (batch["counted"].sum(),) and len(bits) >= step
+    assert bits.isfinite().all()
+    if config.judge is not None:
+        heard = audionet.load(config.judge, task="recognition").bundle.labels
+        assert set(data.categories.get("label", [])) <= set(heard)
+
+
+def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet() -> None:
+    recipe = load_recipe()
+    config = recipe.make_parser().parse_args(["--config", str(RECIPE / "presets" / "sc09.yaml")])
+    name, arguments = recipe.split_name(config.model)
+    model = models.create(name, **arguments)
+    assert f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}M" == "4.2M"
+    assert model.receptive_field == 4093  # samples, the padding in its settings
+
+
+def test_flags_change_single_values_of_a_preset() -> None:
+    arguments = ["--config", str(RECIPE / "presets" / "words.yaml"), "--model.n_layers=20", "--data.conditions=[]"]
+    config = load_recipe().make_parser().parse_args([*arguments, "--trainer.strategy=ddp", "--ema_decay=null"])
+    assert config.model["n_layers"] == 20 and config.model["n_cycles"] == 2
+    assert config.data.conditions == [] and config.trainer.strategy == "ddp" and config.ema_decay is None
+
+
+def test_the_smoke_preset_from_end_to_end(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    cache = tmp_path / "cache"
+    smoke = RECIPE / "presets" / "smoke.yaml"
+    done = run("--config", smoke, "--output", "out", "--n_generated", 4, cwd=tmp_path, cache=cache)
+    assert done.returncode == 0, done.stderr[-3000:]
+    output = tmp_path / "out"
+    assert "bits per sample" in done.stdout and "report" in done.stdout
+    made = {"model.safetensors", "report.html", "metrics.csv", "checkpoints", "generated", "tensorboard"}
+    assert made <= {path.name for path in output.iterdir()}
+
+    generator = audionet.load(output / "model.safetensors", task="generation")
+    clip = generator.generate(0.1, label="yes", seed=3)
+    assert clip.shape == (1, 800) and clip.abs().max() > 0
+    assert torch.equal(clip, generator.generate(0.1, label="yes", seed=3))
+    assert "smoke.yaml" in generator.bundle.training["command"]
+
+    files = sorted((output / "generated").iterdir())
+    assert len(files) == 4
+    assert {path.stem.split("-")[1] for path in files} <= set(generator.categories["label"])
+    waveform, sample_rate = audionet.load_audio(files[0])
+    assert sample_rate == 8000 and waveform.shape == (1, 8000)
+    assert (output / "report.html").read_text().count("<audio") == 4
+    with (output / "metrics.csv").open() as stream:
+        bits = [float(row["test_bits"]) for row in csv.DictReader(stream) if row["test_bits"]]
+    assert len(bits) == 1 and 0 < bits[0] < 8 and f"{bits[0]:.3f}" in done.stdout
+
+    again = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
+    assert again.returncode == 1 and "already holds a run" in again.stderr and "Traceback" not in again.stderr
+
+    longer = ["--resume", "true", "--trainer.max_epochs", 2, "--n_generated", 1]
+    resumed = run("--config", smoke, "--output", "out", *longer, cwd=tmp_path, cache=cache)
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    with (output / "metrics.csv").open() as stream:
+        epochs = {row["epoch"] for row in csv.DictReader(stream) if row["validation_bits"]}
+    assert epochs == {"0", "1"}, "the second run goes on with the second epoch"
+
+
+SMALL = ["--model.n_layers=4", "--model.n_cycles=1", "--model.residual_channels=8", "--model.gate_channels=16"]
+SMALL += ["--model.skip_channels=8", "--model.output_channels=8"]
+MEL = ["--features.name=LogMel", "--features.n_fft=256", "--features.win_length=256", "--features.hop_length=64"]
+MEL += ["--features.n_mels=20", "--features.pad_mode=constant", "--model.local_bands=20", "--model.upsample=[8,8]"]
+CODE = ["--model.encoder_layers=2", "--model.encoder_cycles=1", "--model.encoder_channels=8", "--model.upsample=[8,8]"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ["--model.name=wavenet", "--model.output=logistic_mixture", *MEL],
+        ["--model.name=wavenet_autoencoder", "--data.conditions=[]", *CODE],
+    ],
+    ids=["vocoder", "autoencoder"],
+)
+def test_networks_that_follow_a_recording_from_end_to_end(tone_folder: Path, tmp_path: Path, kind: list[str]) -> None:
+    data = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.clip_seconds=0.5"]
+    data += ["--data.window_seconds=0.1", "--data.batch_size=8", "--n_generated=2", "--ema_decay=null"]
+    trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
+    load_recipe().main([*data, *trainer, *SMALL, *kind, f"--output={tmp_path / 'out'}"])
+    generator = audionet.load(tmp_path / "out" / "model.safetensors", task="generation")
+    waveform, sample_rate = audionet.load_audio(next((tone_folder / "low").iterdir()))
+    frames = generator.frames_of(waveform, sample_rate)
+    assert generator.generate(0.5, frames=frames, seed=0).shape == (1, 4000)
+    assert len(list((tmp_path / "out" / "generated").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data.card", "no_such"], "no_such"),
+        (["--data.root", "nowhere"], "nowhere"),
+        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker; got mood"),
+        (["--data.conditions", "[speaker]"], "does not name the speaker of its clips"),
+        (["--data.window_seconds", "0.01"], "window_seconds: 80 samples leave nothing to count"),
+        (["--model.name", "wavenet5"], "unknown model 'wavenet5'; known: "),
+        (["--model.name", "wavenet", "--model.n_layer", "3"], "model wavenet: "),
+        (["--model.name", "wavenet", "--model.n_layers", "4"], "n_layers must be a multiple of n_cycles, got 4 and 3"),
+        (["--model.name", "wavenet", "--model.output", "mulaw"], "output: expected one of softmax"),
+        (["--features.name", "LogMel", "--features.n_mel", "3"], "front-end LogMel"),
+        (["--data.batch_size", "many"], "data.batch_size"),
+        (["--trainer.epochs", "3"], "epochs"),
+    ],
+)
+def test_wrong_settings_get_one_clear_message(
+    tone_folder: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = load_recipe()
+    given = ["--data.card", "null", "--data.root", str(tone_folder), "--data.sample_rate", "8000"]
+    given += ["--data.clip_seconds", "0.5", "--data.window_seconds", "0.5", "--data.batch_size", "16"]
+    with pytest.raises((ValueError, SystemExit)) as caught:
+        recipe.main([*given, "--output", str(tmp_path / "out"), *arguments])
+    assert message in f"{caught.value} {capsys.readouterr().err}"
