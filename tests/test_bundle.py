@@ -3,13 +3,14 @@
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from audionet import __version__, bundle, models
+from audionet import __version__, bundle, features, models
 from audionet.bundle import BundleError
 
 
@@ -29,7 +30,7 @@ def test_what_is_saved_is_loaded(write_bundle):
     model = models.create("tcresnet", n_classes=10, n_mels=20)
     path = write_bundle(model=model.train())
 
-    loaded = bundle.load(path)
+    loaded: Any = bundle.load(path)
 
     assert loaded.task == "recognition"
     assert (loaded.sample_rate, loaded.clip_length) == (8000, 8000)
@@ -184,3 +185,146 @@ def test_what_cannot_be_loaded_is_not_saved(write_bundle, tmp_path):
 
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
+
+
+# ---- generation ---------------------------------------------------------------------------------------------------
+
+STACK: dict[str, Any] = {
+    "n_layers": 4,
+    "n_cycles": 2,
+    "residual_channels": 8,
+    "gate_channels": 8,
+    "skip_channels": 8,
+    "output_channels": 8,
+}
+CATEGORIES = {"label": ["yes", "no"], "speaker": ["a", "b", "c"]}
+MEL: dict[str, Any] = {
+    "sample_rate": 8000,
+    "n_fft": 64,
+    "win_length": 64,
+    "hop_length": 20,
+    "n_mels": 5,
+    "pad_mode": "constant",
+}
+LOCAL: dict[str, Any] = {"local_bands": 5, "local_channels": 3, "upsample": [4, 5]}
+GENERATORS: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
+    "plain": ("wavenet", STACK, None),
+    "global": ("wavenet", STACK | {"categories": CATEGORIES, "output": "gaussian"}, None),
+    "vocoder": ("wavenet", STACK | LOCAL | {"categories": CATEGORIES, "output": "logistic_mixture"}, MEL),
+    "autoencoder": (
+        "wavenet_autoencoder",
+        STACK | {"encoder_layers": 2, "encoder_cycles": 1, "encoder_channels": 4, "upsample": [4, 5]},
+        None,
+    ),
+}
+
+
+def write_generator(path, kind="plain", *, mel=None, **changes):
+    """Write a tiny generation bundle with random weights; keywords replace what `bundle.save` is given."""
+    name, arguments, front_end = GENERATORS[kind]
+    front_end = mel or front_end
+    torch.manual_seed(0)
+    values: dict[str, Any] = {
+        "task": "generation",
+        "model": models.create(name, **arguments),
+        "model_name": name,
+        "model_arguments": arguments,
+        "sample_rate": 8000,
+        "clip_length": 800,
+        "training": {"data": "made up", "bits_per_sample": 3.5},
+    }
+    if front_end is not None:
+        values |= {
+            "features": features.create("LogMel", **front_end),
+            "features_name": "LogMel",
+            "features_arguments": front_end,
+        }
+    bundle.save(path, **values | changes)
+    return path
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_a_generator_that_is_saved_is_loaded(tmp_path, kind):
+    name, arguments, front_end = GENERATORS[kind]
+    torch.manual_seed(7)
+    model: Any = models.create(name, **arguments)
+    loaded: Any = bundle.load(write_generator(tmp_path / "new.safetensors", kind, model=model.train()), "generation")
+
+    assert (loaded.task, loaded.labels) == ("generation", ())
+    assert (loaded.sample_rate, loaded.clip_length) == (8000, 800)
+    assert (loaded.model_name, loaded.model_arguments) == (name, arguments)
+    assert loaded.training == {"data": "made up", "bits_per_sample": 3.5}
+    assert not any(module.training for module in loaded.model.modules())
+    assert loaded.model.categories == arguments.get("categories", {})
+    waveform = (torch.randn(2, 200) / 4).clamp(-1, 1)
+    samples = model.distribution.from_waveform(waveform)
+    conditions = {key: torch.tensor([0, 1]) for key in loaded.model.categories}
+    frames = None
+    if front_end is None:
+        assert (loaded.features, loaded.features_name, loaded.features_arguments) == (None, None, {})
+    else:
+        assert (loaded.features_name, loaded.features_arguments) == ("LogMel", front_end)
+        frames = loaded.features(waveform)
+        assert torch.equal(frames, features.create("LogMel", **front_end)(waveform))
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(samples, conditions, frames), model(samples, conditions, frames))
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_a_generator_with_weights_that_are_not_numbers_is_refused(tmp_path, kind):
+    path = write_generator(tmp_path / "new.safetensors", kind)
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("hidden.weight"))
+    tensors[name][0, 0] = torch.nan
+    rewrite(path, tensors)
+    with pytest.raises(BundleError, match=f"{name.removeprefix('model.')} not finite"):
+        bundle.load(path)
+
+
+def test_a_bundle_for_the_other_task_is_refused(write_bundle, tmp_path):
+    with pytest.raises(BundleError, match="made for recognition, not for generation; use it with `audionet recognize`"):
+        bundle.load(write_bundle(), "generation")
+    path = write_generator(tmp_path / "new.safetensors")
+    with pytest.raises(BundleError, match="made for generation, not for recognition; use it with `audionet generate`"):
+        bundle.load(path, "recognition")
+    assert bundle.load(path).task == "generation"
+
+
+def test_a_name_may_be_shipped_for_both_tasks(monkeypatch, write_bundle, tmp_path):
+    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    recogniser = write_bundle(tmp_path / "recognition" / "digits.safetensors")
+    write_bundle(tmp_path / "recognition" / "commands.safetensors")
+    generator = write_generator(tmp_path / "generation" / "digits.safetensors")
+    assert (bundle.shipped("recognition"), bundle.shipped("generation")) == (["commands", "digits"], ["digits"])
+    assert bundle.find("digits", "generation") == generator
+    assert bundle.find("digits", "recognition") == bundle.find("digits") == recogniser
+    assert bundle.load("digits", "generation").task == "generation"
+    with pytest.raises(BundleError, match="commands.safetensors: made for recognition, not for generation"):
+        bundle.load("commands", "generation")  # says what it is, not that there is none
+    with pytest.raises(BundleError, match=r"nowhere: no such bundle.*\(for generation: digits\)$"):
+        bundle.load("nowhere", "generation")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("vocoder", {"mel": MEL | {"n_mels": 4}}, r"expected \(batch, 5 bands, frame\) .*got \(1, 4, 2\)"),
+        ("vocoder", {"mel": MEL | {"hop_length": 25}}, "gives 33 frames of 800 samples, .* hop of 20 needs 41"),
+        ("vocoder", {"features": None, "features_name": None}, "expected 5 bands, got none"),
+        ("plain", {"mel": MEL}, "expected no bands, got"),
+        ("autoencoder", {"mel": MEL}, "frames: the autoencoder makes them"),
+        ("plain", {"model_arguments": STACK | {"skip_channels": 9}}, "of another shape"),
+        ("plain", {"model_arguments": STACK | {"n_cycles": 3}}, "n_layers must be a multiple"),
+    ],
+)
+def test_generators_whose_parts_do_not_fit_are_not_saved(tmp_path, kind, changes, message):
+    with pytest.raises(BundleError, match=message):
+        write_generator(tmp_path / "new.safetensors", kind, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recogniser_is_no_generator(write_bundle, tmp_path):
+    with pytest.raises(BundleError, match="do not fit together for generation"):
+        write_bundle(tmp_path / "new.safetensors", task="generation")
+    with pytest.raises(BundleError, match="do not fit together for recognition: there is no front-end"):
+        write_generator(tmp_path / "new.safetensors", task="recognition", labels=["a"])

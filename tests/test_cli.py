@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import audionet
 from audionet import __version__, audio, cli, resources
 
 REPOSITORY = Path(__file__).parents[1]
@@ -252,3 +253,100 @@ def test_a_reader_that_leaves_is_no_error(write_bundle, wav):
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 1
+
+
+@pytest.fixture
+def digits_generator(tmp_path):
+    """A small WaveNet with random weights that knows two labels and two speakers; 0.05 s at 8 kHz."""
+    import torch
+
+    from audionet import bundle, models
+
+    arguments = {
+        "n_layers": 4,
+        "n_cycles": 2,
+        "residual_channels": 8,
+        "gate_channels": 8,
+        "skip_channels": 8,
+        "output_channels": 8,
+        "categories": {"label": ["no", "yes"], "speaker": ["ann", "bob"]},
+    }
+    torch.manual_seed(0)
+    model = models.create("wavenet", **arguments)
+    path = tmp_path / "small.safetensors"
+    facts = {"task": "generation", "model_name": "wavenet", "model_arguments": arguments}
+    bundle.save(path, model=model, sample_rate=8000, clip_length=400, **facts)
+    return path
+
+
+def test_generate_writes_what_was_asked_for(capsys, digits_generator, tmp_path):
+    out = tmp_path / "yes.wav"
+    given = ("generate", digits_generator, "--output", out, "--label", "yes", "--seed", "5")
+    code, lines, errors = call(capsys, *given)
+    assert (code, errors) == (0, [])
+    waveform, rate = audionet.load_audio(out)
+    assert (waveform.shape, rate) == ((1, 400), 8000)
+    speaker = audionet.load(digits_generator).choose(seed=5)["speaker"][0]
+    assert lines == [f"{out}: 0.05 s, label yes, speaker {speaker}, seed 5"]
+
+    first = out.read_bytes()
+    call(capsys, *given)
+    assert out.read_bytes() == first
+    call(capsys, *given[:-1], "6")
+    assert out.read_bytes() != first
+
+
+def test_generate_several_primed_and_for_some_time(capsys, digits_generator, tmp_path):
+    prime = tmp_path / "prime.wav"
+    audionet.save_audio(prime, np.tile(np.array([0.1, -0.1], np.float32), 50), 8000)
+    given = ("generate", digits_generator, "--output", tmp_path / "new.flac", "--count", 3, "--seconds", 0.02)
+    code, lines, _ = call(capsys, *given, "--prime", prime, "--temperature", 0.8, "--top-k", 9, "--precision", "int8")
+    assert code == 0 and len(lines) == 3
+    for number in range(3):
+        assert audionet.load_audio(tmp_path / f"new-{number}.flac")[0].shape == (1, 160)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--label", "maybe"), "label: 'maybe' is not among those it knows: no, yes"),
+        (("--speaker", "eve"), "speaker: 'eve' is not among those it knows: ann, bob"),
+        (("--seconds", "0"), "seconds: expected"),
+        (("--temperature", "99"), "temperature: expected 0.01 to 10, got 99"),
+        (("--precision", "int4"), "precision: expected one of"),
+        (("--like", "missing.wav"), "missing.wav"),
+        (("--output", "nowhere/x.wav"), "nowhere/x.wav: cannot be written"),
+        (("--output", "x.doc"), "unknown extension '.doc'"),
+    ],
+)
+def test_generate_says_what_is_wrong(capsys, digits_generator, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, lines, errors = call(capsys, "generate", digits_generator, "--output", "x.wav", *arguments)
+    assert code == 1 and lines == [] and len(errors) == 1 and message in errors[0]
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_generate_refuses_a_recogniser_and_recognize_a_generator(capsys, digits_generator, write_bundle, tmp_path):
+    path = write_bundle(tmp_path / "words.safetensors")
+    code, _, errors = call(capsys, "generate", path, "--output", tmp_path / "x.wav")
+    assert code == 1 and "made for recognition, not for generation; use it with `audionet recognize`" in errors[0]
+    code, _, errors = call(capsys, "recognize", digits_generator, path)
+    assert code == 1 and "made for generation, not for recognition; use it with `audionet generate`" in errors[0]
+
+
+def test_an_interrupted_generation_keeps_what_is_made(capsys, digits_generator, tmp_path, monkeypatch):
+    from audionet.inference import Generator
+
+    whole = Generator.stream
+
+    def interrupted(self, *arguments, **named):
+        for number, piece in enumerate(whole(self, *arguments, chunk_seconds=0.01, **named)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield piece
+
+    monkeypatch.setattr(Generator, "stream", interrupted)
+    out = tmp_path / "long.wav"
+    code, lines, _ = call(capsys, "generate", digits_generator, "--output", out, "--seconds", "60")
+    assert code == 130 and lines[0].startswith(f"{out}: 0.03 s")
+    assert audionet.load_audio(out)[0].shape == (1, 240)

@@ -1,6 +1,7 @@
 """What is said of the next sample: probabilities that sum to 1, and draws that follow them."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from audionet.models import distributions
 from audionet.models.distributions import N_CODES, choose, create, over_amplitudes
 
-ALL = {"temperature": 1.0, "top_k": None, "top_p": None}
+ALL: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
 EVEN = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000  # the uniform distribution without its chance
 VALUES = torch.arange(-32768, 32768) / 32768  # all of 16 bit
 
@@ -64,7 +65,9 @@ def test_bits_of_a_softmax_are_its_cross_entropy():
 
 def test_draws_follow_the_probabilities():
     outputs = logits(256)
-    counts = torch.bincount(create("softmax").sample(outputs.expand(20_000, -1), random(20_000, 2), **ALL), minlength=256)
+    counts = torch.bincount(
+        create("softmax").sample(outputs.expand(20_000, -1), random(20_000, 2), **ALL), minlength=256
+    )
     common = outputs.softmax(-1) > 5e-4  # 10 draws to be expected: where the statistic means something
     assert common.sum() > 100
     assert abs(chi_square(counts[common], F.normalize(outputs.softmax(-1)[common], 1, 0))) < 3

@@ -117,7 +117,7 @@ def test_global_conditions_reach_every_output_and_local_ones_their_own_time():
         changed = frames.clone()
         changed[0, :, 5] += 1
         differs = (model(samples, conditions, changed) != outputs).any(-1)[0].nonzero()[:, 0]
-    # From two frames before by the convolution over frames, and 2 * 3 + 3 samples more by the smoothing; then the stack.
+    # From two frames before, by the convolution over frames, and 2 * 3 + 3 samples more, by smoothing; then the stack.
     assert differs.tolist() == list(range(3 * HOP - 9, 10 * HOP))
 
 
@@ -140,7 +140,7 @@ def test_the_upsampler_stretches_without_shifting():
 @pytest.mark.parametrize("config", [GRID[0], GRID[-1]], ids=name)
 def test_the_network_is_the_papers_equations(config):
     """Equation 2 and figure 4 with convolutions, as they stand in the paper, against our matrices side by side."""
-    model = wavenet(**config).double()
+    model: Any = wavenet(**config).double()
     samples, conditions, frames = inputs(model, 2, 40)
     samples = samples if model.distribution.is_discrete else samples.double()
     frames = None if frames is None else frames.double()
@@ -190,7 +190,9 @@ def test_every_weight_learns_and_a_batch_equals_one_by_one(config):
     for number in range(3):
         row = slice(number, number + 1)
         alone = model(
-            samples[row], {key: value[row] for key, value in conditions.items()}, None if frames is None else frames[row]
+            samples[row],
+            {key: value[row] for key, value in conditions.items()},
+            None if frames is None else frames[row],
         )
         torch.testing.assert_close(alone[0], outputs[number], rtol=0, atol=1e-5)
 

@@ -61,10 +61,11 @@ class Crops:
     def tiles(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Clips, starts and ends, as `take` takes them, of windows that together count each sample of clips once."""
         step = (self.window - self.context) // self.hop_length * self.hop_length
-        n_tiles = np.maximum(-(-(self.lengths(clips) - self.context) // step), 1)
-        starts = np.concatenate([np.arange(n) * step for n in n_tiles] or [clips])
-        clips = np.repeat(clips, n_tiles)
-        return clips, starts, np.minimum(self.lengths(clips) - starts, self.context + step)
+        n_tiles = 1 + np.maximum(-(-(self.lengths(clips) - self.window) // step), 0)
+        numbers = np.concatenate([np.arange(n) for n in n_tiles] or [clips])
+        is_last = numbers == np.repeat(n_tiles, n_tiles) - 1
+        clips, starts = np.repeat(clips, n_tiles), numbers * step
+        return clips, starts, np.where(is_last, self.lengths(clips) - starts, self.context + step)
 
     def take(self, clips: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Batch:
         """Gather windows, as long as the longest needs to be.

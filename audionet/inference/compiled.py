@@ -11,14 +11,17 @@ Each output is summed in the same order however many streams are computed togeth
 
 import math
 from collections.abc import Callable
-from functools import wraps
+from functools import reduce, wraps
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+binding.initialize_native_asmparser()  # for the one instruction that is written as such
 
 LANES = 16  # numbers in a vector
 BLOCK = 64  # outputs of a matrix that are packed together
@@ -27,7 +30,10 @@ SOFTMAX, LOGISTIC_MIXTURE, GAUSSIAN = range(3)
 # Streams that go through a matrix together: one load of a weight serves them all.
 TILES = (1, 2, 4, 8)
 _MOST_SUMS = 16  # vectors that a product sums at a time; AVX-512 has 32 registers
-_UNROLLED = 4  # steps
+_UNROLLED = 2  # steps
+# Weights are asked for this many bytes before their use. It lets several streams wait less for them; one alone reads as
+# fast without it.
+_AHEAD = 16384
 _MOST_INT8 = float(2**31 // 127)  # the absolute inputs of a product together: their sums stay below 2 ** 31
 _MARGIN = 1e-5  # of a uniform number, as distributions.LogisticMixture has it
 _INFINITY = 0x7FF << 52  # bits of the float64
@@ -238,16 +244,19 @@ def _two_halves(builder: Builder, weights: Value) -> Values:
 
 
 def _two_shorts(builder: Builder, source: Value) -> Values:
-    both = _splat(builder, _load(builder, source, 0, _INT))
-    return [builder.sext(builder.bitcast(both, _SHORT_PAIRS), _PAIRS)]
+    return [builder.bitcast(_splat(builder, _load(builder, source, 0, _INT)), _SHORT_PAIRS)]
 
 
 def _two_bytes(builder: Builder, weights: Value) -> Values:
-    return [builder.sext(_load(builder, weights, 0, _BYTE_PAIRS), _PAIRS)]
+    return [builder.sext(_load(builder, weights, 0, _BYTE_PAIRS), _SHORT_PAIRS)]
 
 
 def _add_pairs(builder: Builder, a: Value, b: Value, total: Value) -> Value:
-    products = builder.mul(a, b, flags=["nsw"])  # with the addition, LLVM makes one instruction of it: vpmaddwd
+    if "+avx512vnni" in cpu_target.target_context.codegen().magic_tuple()[2]:
+        # One instruction for what follows; LLVM takes two, which it counts as faster when they depend on each other.
+        kind = ir.FunctionType(_INTS, [_INTS, _SHORT_PAIRS, _SHORT_PAIRS])
+        return builder.asm(kind, "vpdpwssd $3, $2, $0", "=v,0,v,v", [total, a, b], side_effect=False)
+    products = builder.mul(builder.sext(a, _PAIRS), builder.sext(b, _PAIRS))  # LLVM makes vpmaddwd of this and the sum
     even, odd = (
         builder.shuffle_vector(products, products, ir.Constant(_INTS, list(range(first, 2 * LANES, 2))))
         for first in (0, 1)
@@ -272,56 +281,55 @@ def _emit_product(
     targets: Values,
 ) -> Value:
     """Add a matrix's product with each stream's inputs to the stream's outputs; return the matrix's size in bytes."""
-    n_vectors = min(BLOCK // LANES, _MOST_SUMS // (len(sources) * storage.n_sums))
     is_scaled = storage.sums == _INTS
+    n_vectors = min(BLOCK // LANES, _MOST_SUMS // (len(sources) * storage.n_sums))  # of outputs at a time
+    # One stream alone has too few sums to hide the time of an integer addition; their order does not matter.
+    n_sums = 2 if is_scaled and len(sources) == 1 else storage.n_sums
     step_bytes, head_bytes = BLOCK // LANES * storage.n_bytes, 4 * BLOCK if is_scaled else 0
     n_steps = builder.sdiv(n_inputs, _LONG(storage.n_inputs))
     block_bytes = builder.add(_times(builder, n_steps, step_bytes), _LONG(head_bytes))
     n_blocks = builder.sdiv(builder.add(n_outputs, _LONG(BLOCK - 1)), _LONG(BLOCK))
     sums = [
-        [[cgutils.alloca_once(builder, storage.sums) for _ in range(storage.n_sums)] for _ in range(n_vectors)]
-        for _ in sources
+        [[cgutils.alloca_once(builder, storage.sums) for _ in range(n_sums)] for _ in range(n_vectors)] for _ in sources
     ]
     worths = [_splat(builder, _load(builder, source, 0, _FLOAT)) for source in sources] if is_scaled else []
     sources = [_after(builder, source, 4 * LANES if is_scaled else 0) for source in sources]
 
-    def add_step(step: Value, first: Value) -> None:
-        at = _times(builder, step, storage.input_bytes)
+    def add_step(number: Value, steps: Value, first_sum: int) -> None:
+        at = _times(builder, number, storage.input_bytes)
         inputs = [storage.inputs(builder, _after(builder, source, at)) for source in sources]
-        place = _after(builder, first, _times(builder, step, step_bytes))
+        step = _after(builder, steps, _times(builder, number, step_bytes))
         for vector in range(n_vectors):
-            factors = storage.weights(builder, _after(builder, place, vector * storage.n_bytes))
+            place = _after(builder, step, vector * storage.n_bytes)
+            ahead = _after(builder, place, _AHEAD)
+            _call(builder, "llvm.prefetch.p0", ir.VoidType(), ahead, _INT(0), _INT(3), _INT(1))
             for stream, values in zip(sums, inputs, strict=True):
-                for total, a, b in zip(stream[vector], values, factors, strict=True):
+                for total, a, b in zip(
+                    stream[vector][first_sum:], values, storage.weights(builder, place), strict=False
+                ):
                     builder.store(storage.add(builder, a, b, builder.load(total)), total)
 
     with cgutils.for_range(builder, n_blocks) as block, _repeat(builder, _LONG(BLOCK), n_vectors * LANES) as part:
         for total in (total for stream in sums for vector in stream for total in vector):
             builder.store(_constant(storage.sums, 0), total)
         scales = _after(builder, weights, builder.mul(block.index, block_bytes))
-        offset = builder.add(_times(builder, part.index, n_vectors * storage.n_bytes), _LONG(head_bytes))
+        steps = _after(builder, scales, head_bytes)
+        steps = _after(builder, steps, _times(builder, part.index, n_vectors * storage.n_bytes))
         with _repeat(builder, n_steps, _UNROLLED) as loop:
             for step in range(_UNROLLED):
                 number = builder.add(_times(builder, loop.index, _UNROLLED), _LONG(step))
-                add_step(number, _after(builder, scales, offset))
-        outputs = builder.add(_times(builder, block.index, BLOCK), _times(builder, part.index, n_vectors * LANES))
+                add_step(number, steps, step % 2 if n_sums > storage.n_sums else 0)
+        first = _times(builder, part.index, n_vectors * LANES)
         for number, (target, stream) in enumerate(zip(targets, sums, strict=True)):
-            for vector, totals in enumerate(stream):
-                at = _times(builder, builder.add(outputs, _LONG(vector * LANES)), 4)
-                total = builder.load(totals[0])
-                for other in totals[1:]:
-                    total = builder.fadd(total, builder.load(other))
+            for vector, places in enumerate(stream):
+                at = _times(builder, builder.add(first, _LONG(vector * LANES)), 4)
+                totals = [builder.load(place) for place in places]
                 if is_scaled:
-                    factor = builder.fmul(
-                        worths[number],
-                        _load(
-                            builder,
-                            scales,
-                            builder.add(_times(builder, part.index, 4 * n_vectors * LANES), _LONG(4 * LANES * vector)),
-                            _FLOATS,
-                        ),
-                    )
-                    total = builder.fmul(factor, builder.sitofp(total, _FLOATS))
+                    scale = builder.fmul(worths[number], _load(builder, scales, at, _FLOATS))
+                    total = builder.fmul(scale, builder.sitofp(reduce(builder.add, totals), _FLOATS))
+                else:
+                    total = reduce(builder.fadd, totals)
+                at = builder.add(at, _times(builder, block.index, 4 * BLOCK))
                 _store(builder, builder.fadd(_load(builder, target, at, _FLOATS), total), target, at)
     return builder.mul(n_blocks, block_bytes)
 
@@ -365,7 +373,20 @@ def _product(
 
 
 @njit
-def _multiply(precision, tile, weights, cursor, scratch, width, source, n_inputs, target, n_outputs, quantised):  # type: ignore[no-untyped-def]
+def _multiply(
+    precision: int,
+    tile: int,
+    weights: np.ndarray,
+    cursor: int,
+    scratch: np.ndarray,
+    width: int,
+    source: int,
+    n_inputs: int,
+    target: int,
+    n_outputs: int,
+    quantised: int,
+) -> int:
+    """Add the product of the matrix at ``cursor`` with each stream's inputs to its outputs; return where it ends."""
     if precision == INT8:
         largest = min(np.float32(32767.0), np.float32(_MOST_INT8 / n_inputs))
         for row in range(tile):
@@ -408,7 +429,7 @@ def _mass(builder: Builder, weights: Value, n: Value, least: Value, is_count: Va
 
 
 @njit
-def _raised(weights, least, wanted, is_count):  # type: ignore[no-untyped-def]
+def _raised(weights: np.ndarray, least: int, wanted: float, is_count: bool) -> int:
     """Raise ``least`` to the bits of the largest weight that with all above it still reaches ``wanted``."""
     too_high = _INFINITY
     while too_high - least > 1:
@@ -421,9 +442,14 @@ def _raised(weights, least, wanted, is_count):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _choose(logits, uniform, temperature, top_k, top_p):  # type: ignore[no-untyped-def]
+def _padded(n: int, multiple: int) -> int:
+    return (n + multiple - 1) // multiple * multiple
+
+
+@njit
+def _choose(logits: np.ndarray, uniform: float, temperature: float, top_k: int, top_p: float) -> int:
     n = len(logits)
-    padded = np.full((n + LANES - 1) // LANES * LANES, -np.inf, np.float32)
+    padded = np.full(_padded(n, LANES), -np.inf, np.float32)
     padded[:n] = logits
     weights = np.empty(len(padded))
     _exponentials(padded, len(padded), temperature, weights)
@@ -445,7 +471,9 @@ def _choose(logits, uniform, temperature, top_k, top_p):  # type: ignore[no-unty
 
 
 @njit
-def _draw(distribution, outputs, uniforms, temperature, top_k, top_p):  # type: ignore[no-untyped-def]
+def _draw(
+    distribution: int, outputs: np.ndarray, uniforms: np.ndarray, temperature: float, top_k: int, top_p: float
+) -> float:
     if distribution == SOFTMAX:
         return np.float32(_choose(outputs, uniforms[0], temperature, top_k, top_p))
     if distribution == LOGISTIC_MIXTURE:
@@ -463,11 +491,6 @@ def _draw(distribution, outputs, uniforms, temperature, top_k, top_p):  # type: 
 # ---- the network ----
 
 
-@njit
-def _padded(n):  # type: ignore[no-untyped-def]
-    return (n + BLOCK - 1) // BLOCK * BLOCK
-
-
 _I, _F = types.int64, types.float64
 _SIGNATURE = types.void(
     *[_I] * 9, _I[::1], types.uint8[::1], types.float32[::1], types.float32[:, ::1], types.float32[:, :, ::1],
@@ -476,33 +499,40 @@ _SIGNATURE = types.void(
 )  # fmt: skip
 
 
-@njit(_SIGNATURE, cache=True, nogil=True)
+def _compiled(function: Callable) -> Callable:
+    try:
+        return njit(_SIGNATURE, cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder to keep the code in can be written
+        return njit(_SIGNATURE, nogil=True)(function)
+
+
+@_compiled
 def generate(
-    precision,
-    distribution,
-    tile,
-    kernel_size,
-    residual,
-    half,
-    skip,
-    hidden,
-    n_outputs,
-    dilations,
-    weights,
-    biases,
-    embedding,
-    rings,
-    previous,
-    clock,
-    gate_bias,
-    uniforms,
-    forced,
-    temperature,
-    top_k,
-    top_p,
-    samples,
-    outputs,
-):  # type: ignore[no-untyped-def]
+    precision: int,
+    distribution: int,
+    tile: int,
+    kernel_size: int,
+    residual: int,
+    half: int,
+    skip: int,
+    hidden: int,
+    n_outputs: int,
+    dilations: np.ndarray,
+    weights: np.ndarray,
+    biases: np.ndarray,
+    embedding: np.ndarray,
+    rings: np.ndarray,
+    previous: np.ndarray,
+    clock: int,
+    gate_bias: np.ndarray,
+    uniforms: np.ndarray,
+    forced: np.ndarray,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    samples: np.ndarray,
+    outputs: np.ndarray,
+) -> None:
     """Make samples of up to ``tile`` streams.
 
     Args:
@@ -532,20 +562,22 @@ def generate(
         outputs: (stream, n, n_outputs) float32, written; (stream, 0, n_outputs) if they are not wanted.
     """
     n_streams, n_samples = samples.shape
-    padded_outputs = (n_outputs + LANES - 1) // LANES * LANES
+    padded_outputs = _padded(n_outputs, LANES)
     n_layers, n_slots, n_rows = len(dilations), rings.shape[1], gate_bias.shape[1]
     flat_rings, flat_bias, flat_embedding = rings.reshape(-1), gate_bias.reshape(-1), embedding.reshape(-1)
     # Places in a stream's row of the scratch memory; results of products take whole blocks.
     taps = 0
     stream = taps + kernel_size * residual
-    gates = stream + _padded(residual)
-    units = gates + _padded(2 * half)
+    gates = stream + _padded(residual, BLOCK)
+    units = gates + _padded(2 * half, BLOCK)
     sums = units + n_layers * half
-    heads = sums + _padded(skip)
-    logits = heads + _padded(hidden)
-    quantised = logits + _padded(n_outputs)  # what goes into an INT8 product
+    heads = sums + _padded(skip, BLOCK)
+    logits = heads + _padded(hidden, BLOCK)
+    quantised = logits + _padded(n_outputs, BLOCK)  # what goes into an INT8 product
     widest = max(kernel_size * residual, n_layers * half, skip, hidden)
-    width = _padded(quantised + LANES + widest // 2) + LANES  # no power of two: rows would share places in the cache
+    width = (
+        _padded(quantised + LANES + widest // 2, BLOCK) + LANES
+    )  # no power of two: rows would share places in the cache
     scratch = np.zeros(tile * width + LANES, np.float32)
     scratch = scratch[(-scratch.ctypes.data) % 64 // 4 :]
 

@@ -109,8 +109,9 @@ class Kernel:
             ValueError: A shape does not fit, a number is out of range, or a forced sample is none.
         """
         batch, is_discrete = len(state.previous), self._distribution.is_discrete
-        n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 0
-        n_forced = 0 if forced is None or forced.ndim != 2 else forced.shape[1]
+        n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 1
+        n_forced = forced.shape[1] if forced is not None and forced.ndim == 2 else 0
+        _check("state", state.rings, (batch, self._n_slots, self._widths[0]))
         _check("uniforms", uniforms, (batch, n_samples, N_UNIFORMS))
         _check("bias", bias, (batch, 1 if bias.ndim > 1 and bias.shape[1] == 1 else n_samples, *self._gates))
         if forced is None:

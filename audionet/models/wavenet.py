@@ -332,6 +332,26 @@ class WaveNet(nn.Module):
         Returns:
             (batch, time, n_outputs), the parameters of the distribution of each sample.
         """
+        return self.head(self.units(samples, conditions, frames, start))
+
+    def units(
+        self,
+        samples: Tensor,
+        conditions: Mapping[str, Tensor] | None = None,
+        frames: Tensor | None = None,
+        start: Tensor | None = None,
+    ) -> Tensor:
+        """Run all layers.
+
+        Args:
+            samples: As for `forward`, like the others.
+            conditions: See there.
+            frames: See there.
+            start: See there.
+
+        Returns:
+            (batch, time, n_layers * G / 2), the gated units of all layers side by side.
+        """
         batch, time = samples.shape
         start = torch.zeros(batch, dtype=torch.int64, device=samples.device) if start is None else start
         bias = self.global_bias(conditions or {}, batch, self.places_from(start, time))
@@ -347,7 +367,7 @@ class WaveNet(nn.Module):
         for number, layer in enumerate(self.layers):
             stream, unit = layer(stream, bias[:, :, :, number], local)
             units.append(unit)
-        return self.head(torch.cat(units, -1)[:, :time])
+        return torch.cat(units, -1)[:, :time]
 
     def head(self, units: Tensor) -> Tensor:
         """Map all layers' outputs (..., n_layers * G / 2) to the distribution's parameters (..., n_outputs)."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -80,7 +79,7 @@ class WaveNetClassifier(nn.Module):
                 "this network needs the front-end Waveform (--features.name Waveform)"
             )
         samples = self.stack.distribution.from_waveform(x[:, 0, 0])
-        activations = F.relu(self.stack.skip(self._units(samples)))  # (batch, time, S)
+        activations = F.relu(self.stack.skip(self.stack.units(samples)))  # (batch, time, S)
         # The last frame may be shorter; its mean is over what there is.
         pooled = F.avg_pool1d(activations.mT, self.frame_length, ceil_mode=True)  # (batch, S, frame)
         logits = self.head(self.frames(pooled).mean(-1))
@@ -88,15 +87,3 @@ class WaveNetClassifier(nn.Module):
             return logits
         outputs = self.stack.output(F.relu(self.stack.hidden(activations)))
         return logits, self.next_sample_weight * self.stack.distribution.bits(outputs, samples).mean()
-
-    def _units(self, samples: Tensor) -> Tensor:
-        """Return all layers' outputs side by side, (batch, time, n_layers * G / 2); those at t precede sample t."""
-        stream = F.pad(self.stack.embed(samples[:, :-1]), (0, 0, 1, 0))
-        if torch.is_autocast_enabled(device := stream.device.type):
-            stream = stream.to(torch.get_autocast_dtype(device))
-        units = []
-        biases = self.stack.gate_bias[:, None, None, None]  # for all clips, places and samples: (layer, 1, 1, 1, G)
-        for layer, bias in zip(self.stack.layers, biases, strict=True):
-            stream, unit = layer(stream, bias, None)
-            units.append(unit)
-        return torch.cat(units, -1)

@@ -120,7 +120,7 @@ class LogSound(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log where there is no validation."""
-        if not trainer.enable_validation:
+        if not any(trainer.num_val_batches):
             self._log(trainer)
 
     def _log(self, trainer: Trainer) -> None:

@@ -101,7 +101,7 @@ def fit_and_test(
     if last.exists() and not resume:
         raise ValueError(f"{output} already holds a run: go on with it (--resume true) or choose another --output")
     keep_last = ModelCheckpoint(last.parent, "last", save_on_exception=True, enable_version_counter=False)
-    added: list[Callback] = [*callbacks, StopBetweenSteps(), keep_last, LearningRateMonitor("step")]
+    added: list[Callback] = [*callbacks, keep_last, LearningRateMonitor("step")]
     if monitor is not None:
         added.append(ModelCheckpoint(last.parent, "best", monitor, mode=mode, enable_version_counter=False))
     arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
@@ -111,6 +111,7 @@ def fit_and_test(
         added.append(RichModelSummary())
     if ema_decay is not None:
         added.append(EMAWeightAveraging(decay=ema_decay))
+    added.append(StopBetweenSteps())  # behind the averaging, which would miss the last step
     for message in CHATTER:
         warnings.filterwarnings("ignore", message)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
     data = CropDataModule(**config.data, seed=0)
     assert data.window <= data.clip_length, "a window of more than a clip is padding"
     name, arguments = recipe.split_name(config.model)
-    model = models.create(name, **arguments, categories=data.categories)
+    model: Any = models.create(name, **arguments, categories=data.categories)
     front_end, margin = None, 0
     if config.features is not None:
         name, arguments = recipe.split_name(config.features)
@@ -110,8 +111,8 @@ def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet() -> None:
     recipe = load_recipe()
     config = recipe.make_parser().parse_args(["--config", str(RECIPE / "presets" / "sc09.yaml")])
     name, arguments = recipe.split_name(config.model)
-    model = models.create(name, **arguments)
-    assert f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}M" == "4.2M"
+    model: Any = models.create(name, **arguments)
+    assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(4.2e6, rel=0.02)
     assert model.receptive_field == 4093  # samples, the padding in its settings
 
 
