@@ -50,20 +50,8 @@ def make_bundle() -> Any:
     """The same, ready for a `Generator`."""
     from audionet.bundle import Bundle
 
-    return Bundle(
-        task="generation",
-        model=make_model(),
-        model_name="wavenet",
-        model_arguments={},
-        features=None,
-        features_name=None,
-        features_arguments={},
-        sample_rate=SAMPLE_RATE,
-        clip_length=SAMPLE_RATE,
-        labels=(),
-        training={},
-        library_version="",
-    )
+    facts = {"model_name": "wavenet", "model_arguments": {}, "sample_rate": SAMPLE_RATE, "clip_length": SAMPLE_RATE}
+    return Bundle(task="generation", model=make_model(), **facts)
 
 
 def generate(engine: Kernel | Stepwise, bias: np.ndarray, n_samples: int, batch: int = 1) -> None:

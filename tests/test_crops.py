@@ -56,6 +56,7 @@ def all_clips(some: Crops) -> np.ndarray:
 
 def assert_windows_are_of_clips(some: Crops, batch: Batch, clips: Iterable[int], starts: Iterable[int]) -> None:
     time, margin = batch["counted"].shape[1], some.margin
+    assert batch["start"].dtype == torch.int64 and batch["start"].tolist() == list(starts)
     assert batch["waveform"].dtype == torch.int16
     assert batch["waveform"].shape[1] == margin + time + margin
     for row, number, start in zip(batch["waveform"].numpy(), clips, starts, strict=True):
@@ -113,7 +114,8 @@ def test_drawn_windows_are_of_their_clips_and_begin_at_multiples_of_the_hop(hop_
             seen = waveform[margin : margin + time]
             start = int(np.flatnonzero(samples == seen[0])[0])
             assert start % hop_length == 0
-            assert_windows_are_of_clips(some, {**batch, "waveform": batch["waveform"][number, None]}, [number], [start])
+            alone = {**batch, "waveform": batch["waveform"][number, None], "start": batch["start"][number, None]}
+            assert_windows_are_of_clips(some, alone, [number], [start])
             if len(samples) <= WINDOW:
                 assert start == 0
             expected = np.arange(time) >= (CONTEXT if start else 0)

@@ -165,6 +165,27 @@ def test_cold_generation_takes_the_most_probable_code(generator: Generator) -> N
     assert torch.equal(generator.generate(0.01, seed=8, label="no", speaker="cy", top_k=1), made)
 
 
+@pytest.mark.parametrize("chunk", [7, 16, 100])
+def test_the_place_in_the_clip_is_kept_in_step(chunk: int) -> None:
+    """Greedy generation chooses what the whole network, which knows the places by itself, holds most probable."""
+    generator = Generator(make_bundle(n_places=3, place_length=16))
+    given: dict[str, Any] = {"label": "no", "speaker": ["cy", "ann"], "top_k": 1}
+    prime = torch.linspace(-0.5, 0.5, 21)
+    pieces = list(generator.stream(0.01, prime=prime, chunk_seconds=chunk / RATE, **given))
+    whole = torch.cat([prime.expand(2, -1), *pieces], 1)
+    expected = generator.expect(whole, label="no", speaker=["cy", "ann"]).argmax(-1)
+    assert torch.equal(generator.wavenet.distribution.from_waveform(whole)[:, 21:], expected[:, 21:])
+    model: Any = generator.wavenet
+    samples = model.distribution.from_waveform(whole)
+    conditions = generator.positions({"label": ["no", "no"], "speaker": ["cy", "ann"]})
+    with torch.inference_mode():
+        later = model(samples, conditions, start=torch.tensor([16, 32]))
+        assert not torch.equal(later[0], model(samples, conditions)[0])  # another place, another expectation
+        torch.testing.assert_close(
+            later[1], model(samples, conditions, start=torch.tensor([0, 64]))[1]
+        )  # the last lasts
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_smaller_weights_sound_much_alike(precision: str) -> None:
     made = make_bundle()

@@ -23,12 +23,14 @@ GRID = [
         ({"local_bands": 0, "upsample": ()}, {"local_bands": 3, "upsample": (2, 3)}),
     )
 ]
-ALL_OF_IT = GRID[7]
+GRID += [{**config, "n_places": 3, "place_length": 8} for config in GRID if config["kernel_size"] == 3]
+ALL_OF_IT = GRID[-9]
 
 
 def name(config: dict[str, Any]) -> str:
     parts = [config["output"], f"k{config['kernel_size']}"]
-    return "-".join(parts + ["global"] * bool(config["categories"]) + ["local"] * bool(config["local_bands"]))
+    parts += ["global"] * bool(config["categories"]) + ["local"] * bool(config["local_bands"])
+    return "-".join(parts + ["places"] * ("n_places" in config))
 
 
 class Case:
@@ -63,7 +65,10 @@ class Case:
         self.recorded = self.model.distribution.from_waveform(waveform).numpy()
         self.uniforms = np.random.default_rng(0).random((BATCH, TIME, N_UNIFORMS))
         with torch.inference_mode():
-            bias = self.model.global_bias(self.conditions, BATCH)[:, None]
+            places = self.model.places_from(torch.zeros(BATCH, dtype=torch.int64), TIME)
+            bias = self.model.global_bias(self.conditions, BATCH, places).view(BATCH, -1, *self.model.gate_bias.shape)
+            if places is not None:
+                bias = bias.repeat_interleave(self.model.place_length, 1)[:, :TIME]
             local = self.model.local_signal(self.frames, TIME)
             self.bias = (bias if local is None else bias + self.model.local_bias(local)).numpy()
 

@@ -47,7 +47,7 @@ def make(folder: Path, **changes: Any) -> tuple[Recognition, ClipDataModule]:
 
 
 def make_generation(
-    folder: Path, *, window_seconds: float = 0.05, has_frames: bool = False, **changes: Any
+    folder: Path, *, window_seconds: float = 0.05, has_frames: bool = False, n_places: int = 0, **changes: Any
 ) -> tuple[Generation, CropDataModule]:
     """Make a tiny WaveNet that knows the labels; rows are longer than clips, and clips longer than windows."""
     data = CropDataModule(
@@ -68,9 +68,11 @@ def make_generation(
         skip_channels=16,
         output_channels=16,
         categories=data.categories,
+        n_places=n_places,
+        place_length=100,
         **local,
     )
-    data.fit_to(context=model.receptive_field, hop_length=model.hop_length, margin=changes.get("margin", 0))
+    data.fit_to(context=model.receptive_field, hop_length=model.step_length, margin=changes.get("margin", 0))
     return Generation(model=model, **{"learning_rate": 1e-2, **changes}), data
 
 
@@ -203,8 +205,11 @@ def bits_of_whole_clips(task: Generation, data: CropDataModule, split: str = "te
     )
 
 
-def test_generation_learns_and_its_bits_are_those_of_whole_clips(tone_folder: Path, tmp_path: Path) -> None:
-    task, data = make_generation(tone_folder)
+@pytest.mark.parametrize("n_places", [0, 7])
+def test_generation_learns_and_its_bits_are_those_of_whole_clips(
+    tone_folder: Path, tmp_path: Path, n_places: int
+) -> None:
+    task, data = make_generation(tone_folder, n_places=n_places)
     untrained = bits_of_whole_clips(task, data)
     trainer = fit_and_test(
         task,
@@ -212,7 +217,7 @@ def test_generation_learns_and_its_bits_are_those_of_whole_clips(tone_folder: Pa
         output=tmp_path / "run",
         monitor="validation_bits",
         mode="min",
-        trainer=QUIET | {"max_epochs": 12, "gradient_clip_val": 1.0},
+        trainer=QUIET | {"max_epochs": 8, "gradient_clip_val": 1.0},
     )
     bits = trainer.callback_metrics["test_bits"].item()
     assert bits == pytest.approx(bits_of_whole_clips(task, data), abs=1e-5)

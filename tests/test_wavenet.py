@@ -37,6 +37,7 @@ GRID = [
         OUTPUTS, (2, 3), (1, 2), (False, True), (False, True)
     )
 ]
+PLACED = [{**config, "n_places": 3, "place_length": 4} for config in GRID if config["kernel_size"] == 3]
 
 
 def wavenet(**changes: Any) -> WaveNet:
@@ -61,10 +62,11 @@ def inputs(model: WaveNet, batch: int, time: int) -> tuple[Tensor, dict[str, Ten
 
 def name(config: dict[str, Any]) -> str:
     parts = [config["output"], f"k{config['kernel_size']}", f"c{config['n_cycles']}"]
-    return "-".join(parts + ["global"] * bool(config["categories"]) + ["local"] * bool(config["local_bands"]))
+    parts += ["global"] * bool(config["categories"]) + ["local"] * bool(config["local_bands"])
+    return "-".join(parts + ["places"] * ("n_places" in config))
 
 
-@pytest.mark.parametrize("config", GRID, ids=name)
+@pytest.mark.parametrize("config", GRID + PLACED, ids=name)
 def test_an_output_sees_the_receptive_field_before_it_and_nothing_else(config, monkeypatch):
     model = wavenet(**config).double()
     dilations = [1, 2, 4, 8] if config["n_cycles"] == 1 else [1, 2, 1, 2]
@@ -122,8 +124,7 @@ def test_global_conditions_reach_every_output_and_local_ones_their_own_time():
 
 
 def test_the_upsampler_stretches_without_shifting():
-    upsampler = wavenet(local_bands=3, upsample=(2, 3)).upsampler
-    assert upsampler is not None
+    upsampler: Any = wavenet(local_bands=3, upsample=(2, 3)).upsampler
     torch.nn.init.zeros_(upsampler.mix.weight)
     torch.nn.init.zeros_(upsampler.mix.bias)
     with torch.inference_mode():
@@ -147,7 +148,7 @@ def test_the_network_is_the_papers_equations(config):
     width, kernel = model.layers[0].residual_channels, model.kernel_size
     bias = model.global_bias(conditions, 2)
     x = F.pad(model.embed(samples).mT, (1, 0))[..., :-1]
-    skip = 0
+    skip: Any = 0
     for number, (layer, dilation) in enumerate(zip(model.layers, model.dilations, strict=True)):
         weight = layer.dilated.weight[:, : kernel * width].view(-1, kernel, width).mT
         gates = F.conv1d(F.pad(x, ((kernel - 1) * dilation, 0)), weight, dilation=dilation) + bias[:, number, :, None]
@@ -164,10 +165,10 @@ def test_the_network_is_the_papers_equations(config):
 
 
 def test_the_bias_of_a_stream_is_its_layers_and_its_categories():
-    model = wavenet(categories=CATEGORIES, local_bands=3, upsample=(2, 3))
+    model: Any = wavenet(categories=CATEGORIES, local_bands=3, upsample=(2, 3))
     conditions = {"label": torch.tensor([0, 1]), "speaker": torch.tensor([2, 2])}
     bias = model.global_bias(conditions, 2)
-    assert bias.shape == (2, 4, 12) and model.condition is not None
+    assert bias.shape == (2, 4, 12)
     embedded = model.embeddings["label"].weight + model.embeddings["speaker"].weight[2]
     expected = model.gate_bias + (embedded @ model.condition.weight.T).view(2, 4, 12)
     torch.testing.assert_close(bias, expected)
@@ -177,6 +178,30 @@ def test_the_bias_of_a_stream_is_its_layers_and_its_categories():
         torch.testing.assert_close(model.local_bias(local)[:, :, number], local @ layer.dilated.weight[:, -5:].T)
     plain = wavenet()
     assert torch.equal(plain.global_bias({}, 3), plain.gate_bias.expand(3, -1, -1))
+
+
+@pytest.mark.parametrize("categories", [None, CATEGORIES])
+def test_a_part_of_a_clip_knows_its_place(categories):
+    model = wavenet(categories=categories, n_places=5, place_length=4)
+    samples, conditions, _ = inputs(model, 2, 42)
+    start = torch.tensor([4, 20])
+    part = torch.stack([samples[number, first : first + 18] for number, first in enumerate(start)])
+    places = model.places_from(start, 18)
+    assert places is not None and places.tolist() == [[1, 2, 3, 4, 4], [4, 4, 4, 4, 4]]
+    with torch.inference_mode():
+        whole = model(samples, conditions)
+        placed, unplaced = model(part, conditions, start=start), model(part, conditions)
+    for number, first in enumerate(start):  # behind the receptive field a part lacks nothing
+        expected = whole[number, first + model.receptive_field : first + 18]
+        torch.testing.assert_close(placed[number, model.receptive_field :], expected, rtol=0, atol=1e-5)
+        assert (unplaced[number, model.receptive_field :] - expected).abs().max() > 1e-3
+
+
+def test_windows_begin_with_whole_frames_and_whole_places():
+    assert wavenet().step_length == 1
+    assert wavenet(n_places=2, place_length=4).step_length == 4
+    assert wavenet(local_bands=3, upsample=(2, 3)).step_length == 6
+    assert wavenet(n_places=2, place_length=4, local_bands=3, upsample=(2, 3)).step_length == 12
 
 
 @pytest.mark.parametrize("config", [GRID[3], GRID[-1]], ids=name)
@@ -213,6 +238,8 @@ def test_mixed_precision_gives_nearly_the_same():
     [
         ({"n_layers": 5}, "n_layers must be a multiple of n_cycles, got 5 and 2"),
         ({"n_layers": 0}, "n_layers must be at least 1, got 0"),
+        ({"n_places": -1}, "n_places must be at least 0, got -1"),
+        ({"n_places": 3, "place_length": 0}, "place_length must be at least 1, got 0"),
         ({"kernel_size": 1}, "kernel_size must be at least 2, got 1"),
         ({"gate_channels": 7}, "gate_channels must be even .*got 7"),
         ({"local_bands": 3}, r"local_bands and upsample go together .*local_bands = 3 and upsample = \[\]"),

@@ -1,6 +1,7 @@
 """The Lightning data modules: a card's clip store, served as whole batches of clips or of windows of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from audionet.audio import save_audio
 from audionet.datasets.batches import Batch, Batches, Gather, gather_clips
-from audionet.datasets.cards import labels, plain_card, read_card
+from audionet.datasets.cards import Labels, labels, plain_card, read_card
 from audionet.datasets.corpus import open_corpus
 from audionet.datasets.crops import Crops
 from audionet.datasets.store import FULL_SCALE
@@ -39,6 +40,8 @@ class CorpusDataModule(LightningDataModule):
         ValueError: The corpus is missing, has bad files, or a setting does not fit it.
     """
 
+    has_pools = True  # whether unknown words and silence are classes where the card says so
+
     def __init__(
         self,
         *,
@@ -59,6 +62,8 @@ class CorpusDataModule(LightningDataModule):
         if card is None and root is None:
             raise ValueError("data: name a card (--data.card) or a folder of class folders (--data.root)")
         self.card = read_card(card) if card is not None else plain_card(str(root))
+        if not self.has_pools:
+            self.card = replace(self.card, labels=Labels(keep=self.card.labels.keep))
         self.batch_size, self.seed, self.sample_rate = batch_size, seed, sample_rate
         self.clip_length = round(clip_seconds * sample_rate)
         self.store = open_corpus(
@@ -180,6 +185,8 @@ class CropDataModule(CorpusDataModule):
     Raises:
         ValueError: The corpus is missing, has bad files, or a setting does not fit it.
     """
+
+    has_pools = False  # there is no one sound of them to learn
 
     def __init__(self, *, window_seconds: float = 1.0, conditions: Sequence[str] = ("label",), **corpus: Any) -> None:
         super().__init__(**corpus)

@@ -1,8 +1,8 @@
 """The machine code of WaveNet generation: one loop over samples and layers, compiled by numba for the CPU at hand.
 
 What takes time (matrix products, gates, quantisation, softmax) is written in LLVM's vectors, which it maps to what the
-CPU has (AVX-512, AVX2, NEON); the rest is plain Python. All compiled code is in this file, because numba keeps the result
-on disk until the file of a function changes, whatever happens in others.
+CPU has (AVX-512, AVX2, NEON); the rest is plain Python. All compiled code is in this file, because numba keeps the
+result on disk until this file changes, whatever happens in others.
 
 Vectors of channels are padded to multiples of LANES and matrices to blocks of BLOCK outputs, all with zeros. A block is
 a step for every input, or for every two when weights are smaller than 32 bits; a step is its four vectors of weights.
@@ -12,7 +12,7 @@ Each output is summed in the same order however many streams are computed togeth
 import math
 from collections.abc import Callable
 from functools import reduce, wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from llvmlite import binding, ir
@@ -34,7 +34,7 @@ _UNROLLED = 2  # steps
 # Weights are asked for this many bytes before their use. It lets several streams wait less for them; one alone reads as
 # fast without it.
 _AHEAD = 16384
-_MOST_INT8 = float(2**31 // 127)  # the absolute inputs of a product together: their sums stay below 2 ** 31
+_MOST_INT8 = 2**31 // 127  # what the inputs of a product come to at most, so that its sums stay below 2 ** 31
 _MARGIN = 1e-5  # of a uniform number, as distributions.LogisticMixture has it
 _INFINITY = 0x7FF << 52  # bits of the float64
 
@@ -46,7 +46,9 @@ _PAIRS, _SHORT_PAIRS, _BYTE_PAIRS = (ir.VectorType(kind, 2 * LANES) for kind in 
 _DOUBLES = ir.VectorType(_DOUBLE, LANES)
 _LONGS = ir.VectorType(_LONG, LANES)
 
-Builder, Value, Values = ir.IRBuilder, ir.Value, list[ir.Value]
+Builder: TypeAlias = ir.IRBuilder
+Value: TypeAlias = ir.Value
+Values: TypeAlias = list[ir.Value]
 
 
 # ---- words for LLVM ----
@@ -101,7 +103,10 @@ def _select(builder: Builder, comparison: str, a: Value, b: Value) -> Value:
 
 
 def _operation(result: types.Type) -> Callable[[Callable[..., Value | None]], Any]:
-    """Make an operation of compiled code of a function (builder, *arguments) that writes it; arrays come as pointers."""
+    """Make an operation of compiled code of a function (builder, *arguments) that writes it.
+
+    Arrays come to it as pointers to their first element.
+    """
 
     def decorate(emit: Callable[..., Value | None]) -> Any:
         def generate(context: Any, builder: Builder, signature: Any, arguments: Values) -> Value:
@@ -388,7 +393,7 @@ def _multiply(
 ) -> int:
     """Add the product of the matrix at ``cursor`` with each stream's inputs to its outputs; return where it ends."""
     if precision == INT8:
-        largest = min(np.float32(32767.0), np.float32(_MOST_INT8 / n_inputs))
+        largest = np.float32(min(2**15 - 1, _MOST_INT8 // n_inputs))
         for row in range(tile):
             _quantise(scratch, row * width + quantised, row * width + source, n_inputs, largest)
         source = quantised
@@ -475,7 +480,7 @@ def _draw(
     distribution: int, outputs: np.ndarray, uniforms: np.ndarray, temperature: float, top_k: int, top_p: float
 ) -> float:
     if distribution == SOFTMAX:
-        return np.float32(_choose(outputs, uniforms[0], temperature, top_k, top_p))
+        return float(_choose(outputs, uniforms[0], temperature, top_k, top_p))
     if distribution == LOGISTIC_MIXTURE:
         n = len(outputs) // 3
         component = _choose(outputs[:n], uniforms[0], temperature, top_k, top_p)
@@ -485,7 +490,7 @@ def _draw(
     else:
         mean, log_scale = outputs[0], max(outputs[1], np.float32(-9.0))
         deviation = math.sqrt(-2 * math.log1p(-uniforms[0])) * math.cos(2 * math.pi * uniforms[1])
-    return np.float32(min(max(mean + temperature * math.exp(log_scale) * deviation, -1.0), 1.0))
+    return min(max(mean + temperature * math.exp(log_scale) * deviation, -1.0), 1.0)
 
 
 # ---- the network ----

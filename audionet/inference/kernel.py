@@ -3,13 +3,14 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from audionet.inference import compiled
 from audionet.models.distributions import N_CODES, N_UNIFORMS, Gaussian, LogisticMixture, Softmax
-from audionet.models.wavenet import WaveNet
+from audionet.models.wavenet import Layer, WaveNet
 
 PRECISIONS = {"float32": compiled.FLOAT32, "bfloat16": compiled.BFLOAT16, "int8": compiled.INT8}
 
@@ -211,16 +212,18 @@ def _wide(array: np.ndarray, *axes: int) -> np.ndarray:
 
 def _pack(model: WaveNet, precision: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay out weights (bytes), biases and embedding as `compiled.generate` reads them."""
-    n_layers, half = len(model.layers), model.gate_bias.shape[1] // 2
-    taps, residual = model.kernel_size, model.layers[0].residual_channels
-    gates = np.stack([_numbers(layer.dilated.weight)[:, : taps * residual] for layer in model.layers])
+    layers = cast(list[Layer], list(model.layers))
+    n_layers, half = len(layers), model.gate_bias.shape[1] // 2
+    taps, residual = model.kernel_size, layers[0].residual_channels
+    gates = np.stack([_numbers(layer.dilated.weight)[:, : taps * residual] for layer in layers])
     back = np.zeros((n_layers, residual, half), np.float32)  # the last layer's is left out again
     back_bias = np.zeros((n_layers - 1, residual), np.float32)
-    for number, layer in enumerate(model.layers[:-1]):
-        back[number], back_bias[number] = _numbers(layer.residual.weight), _numbers(layer.residual.bias)
+    for number, layer in enumerate(layers):
+        if layer.residual is not None:
+            back[number], back_bias[number] = _numbers(layer.residual.weight), _numbers(layer.residual.bias)
     packed_gates = _packed(gates.reshape(n_layers, 2, half, taps, residual), precision)
     packed_back = _packed(back[:, None, :, None], precision)
-    layers = np.concatenate([packed_gates, packed_back], 1).ravel()[: -packed_back.shape[1]]
+    stack = np.concatenate([packed_gates, packed_back], 1).ravel()[: -packed_back.shape[1]]
 
     head = [model.skip, model.hidden, model.output]
     inputs = [(n_layers, half), (1, model.skip.out_features), (1, model.hidden.out_features)]
@@ -229,11 +232,11 @@ def _pack(model: WaveNet, precision: int) -> tuple[np.ndarray, np.ndarray, np.nd
         for linear, sizes in zip(head, inputs, strict=True)
     ]
     biases = [_wide(back_bias, 1).ravel(), *(_wide(_numbers(linear.bias), 0) for linear in head)]
-    if model.distribution.is_discrete:
-        embedding = _numbers(model.input.weight)
-    else:
+    if isinstance(model.input, nn.Linear):
         embedding = np.stack([_numbers(model.input.weight)[:, 0], _numbers(model.input.bias)])
-    return _aligned(np.concatenate([layers, *matrices])), np.concatenate(biases), _wide(embedding, 1)
+    else:
+        embedding = _numbers(cast(nn.Embedding, model.input).weight)
+    return _aligned(np.concatenate([stack, *matrices])), np.concatenate(biases), _wide(embedding, 1)
 
 
 def _packed(matrices: np.ndarray, precision: int) -> np.ndarray:

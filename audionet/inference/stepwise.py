@@ -4,6 +4,8 @@ The plain form of what `audionet.inference.kernel` compiles for the CPU (queues:
 GPU a step is captured as a CUDA graph and replayed: one launch a sample instead of some hundreds.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -108,7 +110,7 @@ class _Step:
         top_p: float | None,
     ) -> None:
         self.model, self.state = model, state
-        self.sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        self.sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         stream, distribution = state["stream"], model.distribution
         batch = len(stream)
         # Time first: one index finds a sample's numbers.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import lcm, prod
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +27,12 @@ class Upsampler(nn.Module):
         super().__init__()
         self.factors = list(factors)
         self.mix = nn.Conv1d(n_bands, channels, 5, padding=2)
-        self.smooth = nn.ModuleList(
+        smooth = [
             nn.Conv1d(channels, channels, 2 * factor + 1, padding=factor, groups=channels, bias=False)
             for factor in factors
-        )
-        for conv in self.smooth:
+        ]
+        self.smooth = nn.ModuleList(smooth)
+        for conv in smooth:
             nn.init.constant_(conv.weight, 1 / conv.kernel_size[0])
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -159,6 +161,7 @@ class WaveNet(nn.Module):
             "output_channels": output_channels,
             "n_mixtures": n_mixtures,
             "category_channels": category_channels,
+            "place_length": place_length,
             "local_channels": local_channels,
         }
         for name, size in sizes.items():
@@ -168,6 +171,8 @@ class WaveNet(nn.Module):
             raise ValueError(f"n_layers must be a multiple of n_cycles, got {n_layers} and {n_cycles}")
         if kernel_size < 2:
             raise ValueError(f"kernel_size must be at least 2, got {kernel_size}")
+        if n_places < 0:
+            raise ValueError(f"n_places must be at least 0, got {n_places}")
         if gate_channels % 2:
             raise ValueError(f"gate_channels must be even (one half filters, the other gates), got {gate_channels}")
         if bool(local_bands) != bool(upsample) or any(factor < 1 for factor in upsample):
@@ -186,6 +191,10 @@ class WaveNet(nn.Module):
         self.input: nn.Module
         if self.distribution.is_discrete:
             self.input = nn.Embedding(distributions.N_CODES, residual_channels)
+            # Codes next to each other sound alike, so they begin alike: a random walk through the codes.
+            walk = torch.randn(distributions.N_CODES, residual_channels).cumsum(0)
+            walk = (walk - walk.mean(0)) / walk.std(0)
+            self.input.weight.data = walk + 0.1 * torch.randn_like(walk)
         else:
             self.input = nn.Linear(1, residual_channels)
         self.embeddings = nn.ModuleDict(
@@ -202,7 +211,7 @@ class WaveNet(nn.Module):
         if self.categories or n_places:
             self.condition = nn.Linear(category_channels, n_layers * gate_channels, bias=False)
         self.upsampler = Upsampler(local_bands, local_channels, upsample) if local_bands else None
-        self.layers = nn.ModuleList(
+        layers = [
             Layer(
                 residual_channels=residual_channels,
                 gate_channels=gate_channels,
@@ -212,7 +221,8 @@ class WaveNet(nn.Module):
                 is_last=number == n_layers - 1,
             )
             for number, dilation in enumerate(self.dilations)
-        )
+        ]
+        self.layers = cast(Sequence[Layer], nn.ModuleList(layers))
         self.skip = nn.Linear(n_layers * (gate_channels // 2), skip_channels)
         self.hidden = nn.Linear(skip_channels, output_channels)
         self.output = nn.Linear(output_channels, self.distribution.n_outputs)
@@ -249,10 +259,11 @@ class WaveNet(nn.Module):
             raise ValueError(f"conditions: expected {list(self.categories)}, got {list(conditions)}")
         if self.condition is None:
             return self.gate_bias.expand(batch, -1, -1)
-        embedded = torch.stack([self.embeddings[name](values) for name, values in conditions.items()]).sum(0)
+        embedded = sum(self.embeddings[name](values)[:, None] for name, values in conditions.items())  # 0 for none
         if places is not None:
-            embedded = self.mix(embedded[:, None] + self.place(places)) if conditions else self.mix(self.place(places))
-        return self.gate_bias + self.condition(embedded).unflatten(-1, self.gate_bias.shape)
+            embedded = self.mix(embedded + self.place(places))
+        bias = self.gate_bias + self.condition(embedded).unflatten(-1, self.gate_bias.shape)
+        return bias[:, 0] if places is None else bias
 
     def places_from(self, start: Tensor, time: int) -> Tensor | None:
         """Say in which places of their clips samples are.

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from audionet.augment import to_float
+from audionet.tasks.optimizers import muon_and_adam
 from audionet.tasks.schedule import with_warmup_cosine
 
 
@@ -23,7 +24,9 @@ class Generation(LightningModule):
         features: Front-end of the local conditioning, (batch, time) -> (batch, n_bands, frame), centred; None for none.
         margin: Samples that each batch carries on either side for it, a multiple of the model's hop.
         learning_rate: Peak of the schedule, for Adam.
-        warmup_epochs: Epochs over which the rate rises from 0; a cosine then takes it back to 0.
+        matrix_learning_rate: The same for Muon, which steps the matrices between hidden layers and learns in a fraction
+            of the steps; None: Adam for all.
+        warmup_epochs: Epochs over which the rates rise from 0; a cosine then takes them back to 0.
         betas: Of Adam.
 
     Batches:
@@ -37,12 +40,14 @@ class Generation(LightningModule):
         features: nn.Module | None = None,
         margin: int = 0,
         learning_rate: float = 1e-3,
+        matrix_learning_rate: float | None = 0.01,
         warmup_epochs: float = 0.1,
         betas: tuple[float, float] = (0.9, 0.99),
     ) -> None:
         super().__init__()
         self.model, self.features, self.margin = model, features, margin
-        self.learning_rate, self.warmup_epochs, self.betas = learning_rate, warmup_epochs, betas
+        self.learning_rate, self.matrix_learning_rate = learning_rate, matrix_learning_rate
+        self.warmup_epochs, self.betas = warmup_epochs, betas
 
     def bits(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the bits of each counted sample, in one row."""
@@ -97,8 +102,18 @@ class Generation(LightningModule):
         self.log(name, (means * counts).sum() / counts.sum(), prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return Adam and its schedule per step."""
-        optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate, betas=self.betas)
+        """Return the optimizer and its schedule per step."""
+        optimizer: torch.optim.Optimizer
+        if self.matrix_learning_rate is None:
+            optimizer = torch.optim.Adam(self.model.parameters(), self.learning_rate, betas=self.betas)
+        else:
+            optimizer = muon_and_adam(
+                self.model,
+                matrix_learning_rate=self.matrix_learning_rate,
+                learning_rate=self.learning_rate,
+                betas=self.betas,
+                ends=("input", "output", "condition"),
+            )
         return with_warmup_cosine(self, optimizer, warmup_epochs=self.warmup_epochs)
 
 

@@ -55,15 +55,13 @@ def split_name(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def generated_clips(name: str, folder: Path) -> list[report.ReportClip]:
     """Let a shipped bundle speak each of its labels; the recogniser of the same name says what it hears."""
     generator, judge = audionet.load(name, task="generation"), audionet.load(name, task="recognition")
-    chosen = generator.choose(len(generator.categories["label"]), label=generator.categories["label"])
     folder.mkdir(exist_ok=True)
     clips = []
-    for number, waveform in enumerate(generator.generate(**chosen)):
-        label, *others = (values[number] for values in chosen.values())
-        file = folder / f"{label}.wav"
+    for label in generator.categories["label"]:
+        waveform, file = generator.generate(label=label)[0], folder / f"{label}.wav"
         audionet.save_audio(file, waveform, generator.sample_rate)
         heard = judge.recognize(waveform, generator.sample_rate, top_k=3)
-        clips.append(report.ReportClip(file, label, heard, dict(zip(list(chosen)[1:], others, strict=True))))
+        clips.append(report.ReportClip(file, label, heard))
     return clips
 
 
@@ -71,8 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, test, and leave the bundle and the report."""
     arguments = sys.argv[1:] if arguments is None else arguments
     config: Namespace = make_parser().parse_args(arguments)
-    output = Path(config.output)
-    start = time.perf_counter()
+    output, start = Path(config.output), time.perf_counter()
 
     data = ClipDataModule(**config.data, seed=config.seed)
     lightning.seed_everything(config.seed, verbose=False)

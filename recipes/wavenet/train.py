@@ -6,6 +6,7 @@
 Leaves in --output: the bundle (model.safetensors), the report (report.html), checkpoints and logs.
 """
 
+import math
 import shlex
 import sys
 import time
@@ -52,27 +53,25 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, test, and leave the bundle and the report."""
     arguments = sys.argv[1:] if arguments is None else arguments
     config: Namespace = make_parser().parse_args(arguments)
-    output = Path(config.output)
-    start = time.perf_counter()
-
+    output, start = Path(config.output), time.perf_counter()
+    judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
     data = CropDataModule(**config.data, seed=config.seed)
     lightning.seed_everything(config.seed, verbose=False)
     name, given = split_name(config.model)
     model: Any = models.create(name, **given, categories=data.categories)
-    parts: dict[str, Any] = {
-        "model": model,
-        "model_name": name,
-        "model_arguments": {**given, "categories": data.categories},
-    }
+    parts: dict[str, Any] = {"sample_rate": data.sample_rate, "clip_length": data.clip_length}
+    parts |= {"model": model, "model_name": name, "model_arguments": {**given, "categories": data.categories}}
     margin = 0
     if config.features is not None:
         name, given = split_name({**config.features, "sample_rate": data.sample_rate})
-        front_end = features.create(name, **given)
-        parts |= {"features": front_end, "features_name": name, "features_arguments": given}
-        margin = -(-front_end.n_fft // 2 // model.hop_length) * model.hop_length
+        if given["hop_length"] != model.hop_length:
+            raise ValueError(
+                f"features.hop_length = {given['hop_length']}, but model.upsample makes {model.hop_length}"
+            )
+        parts |= {"features": features.create(name, **given), "features_name": name, "features_arguments": given}
+        margin = model.hop_length * math.ceil(given["n_fft"] / 2 / model.hop_length)
     data.fit_to(context=model.receptive_field, hop_length=model.step_length, margin=margin)
     task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
-    parts |= {"sample_rate": data.sample_rate, "clip_length": data.clip_length}
 
     def make(count: int) -> tuple[Generator, torch.Tensor, dict[str, list[str]], torch.Tensor | None]:
         """Make clips like ones of the test split, with the weights of now."""
@@ -86,13 +85,12 @@ def main(arguments: list[str] | None = None) -> None:
         return generator, made, chosen, frames
 
     def picture() -> tuple[torch.Tensor, dict[str, Figure]]:
-        """Make one clip, its spectrogram, and what was expected of each of its samples."""
+        """Make one clip, its spectrogram, and what was expected of each sample of its first second."""
         generator, made, chosen, frames = make(1)
-        expected = generator.expect(made, frames=frames, **chosen)[0]
-        return made[0], {
-            "spectrogram": report.plot_clip(made[0], data.sample_rate),
-            "heat map": report.plot_distribution(expected, samples=made[0], sample_rate=data.sample_rate),
-        }
+        second = made[:, : data.sample_rate]
+        expected = generator.expect(second, frames=frames, **chosen)[0]
+        heat_map = report.plot_distribution(expected, samples=second[0], sample_rate=data.sample_rate)
+        return made[0], {"spectrogram": report.plot_clip(made[0], data.sample_rate), "heat map": heat_map}
 
     trainer = fit_and_test(
         task,
@@ -120,7 +118,6 @@ def main(arguments: list[str] | None = None) -> None:
     path = output / "model.safetensors"
     bundle.save(path, task="generation", training=record, **parts)
     _, made, chosen, _ = make(config.n_generated)
-    judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
     (output / "generated").mkdir(exist_ok=True)
     clips = []
     for number, waveform in enumerate(made):

@@ -201,6 +201,11 @@ def test_networks_that_follow_a_recording_from_end_to_end(tone_folder: Path, tmp
         (["--model.name", "wavenet", "--model.n_layers", "4"], "n_layers must be a multiple of n_cycles, got 4 and 3"),
         (["--model.name", "wavenet", "--model.output", "mulaw"], "output: expected one of softmax"),
         (["--features.name", "LogMel", "--features.n_mel", "3"], "front-end LogMel"),
+        (
+            ["--features.name", "LogMel", "--features.hop_length", "80"],
+            "features.hop_length = 80: model.upsample makes 1",
+        ),
+        (["--judge", "nobody"], "nobody"),
         (["--data.batch_size", "many"], "data.batch_size"),
         (["--trainer.epochs", "3"], "epochs"),
     ],
