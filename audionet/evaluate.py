@@ -160,6 +160,7 @@ def features_and_probabilities(
 
     numbered = enumerate(waveforms)
     features, logits = [], []
+    assert bundle.features is not None  # a recogniser's bundle has one
     layers = [layer for layer in bundle.model.modules() if isinstance(layer, _LINEAR)]
     hooks = [layer.register_forward_hook(keep) for layer in layers if len(layer.weight) == len(bundle.labels)]
     try:

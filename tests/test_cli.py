@@ -274,8 +274,15 @@ def digits_generator(tmp_path):
     torch.manual_seed(0)
     model = models.create("wavenet", **arguments)
     path = tmp_path / "small.safetensors"
-    facts = {"task": "generation", "model_name": "wavenet", "model_arguments": arguments}
-    bundle.save(path, model=model, sample_rate=8000, clip_length=400, **facts)
+    bundle.save(
+        path,
+        task="generation",
+        model=model,
+        model_name="wavenet",
+        model_arguments=arguments,
+        sample_rate=8000,
+        clip_length=400,
+    )
     return path
 
 

@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
     "skip_channels": 10,
     "output_channels": 9,
 }
-MEL = {"n_mels": 8, "n_fft": 64, "win_length": 64, "hop_length": 16, "pad_mode": "constant"}
+MEL: dict[str, Any] = {"n_mels": 8, "n_fft": 64, "win_length": 64, "hop_length": 16, "pad_mode": "constant"}
 
 
 def make_bundle(model_name: str = "wavenet", **changes: Any) -> bundle.Bundle:
@@ -96,6 +96,7 @@ def test_naive_step_by_step_and_compiled_give_the_same(
         bias = model.global_bias(conditions, batch)[:, None]
         if frames is not None:
             bias = bias + model.local_bias(model.local_signal(frames, n_primed + n_samples))
+    engine: Any
     for engine in (Stepwise(model), Kernel(model)):
         found = np.empty((batch, n_primed + n_samples, model.distribution.n_outputs), np.float32)
         arguments = {"temperature": 0.9, "top_k": None, "top_p": None, "forced": prime.numpy(), "outputs": found}

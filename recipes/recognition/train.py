@@ -60,8 +60,7 @@ def generated_clips(name: str, folder: Path) -> list[report.ReportClip]:
     for label in generator.categories["label"]:
         waveform, file = generator.generate(label=label)[0], folder / f"{label}.wav"
         audionet.save_audio(file, waveform, generator.sample_rate)
-        heard = judge.recognize(waveform, generator.sample_rate, top_k=3)
-        clips.append(report.ReportClip(file, label, heard))
+        clips.append(report.ReportClip(file, label, judge.recognize(waveform, generator.sample_rate, top_k=3)))
     return clips
 
 
