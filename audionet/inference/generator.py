@@ -1,6 +1,7 @@
 """New sound from a trained WaveNet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -77,13 +78,23 @@ class Generator:
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", *, precision: str = "float32") -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}; got {precision!r}")
-        self.bundle, self.device, self.precision = bundle, usable(device), precision
+        self.bundle, self.device = bundle, usable(device)
         self.sample_rate = bundle.sample_rate
         model = bundle.model.to(self.device)
         self._features = None if bundle.features is None else bundle.features.to(self.device)
         self._autoencoder = model if isinstance(model, WaveNetAutoencoder) else None
         self.wavenet = cast(WaveNet, model if self._autoencoder is None else self._autoencoder.decoder)
         self.categories = self.wavenet.categories
+        self._engine: Callable[[], Engine]
+        # Imported now, not by the first sample: numba takes half a second.
+        if self.device.type == "cpu":
+            from audionet.inference.kernel import Kernel
+
+            self._engine = partial(Kernel, self.wavenet, precision=precision)
+        else:
+            from audionet.inference.stepwise import Stepwise
+
+            self._engine = partial(Stepwise, self.wavenet)
 
     def generate(
         self,
@@ -249,7 +260,7 @@ class Generator:
         top_k: int | None,
         top_p: float | None,
     ) -> Iterator[Tensor]:
-        engine = self._engine()  # anew each time, so that it has the weights of now
+        engine = self._engine()  # made anew each time, so that it has the weights of now
         state = engine.start(batch)
         generators = [np.random.default_rng((seed, stream)) for stream in range(batch)]
         model, n_primed = self.wavenet, 0 if prime is None else prime.shape[1]
@@ -283,15 +294,6 @@ class Generator:
             last = min(first + chunk, total)
             parts = [run(start, min(start + block, last)) for start in range(first, last, block)]
             yield model.distribution.to_waveform(torch.from_numpy(np.concatenate(parts, 1)))
-
-    def _engine(self) -> Engine:
-        if self.device.type == "cpu":
-            from audionet.inference.kernel import Kernel  # numba takes a second to import
-
-            return Kernel(self.wavenet, precision=self.precision)
-        from audionet.inference.stepwise import Stepwise
-
-        return Stepwise(self.wavenet)
 
     # ---- what is asked for ---------------------------------------------------------------------------------------
 

@@ -264,8 +264,8 @@ def _halves(weights: np.ndarray) -> np.ndarray:
     bits = np.ascontiguousarray(weights).view(np.uint32).astype(np.int64)
     even, odd = bits[..., 0::2], bits[..., 1::2]
     lower = (even + 0x7FFF + (even >> 16 & 1)) >> 16
-    # The odd one is read with the even one's bits behind its own: take the nearest such number, and no subnormal,
-    # which would be slow.
+    # The odd one is read with the even one's bits behind its own: take the nearest such number (in steps of the bits),
+    # and no subnormal, which would be slow.
     size = np.maximum((odd & 0x7FFFFFFF) - lower + 0x8000 >> 16, np.where(lower == 0, 0, 0x80))
     return ((odd >> 31 << 31) | (size << 16) | lower).astype(np.uint32)
 

@@ -40,7 +40,7 @@ class Generation(LightningModule):
         features: nn.Module | None = None,
         margin: int = 0,
         learning_rate: float = 1e-3,
-        matrix_learning_rate: float | None = 0.01,
+        matrix_learning_rate: float | None = 2e-3,
         warmup_epochs: float = 0.1,
         betas: tuple[float, float] = (0.9, 0.99),
     ) -> None:

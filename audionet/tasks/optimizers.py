@@ -68,5 +68,6 @@ def muon_and_adam(
     matrices: list[Tensor] = [layer.weight for name, layer in linear.items() if name.split(".")[-1] not in ends]
     taken = {id(matrix) for matrix in matrices}
     others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
-    muon = torch.optim.Muon(matrices, matrix_learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    # Without decay the matrices grow with every step, until all gates are saturated.
+    muon = torch.optim.Muon(matrices, matrix_learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     return Together([torch.optim.Adam(others, learning_rate, betas=betas), muon])
