@@ -121,7 +121,7 @@ def test_the_code_tells_the_decoder_what_the_clip_is():
     samples = model.distribution.from_waveform(clips)
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     losses = []
-    for _ in range(120):
+    for _ in range(300):  # the codes begin alike: it takes some steps to tell them apart
         loss = model.distribution.bits(model(samples), samples).mean()
         losses.append(loss.item())
         optimizer.zero_grad()
