@@ -28,19 +28,24 @@ def kernel_bits(generator: Generator, clips: list[np.ndarray], chosen: dict[str,
     model, total = generator.wavenet, 0.0
     kernel = Kernel(model, precision=precision)
     order = np.argsort([len(clip) for clip in clips])
-    for first in range(0, len(clips), 16):
-        batch = order[first : first + 16]
+    for first in range(0, len(clips), 8):
+        batch = order[first : first + 8]
         time = max(len(clips[index]) for index in batch)
         waveforms = torch.from_numpy(np.stack([np.pad(clips[index], (0, time - len(clips[index]))) for index in batch]))
         samples = model.distribution.from_waveform(waveforms)
         positions = generator.positions({name: [values[index] for index in batch] for name, values in chosen.items()})
         with torch.inference_mode():
-            bias = model.global_bias(positions, len(batch))[:, None].detach().numpy()
+            places = model.places_from(torch.zeros(len(batch), dtype=torch.int64), time)
+            bias = model.global_bias(positions, len(batch), places).view(len(batch), -1, *model.gate_bias.shape)
+            if places is not None:
+                bias = bias[:, torch.arange(time) // model.place_length]
         outputs = np.empty((*samples.shape, model.distribution.n_outputs), np.float32)
-        uniforms = np.zeros((*samples.shape, 2))
-        kernel.run(kernel.start(len(batch)), bias=bias, uniforms=uniforms, forced=samples.numpy(), outputs=outputs)
+        forced = {"uniforms": np.zeros((*samples.shape, 2)), "forced": samples.numpy(), "outputs": outputs}
+        kernel.run(kernel.start(len(batch)), bias=bias.detach().numpy(), **forced)
         bits = model.distribution.bits(torch.from_numpy(outputs), samples).numpy()
-        total += sum(row[: len(clips[index])].sum() for row, index in zip(bits, batch, strict=True))
+        total += sum(
+            float(row[: len(clips[index])].sum(dtype=np.float64)) for row, index in zip(bits, batch, strict=True)
+        )
     return total / sum(map(len, clips))
 
 
