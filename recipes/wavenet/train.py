@@ -85,11 +85,11 @@ def main(arguments: list[str] | None = None) -> None:
         return generator, made, chosen, frames
 
     def picture() -> tuple[torch.Tensor, dict[str, Figure]]:
-        """Make one clip, its spectrogram, and what was expected of each sample of its first second."""
+        """Make one clip, its spectrogram, and what was expected of each sample of 50 ms of it."""
         generator, made, chosen, frames = make(1)
-        second = made[:, : data.sample_rate]
-        expected = generator.expect(second, frames=frames, **chosen)[0]
-        heat_map = report.plot_distribution(expected, samples=second[0], sample_rate=data.sample_rate)
+        start, stop = data.sample_rate // 10, data.sample_rate * 3 // 20
+        expected = generator.expect(made[:, :stop], frames=frames, **chosen)[0, start:]
+        heat_map = report.plot_distribution(expected, samples=made[0, start:stop], sample_rate=data.sample_rate)
         return made[0], {"spectrogram": report.plot_clip(made[0], data.sample_rate), "heat map": heat_map}
 
     trainer = fit_and_test(
