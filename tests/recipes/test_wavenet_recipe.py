@@ -16,7 +16,7 @@ import torch
 
 import audionet
 from audionet import features, models
-from audionet.datasets import datamodule, labels, read_card
+from audionet.datasets import datamodule, labels
 from audionet.datasets.datamodule import CropDataModule
 from audionet.datasets.store import Store
 from audionet.tasks import Generation
@@ -41,9 +41,9 @@ def run(*arguments: object, cwd: Path, cache: Path) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280)
 
 
-def noise_of(card: str, *, sample_rate: int, clip_length: int) -> Store:
+def noise_of(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int) -> Store:
     """Make a store as if of a corpus: noise as long as its clips, two clips a class and split, by one speaker."""
-    known = sorted(labels(read_card(card)))
+    known = sorted(labels(card))
     splits = np.repeat(["train", "validation", "test"], 2 * len(known))
     waveforms = np.random.default_rng(0).integers(-3000, 3000, (len(splits), clip_length), np.int16)
     return Store(
@@ -65,7 +65,7 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every corpus be noise, so that none is downloaded."""
 
     def open_corpus(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int, **_: object) -> Store:
-        return noise_of(card.name, sample_rate=sample_rate, clip_length=clip_length)
+        return noise_of(card, sample_rate=sample_rate, clip_length=clip_length)
 
     monkeypatch.setattr(datamodule, "open_corpus", open_corpus)
     yield
