@@ -210,6 +210,8 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
     torch.testing.assert_close(torch.cat(pieces, 1), made)
     assert not torch.equal(generator.generate(frames=-frames, seed=0, label="yes", speaker="ann"), made)
     assert generator.generate(0.01, frames=frames).shape == (1, 80)
+    with pytest.raises(ValueError, match="int"):
+        generator.frames_of(torch.zeros(480, dtype=torch.int16), RATE)
     with pytest.raises(ValueError, match="do not cover"):
         generator.generate(10.0, frames=frames)
     with pytest.raises(

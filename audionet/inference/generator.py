@@ -72,7 +72,7 @@ class Generator:
         >>> import audionet
         >>> generator = audionet.load("digits", task="generation")  # doctest: +SKIP
         >>> generator.generate(label="seven", speaker="jackson", seed=0).shape  # doctest: +SKIP
-        torch.Size([1, 8000])
+        torch.Size([1, 9600])
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", *, precision: str = "float32") -> None:
@@ -210,9 +210,9 @@ class Generator:
         Raises:
             ValueError: This network has no local conditioning, or the waveform is not as described.
         """
-        samples = np.asarray(waveform, dtype=np.float32)
+        samples = np.asarray(waveform)  # as it comes: integers are refused, not taken for full scale
         mono = audio.to_mono(samples[None] if samples.ndim == 1 else samples)
-        resampled = torch.from_numpy(audio.resample(mono, sample_rate, self.sample_rate)).to(self.device)
+        resampled = torch.from_numpy(audio.resample(mono, sample_rate, self.sample_rate)).to(self.device, torch.float32)
         with torch.inference_mode():
             if self._features is not None:
                 return self._features(resampled)
