@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -35,6 +34,17 @@ generator = Generator(make_bundle())
 start = time.perf_counter()
 next(generator.stream(1.0, chunk_seconds=1 / 16_000))
 print(time.perf_counter() - start)
+"""
+
+PEAK = """
+import sys
+from benchmarks.generation import generate, make_model
+from audionet.inference.kernel import Kernel
+from benchmarks.measure import peak_memory
+model = make_model()
+bias = model.global_bias({}, 1)[:, None].detach().numpy()
+generate(Kernel(model, precision="bfloat16"), bias, int(sys.argv[1]))
+print(peak_memory())
 """
 
 
@@ -125,8 +135,7 @@ def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
     figures += _lengths(kernels["bfloat16"], bias, tiny=tiny)
     waits = []
     for _ in range(2 if tiny else REPEATS):
-        done = subprocess.run([sys.executable, "-c", FIRST_SAMPLE], capture_output=True, text=True, check=True)
-        waits.append(float(done.stdout))
+        waits.append(_printed(FIRST_SAMPLE))
     figures.append(Figure("first sample after the call, new process, warm cache", "s", waits, at_most=0.3))
     return {"shape": "30 layers, R 64, gate 128, S 256, A 256, kernel 2, softmax; random weights, seed 0"}, figures
 
@@ -136,13 +145,19 @@ def _lengths(kernel: Kernel, bias: np.ndarray, *, tiny: bool) -> list[Figure]:
     lengths = (0.01, 0.1) if tiny else (1, 60)
     took = {}
     for seconds in lengths:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in the end: before the long one was ever made
         work = {"one": partial(generate, kernel, bias, round(seconds * SAMPLE_RATE))}
         took[seconds] = interleaved(work, 1 if seconds > 10 else 3, warm_up=0)["one"]
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    # In processes of their own: the peak of this one is of all that it has done.
+    short_peak, long_peak = (_printed(PEAK, str(round(seconds * SAMPLE_RATE))) for seconds in lengths)
     short, long = (np.median(took[seconds]) / seconds for seconds in lengths)
     name = f"cost of a second: {lengths[1]} s against {lengths[0]} s, bfloat16"
     return [
         Figure(name, "ratio", [float(long / short)]),
-        Figure(f"memory that {lengths[1]} s add", "MB", [grown]),
+        Figure(f"peak memory of {lengths[1]} s over that of {lengths[0]} s", "MB", [long_peak - short_peak]),
     ]
+
+
+def _printed(script: str, *arguments: str) -> float:
+    """The number that a script prints in a new process."""
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    return float(done.stdout)
