@@ -59,6 +59,7 @@ def generate(
     seconds: float | None = None,
     label: str | None = None,
     speaker: str | None = None,
+    length: str | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -77,6 +78,8 @@ def generate(
         seconds: How long; by default as long as the clips the model was trained on.
         label: What to say, where the model was trained on labels; by default it is drawn.
         speaker: Whose voice, where the model was trained on speakers; by default it is drawn.
+        length: How long it takes to say it, shortest to longest, where the model was trained on lengths; by default it
+            is drawn.
         temperature: Below 1 the probable becomes more probable, above 1 less.
         top_k: Draw each sample from the k most probable values only.
         top_p: Draw each sample from the most probable values that together reach this probability only.
@@ -97,7 +100,8 @@ def generate(
     paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
     check_target(target)
     generator = Generator(bundle.load(model, "generation"), device, precision=precision)
-    asked = {name: value for name, value in (("label", label), ("speaker", speaker)) if value is not None}
+    categories = {"label": label, "speaker": speaker, "length": length}
+    asked = {name: value for name, value in categories.items() if value is not None}
     chosen: dict[str, Any] = generator.choose(count, seed=seed, **asked)
     pieces = generator.stream(
         seconds,

@@ -62,11 +62,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all values as JSON, too")
     parser.add_argument("--clips", type=Path, help="folder to save the first 20 generated clips in")
     options = parser.parse_args()
+    generator = Generator(bundle.load(options.model, "generation"))
     data = CropDataModule(
         card="fsdd", root=options.root, split="official_validated", sample_rate=8000, clip_seconds=1.2,
-        conditions=["label", "speaker"], batch_size=8,
+        conditions=list(generator.categories), batch_size=8,
     )  # fmt: skip
-    generator = Generator(bundle.load(options.model, "generation"))
     judge = audionet.load(options.judge, task="recognition")
     data.fit_to(context=generator.wavenet.receptive_field)
     figures: dict[str, object] = {"machine": machine(), "options": {k: str(v) for k, v in vars(options).items()}}

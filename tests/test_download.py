@@ -89,8 +89,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", etag)
         self.end_headers()
         end = start + self.server.breaks.pop(0) if self.server.breaks else len(body)
-        self.wfile.write(body[start:end])
+        # Noted first: the client may be done, and the test look, before this thread runs again.
         self.server.sent.append((self.path, headers, len(body[start:end])))
+        self.wfile.write(body[start:end])
         return None
 
     def log_message(self, *arguments):

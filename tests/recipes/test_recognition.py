@@ -1,10 +1,8 @@
 """The recognition recipe as a user runs it: every preset, a run from end to end, and wrong inputs."""
 
 import csv
-import importlib.util
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,28 +18,14 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "recognition"
 PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
 
 
-def load_recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("recognition_train", RECIPE / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(*arguments: object, cwd: Path, cache: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(RECIPE / "train.py"), *map(str, arguments)]
-    environment = os.environ | {"AUDIONET_CACHE": str(cache), "COLUMNS": "200"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280)
-
-
 def test_the_presets_are_those_the_documents_name() -> None:
     names = {preset.stem for preset in PRESETS}
     assert names == {"smoke", "words", "fsdd", "wavenet_classifier", "speech_commands_v2_12", "speech_commands_v2_35"}
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
-def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
-    config = load_recipe().make_parser().parse_args(["--config", str(preset)])
+def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path) -> None:
+    config = recipe.make_parser().parse_args(["--config", str(preset)])
     read_card(config.data.card)
     rate = config.data.sample_rate
     described = dict(config.features)
@@ -57,15 +41,15 @@ def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
     assert model(spectrogram).shape == (3, 12)
 
 
-def test_flags_change_single_values_of_a_preset() -> None:
+def test_flags_change_single_values_of_a_preset(recipe: ModuleType) -> None:
     arguments = ["--config", str(RECIPE / "presets" / "words.yaml"), "--augment.gain.max_db=3", "--augment.reverb=null"]
-    config = load_recipe().make_parser().parse_args([*arguments, "--trainer.strategy=ddp", "--trainer.num_nodes=2"])
+    config = recipe.make_parser().parse_args([*arguments, "--trainer.strategy=ddp", "--trainer.num_nodes=2"])
     assert config.augment["gain"] == {"min_db": -12, "max_db": 3}
     assert config.augment["reverb"] is None and config.augment["noise"]["p"] == 0.8
     assert config.trainer.strategy == "ddp" and config.trainer.num_nodes == 2
 
 
-def test_the_smoke_preset_from_end_to_end(tmp_path: Path) -> None:
+def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     cache = tmp_path / "cache"
     smoke = RECIPE / "presets" / "smoke.yaml"
@@ -106,9 +90,13 @@ def test_the_smoke_preset_from_end_to_end(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_settings_get_one_clear_message(
-    tone_folder: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    recipe: ModuleType,
+    tone_folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    recipe = load_recipe()
     given = [
         "--data.card",
         "null",

@@ -1,11 +1,8 @@
 """The WaveNet recipe as a user runs it: every preset, a run from end to end, and wrong inputs."""
 
 import csv
-import importlib.util
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,20 +22,6 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "wavenet"
 PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
 # NSynth's network is for a GPU: the same, narrower.
 NARROWER = {"nsynth_autoencoder": ["--model.residual_channels=32", "--model.gate_channels=64"]}
-
-
-def load_recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("wavenet_train", RECIPE / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(*arguments: object, cwd: Path, cache: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(RECIPE / "train.py"), *map(str, arguments)]
-    environment = os.environ | {"AUDIONET_CACHE": str(cache), "COLUMNS": "200"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=280)
 
 
 def noise_of(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int) -> Store:
@@ -78,8 +61,7 @@ def test_the_presets_are_those_the_documents_name() -> None:
 
 @pytest.mark.usefixtures("noise")
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
-def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
-    recipe = load_recipe()
+def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path) -> None:
     narrower = NARROWER.get(preset.stem, [])
     config = recipe.make_parser().parse_args(["--config", str(preset), *narrower, "--data.batch_size=2"])
     data = CropDataModule(**config.data, seed=0)
@@ -107,8 +89,7 @@ def test_every_preset_describes_parts_that_fit(preset: Path) -> None:
         assert set(data.categories.get("label", [])) <= set(heard)
 
 
-def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet() -> None:
-    recipe = load_recipe()
+def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet(recipe: ModuleType) -> None:
     config = recipe.make_parser().parse_args(["--config", str(RECIPE / "presets" / "sc09.yaml")])
     name, arguments = recipe.split_name(config.model)
     model: Any = models.create(name, **arguments)
@@ -116,14 +97,14 @@ def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet() -> None:
     assert model.receptive_field == 4093  # samples, the padding in its settings
 
 
-def test_flags_change_single_values_of_a_preset() -> None:
+def test_flags_change_single_values_of_a_preset(recipe: ModuleType) -> None:
     arguments = ["--config", str(RECIPE / "presets" / "words.yaml"), "--model.n_layers=20", "--data.conditions=[]"]
-    config = load_recipe().make_parser().parse_args([*arguments, "--trainer.strategy=ddp", "--ema_decay=null"])
+    config = recipe.make_parser().parse_args([*arguments, "--trainer.strategy=ddp", "--ema_decay=null"])
     assert config.model["n_layers"] == 20 and config.model["n_cycles"] == 2
     assert config.data.conditions == [] and config.trainer.strategy == "ddp" and config.ema_decay is None
 
 
-def test_the_smoke_preset_from_end_to_end(tmp_path: Path) -> None:
+def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     cache = tmp_path / "cache"
     smoke = RECIPE / "presets" / "smoke.yaml"
@@ -176,11 +157,13 @@ CODE = ["--model.encoder_layers=2", "--model.encoder_cycles=1", "--model.encoder
     ],
     ids=["vocoder", "autoencoder"],
 )
-def test_networks_that_follow_a_recording_from_end_to_end(tone_folder: Path, tmp_path: Path, kind: list[str]) -> None:
+def test_networks_that_follow_a_recording_from_end_to_end(
+    recipe: ModuleType, tone_folder: Path, tmp_path: Path, kind: list[str]
+) -> None:
     data = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.clip_seconds=0.5"]
     data += ["--data.window_seconds=0.1", "--data.batch_size=8", "--n_generated=2", "--ema_decay=null"]
     trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
-    load_recipe().main([*data, *trainer, *SMALL, *kind, f"--output={tmp_path / 'out'}"])
+    recipe.main([*data, *trainer, *SMALL, *kind, f"--output={tmp_path / 'out'}"])
     generator = audionet.load(tmp_path / "out" / "model.safetensors", task="generation")
     waveform, sample_rate = audionet.load_audio(next((tone_folder / "low").iterdir()))
     frames = generator.frames_of(waveform, sample_rate)
@@ -193,7 +176,7 @@ def test_networks_that_follow_a_recording_from_end_to_end(tone_folder: Path, tmp
     [
         (["--data.card", "no_such"], "no_such"),
         (["--data.root", "nowhere"], "nowhere"),
-        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker; got mood"),
+        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker, length; got mood"),
         (["--data.conditions", "[speaker]"], "does not name the speaker of its clips"),
         (["--data.window_seconds", "0.01"], "window_seconds: 80 samples leave nothing to count"),
         (["--model.name", "wavenet5"], "unknown model 'wavenet5'; known: "),
@@ -211,9 +194,13 @@ def test_networks_that_follow_a_recording_from_end_to_end(tone_folder: Path, tmp
     ],
 )
 def test_wrong_settings_get_one_clear_message(
-    tone_folder: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    recipe: ModuleType,
+    tone_folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    recipe = load_recipe()
     given = ["--data.card", "null", "--data.root", str(tone_folder), "--data.sample_rate", "8000"]
     given += ["--data.clip_seconds", "0.5", "--data.window_seconds", "0.5", "--data.batch_size", "16"]
     with pytest.raises((ValueError, SystemExit)) as caught:
