@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audionet.features.functional import check_waveform, spectrogram
+from audionet.features.framing import centred, check_waveform
+from audionet.features.functional import stft
 from audionet.inference import Recognizer
 from audionet.models.wavenet import WaveNet
 
@@ -329,14 +330,13 @@ def stft_distance(generated: Tensor, reference: Tensor) -> Tensor:
             "cut both to the same samples"
         )
     for name, waveform in (("generated", generated), ("reference", reference)):
-        check_waveform(waveform)
-        if not waveform.isfinite().all():
-            raise ValueError(f"{name} holds NaN or Inf; find where they come from")
+        check_waveform(waveform, name=name)
     distances = []
     for n_fft, win_length, hop_length in RESOLUTIONS:
         window = torch.hann_window(win_length, dtype=reference.dtype, device=reference.device)
+        framing = centred(n_fft, hop_length=hop_length)
         produced, true = (
-            spectrogram(waveform, window, n_fft=n_fft, hop_length=hop_length, power=1)
+            stft(framing.pad(waveform), window, n_fft=n_fft, hop_length=hop_length, power=1)
             for waveform in (generated, reference)
         )
         norm = true.square().sum((-2, -1)).sqrt()

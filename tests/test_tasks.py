@@ -55,7 +55,7 @@ def make_generation(
     )
     local: dict[str, Any] = {}
     if has_frames:
-        sizes = {"n_fft": 80, "win_length": 80, "hop_length": HOP, "n_mels": 8, "pad_mode": "constant"}
+        sizes: dict[str, Any] = {"n_fft": 80, "win_length": 80, "hop_length": HOP, "n_mels": 8, "pad_mode": "constant"}
         changes |= {"features": features.create("LogMel", sample_rate=8000, **sizes), "margin": HOP}
         local = {"local_bands": 8, "local_channels": 8, "upsample": (5, 8)}
     torch.manual_seed(0)

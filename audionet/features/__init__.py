@@ -1,32 +1,27 @@
 """Front-ends: waveform (..., time) to time-frequency (..., band, frame), as torch modules."""
 
-from typing import Any
-
-from torch import nn
-
-from audionet.features.spectral import MFCC, LogMel, MelSpectrogram, Spectrogram
+from audionet.features.cepstral import LFCC, MFCC
+from audionet.features.deltas import Deltas, deltas
+from audionet.features.framing import FrontEnd
+from audionet.features.registry import FEATURES, create
+from audionet.features.spectral import Filterbank, LinearFilterbank, Logarithm, LogMel, MelSpectrogram, Spectrogram
+from audionet.features.streaming import Stream
 from audionet.features.waveform import Waveform
 
-__all__ = ["FEATURES", "MFCC", "LogMel", "MelSpectrogram", "Spectrogram", "Waveform", "create"]
-
-FEATURES: dict[str, type[nn.Module]] = {
-    "Spectrogram": Spectrogram,
-    "MelSpectrogram": MelSpectrogram,
-    "LogMel": LogMel,
-    "MFCC": MFCC,
-    "Waveform": Waveform,
-}
-
-
-def create(name: str, **arguments: Any) -> nn.Module:
-    """Build the front-end called ``name`` (a key of ``FEATURES``) with its own arguments.
-
-    Raises:
-        ValueError: If the name is unknown or an argument does not fit.
-    """
-    if name not in FEATURES:
-        raise ValueError(f"unknown front-end {name!r}; known: {', '.join(FEATURES)}")
-    try:
-        return FEATURES[name](**arguments)
-    except TypeError as error:
-        raise ValueError(f"front-end {name}: {error}") from error
+__all__ = [
+    "FEATURES",
+    "LFCC",
+    "MFCC",
+    "Deltas",
+    "Filterbank",
+    "FrontEnd",
+    "LinearFilterbank",
+    "LogMel",
+    "Logarithm",
+    "MelSpectrogram",
+    "Spectrogram",
+    "Stream",
+    "Waveform",
+    "create",
+    "deltas",
+]

@@ -3,22 +3,25 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torchaudio.functional import create_dct
+from torch import Tensor
 
-from audionet.features.functional import log_compress, mel_matrix, spectrogram
+from audionet.features.framing import FrontEnd, State, Then, centred, described
+from audionet.features.functional import linear_matrix, log_compress, mel_matrix, stft
 
-MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-1,)}
+MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
 
 
-class Spectrogram(nn.Module):
+class Spectrogram(FrontEnd):
     """Short-time Fourier transform with a periodic Hann window.
 
     Args:
+        sample_rate: In hertz; only pictures ask for it.
         n_fft: FFT size in samples.
-        win_length: Window length in samples, at most ``n_fft``.
+        win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
         hop_length: Step between frames in samples.
         power: 2 for power, 1 for magnitude, None for the complex spectrum.
+        frame_length: Samples of a frame, with the window in its middle; None for ``n_fft``, as torch has it.
+            With ``win_length``, as TensorFlow and Kaldi have it, the FFT is filled up behind the window.
         center: Whether frame t is centred on sample t * hop_length.
         pad_mode: How the ends are padded when centred: "reflect" (torchaudio's default) or "constant" (librosa's).
 
@@ -26,7 +29,8 @@ class Spectrogram(nn.Module):
         (..., time) -> (..., n_fft // 2 + 1, frame); frame = 1 + time // hop_length when centred.
 
     Raises:
-        ValueError: If the sizes contradict each other; from ``forward``, if the waveform is too short or not float.
+        ValueError: If the sizes contradict each other; from ``forward``, if the waveform is too short, not float or not
+            finite.
 
     Example:
         >>> Spectrogram()(torch.randn(8, 16_000)).shape
@@ -38,40 +42,86 @@ class Spectrogram(nn.Module):
     def __init__(
         self,
         *,
+        sample_rate: int = 16_000,
         n_fft: int = 512,
-        win_length: int = 480,
+        win_length: int | None = 480,
         hop_length: int = 160,
+        frame_length: int | None = None,
         power: float | None = 2.0,
         center: bool = True,
         pad_mode: str = "reflect",
     ) -> None:
         super().__init__()
+        win_length = n_fft if win_length is None else win_length
+        frame_length = n_fft if frame_length is None else frame_length
         if not 0 < win_length <= n_fft:
-            raise ValueError(f"win_length = {win_length}: expected 1 to n_fft = {n_fft} samples")
-        if hop_length < 1:
-            raise ValueError(f"hop_length = {hop_length}: expected at least 1 sample")
+            raise ValueError(
+                f"win_length = {win_length}: expected 1 to n_fft = {n_fft} samples; raise n_fft or shorten the window"
+            )
+        if not win_length <= frame_length <= n_fft:
+            raise ValueError(f"frame_length = {frame_length}: expected win_length = {win_length} to n_fft = {n_fft}")
         if power is not None and power <= 0:
             raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex spectrum)")
-        if pad_mode not in ("reflect", "constant"):
-            raise ValueError(f"pad_mode = {pad_mode!r}: expected 'reflect' or 'constant'")
-        self.n_fft, self.hop_length, self.power = n_fft, hop_length, power
-        self.center, self.pad_mode = center, pad_mode
+        self.framing = centred(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.sample_rate, self.n_fft, self.power = sample_rate, n_fft, power
         self.register_buffer("window", torch.hann_window(win_length), persistent=False)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map (..., time) to (..., n_fft // 2 + 1, frame)."""
-        return spectrogram(
+    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, n_fft // 2 + 1)."""
+        hop_length, span = self.framing.hop_length, self.framing.span
+        return stft(
             waveform,
             self.window,
             n_fft=self.n_fft,
-            hop_length=self.hop_length,
+            hop_length=hop_length,
+            frame_length=span,
             power=self.power,
-            center=self.center,
-            pad_mode=self.pad_mode,
+            then=then,
+        )
+
+    def extra_repr(self) -> str:
+        """Say the sizes."""
+        hop, padding = self.framing.hop_length, self.framing.pad_mode if self.framing.left else None
+        return described(
+            n_fft=self.n_fft, win_length=len(self.window), hop_length=hop, power=self.power, padding=padding
         )
 
 
-class MelSpectrogram(nn.Module):
+class Filterbank(FrontEnd):
+    """A spectrogram summed into bands by a matrix.
+
+    Args:
+        filters: (n_fft // 2 + 1, band).
+        spectrogram: Of a real power.
+
+    Shape:
+        (..., time) -> (..., band, frame)
+    """
+
+    filters: Tensor
+
+    def __init__(self, filters: Tensor, spectrogram: Spectrogram) -> None:
+        super().__init__()
+        if spectrogram.power is None:
+            raise ValueError("power = None: bands sum a real spectrum; expected 2 (power) or 1 (magnitude)")
+        self.spectrogram, self.framing, self.sample_rate = spectrogram, spectrogram.framing, spectrogram.sample_rate
+        self.register_buffer("filters", filters, persistent=False)
+
+    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, band)."""
+
+        def bands(spectrum: Tensor) -> Tensor:
+            x = spectrum @ self.filters
+            return x if then is None else then(x)
+
+        return self.spectrogram.frames(waveform, bands)
+
+    def extra_repr(self) -> str:
+        """Say how many bands of what."""
+        return described(sample_rate=self.sample_rate, n_bands=self.filters.shape[1])
+
+
+class MelSpectrogram(Filterbank):
     """A spectrogram summed into triangular mel bands.
 
     Args:
@@ -92,8 +142,6 @@ class MelSpectrogram(nn.Module):
         ValueError: If the band edges do not fit the sample rate or a band would be empty.
     """
 
-    filters: Tensor
-
     def __init__(
         self,
         *,
@@ -107,10 +155,6 @@ class MelSpectrogram(nn.Module):
         power: float = 2.0,
         **spectrogram: Any,
     ) -> None:
-        super().__init__()
-        if power is None:
-            raise ValueError("power = None: mel bands sum a real spectrum; expected 2 (power) or 1 (magnitude)")
-        self.spectrogram = Spectrogram(n_fft=n_fft, power=power, **spectrogram)
         filters = mel_matrix(
             sample_rate=sample_rate,
             n_fft=n_fft,
@@ -120,29 +164,123 @@ class MelSpectrogram(nn.Module):
             mel_scale=mel_scale,
             norm=norm,
         )
-        self.register_buffer("filters", filters, persistent=False)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map (..., time) to (..., n_mels, frame)."""
-        return (self.spectrogram(waveform).mT @ self.filters).mT
+        super().__init__(filters, Spectrogram(sample_rate=sample_rate, n_fft=n_fft, power=power, **spectrogram))
 
 
-class LogMel(nn.Module):
-    """The logarithm of a mel spectrogram; the defaults are BC-ResNet's front-end (arXiv 2106.04140, section 4.1).
+class LinearFilterbank(Filterbank):
+    """A spectrogram summed into triangular bands that are equally wide in hertz.
 
     Args:
+        sample_rate: In hertz.
+        n_bands: Number of bands.
+        f_min: Lower edge of the first band in hertz.
+        f_max: Upper edge of the last band in hertz; None for half the sample rate.
+        n_fft: FFT size in samples.
+        power: 2 for power, 1 for magnitude.
+        **spectrogram: The other arguments of `Spectrogram`.
+
+    Shape:
+        (..., time) -> (..., n_bands, frame)
+
+    Raises:
+        ValueError: If the band edges do not fit the sample rate or a band would be empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        n_bands: int = 40,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        n_fft: int = 512,
+        power: float = 2.0,
+        **spectrogram: Any,
+    ) -> None:
+        f_max = sample_rate / 2 if f_max is None else f_max
+        filters = linear_matrix(sample_rate=sample_rate, n_fft=n_fft, n_bands=n_bands, f_min=f_min, f_max=f_max)
+        super().__init__(filters, Spectrogram(sample_rate=sample_rate, n_fft=n_fft, power=power, **spectrogram))
+
+
+class Logarithm(FrontEnd):
+    """The logarithm of bands.
+
+    Args:
+        bands: What it is of.
         scale: "log" for ln(x + offset), "db" for 10 log10(max(x, offset)).
         offset: What keeps the logarithm finite.
         top_db: For "db", the floor below each clip's maximum, in decibels.
         subtract_mean: "clip" to remove each clip's own mean, so that its level does not matter; "band" to remove each
             band's mean over the clip, so that the microphone's response does not matter either; None to keep both.
+
+    Shape:
+        (..., time) -> (..., band, frame)
+
+    Raises:
+        ValueError: If ``scale`` or ``subtract_mean`` is unknown.
+    """
+
+    def __init__(
+        self,
+        bands: Filterbank,
+        *,
+        scale: str = "log",
+        offset: float = 1e-6,
+        top_db: float | None = None,
+        subtract_mean: str | None = None,
+    ) -> None:
+        super().__init__()
+        if scale not in ("log", "db"):
+            raise ValueError(f"scale = {scale!r}: expected 'log' or 'db'")
+        if subtract_mean not in MEAN_AXES:
+            raise ValueError(f"subtract_mean = {subtract_mean!r}: expected 'clip', 'band' or None")
+        self.bands, self.framing = bands, bands.framing
+        self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
+
+    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, band), without what looks at the whole clip."""
+
+        def compress(x: Tensor) -> Tensor:
+            x = log_compress(x, scale=self.scale, offset=self.offset)
+            return x if then is None else then(x)
+
+        return self.bands.frames(waveform, compress)
+
+    def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
+        """Do what looks at the whole clip."""
+        if self.scale == "db" and self.top_db is not None:
+            x = torch.maximum(x, x.amax((-2, -1), keepdim=True) - self.top_db)
+        axes = MEAN_AXES[self.subtract_mean]
+        return (x - x.mean(axes, keepdim=True) if axes else x), {}
+
+    @property
+    def needs_clip(self) -> str | None:
+        """The setting that looks at the whole clip."""
+        if self.scale == "db" and self.top_db is not None:
+            return f"top_db = {self.top_db}"
+        return f"subtract_mean = {self.subtract_mean!r}" if self.subtract_mean else None
+
+    def extra_repr(self) -> str:
+        """Say how."""
+        db = {} if self.scale == "log" else {"top_db": self.top_db}
+        return described(scale=self.scale, offset=self.offset, **db, subtract_mean=self.subtract_mean)
+
+
+class LogMel(Logarithm):
+    """The logarithm of a mel spectrogram; the defaults are BC-ResNet's front-end (arXiv 2106.04140, section 4.1).
+
+    Args:
+        scale: As for `Logarithm`, like the next three.
+        offset: See there.
+        top_db: See there.
+        subtract_mean: See there.
         **mel: The arguments of `MelSpectrogram`.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
 
     Raises:
-        ValueError: If ``scale`` or ``subtract_mean`` is unknown.
+        ValueError: As `Logarithm` and `MelSpectrogram`.
     """
 
     def __init__(
@@ -154,57 +292,4 @@ class LogMel(nn.Module):
         subtract_mean: str | None = None,
         **mel: Any,
     ) -> None:
-        super().__init__()
-        if scale not in ("log", "db"):
-            raise ValueError(f"scale = {scale!r}: expected 'log' or 'db'")
-        if subtract_mean not in MEAN_AXES:
-            raise ValueError(f"subtract_mean = {subtract_mean!r}: expected 'clip', 'band' or None")
-        self.mel = MelSpectrogram(**mel)
-        self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map (..., time) to (..., n_mels, frame)."""
-        x = log_compress(self.mel(waveform), scale=self.scale, offset=self.offset, top_db=self.top_db)
-        axes = MEAN_AXES[self.subtract_mean]
-        return x - x.mean(axes, keepdim=True) if axes else x
-
-
-class MFCC(nn.Module):
-    """Mel-frequency cepstral coefficients: an orthonormal DCT-II over the bands of a log-mel spectrogram.
-
-    Args:
-        n_mfcc: Number of coefficients, at most ``n_mels``.
-        n_mels: Number of mel bands.
-        scale: "db" (torchaudio's and librosa's default) or "log".
-        offset: What keeps the logarithm finite.
-        top_db: For "db", the floor below each clip's maximum, in decibels.
-        **mel: The other arguments of `MelSpectrogram`.
-
-    Shape:
-        (..., time) -> (..., n_mfcc, frame)
-
-    Raises:
-        ValueError: If ``n_mfcc`` exceeds ``n_mels``.
-    """
-
-    dct: Tensor
-
-    def __init__(
-        self,
-        *,
-        n_mfcc: int = 40,
-        n_mels: int = 40,
-        scale: str = "db",
-        offset: float = 1e-10,
-        top_db: float | None = 80.0,
-        **mel: Any,
-    ) -> None:
-        super().__init__()
-        if not 0 < n_mfcc <= n_mels:
-            raise ValueError(f"n_mfcc = {n_mfcc}: expected 1 to n_mels = {n_mels}")
-        self.log_mel = LogMel(scale=scale, offset=offset, top_db=top_db, n_mels=n_mels, **mel)
-        self.register_buffer("dct", create_dct(n_mfcc, n_mels, norm="ortho"), persistent=False)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map (..., time) to (..., n_mfcc, frame)."""
-        return (self.log_mel(waveform).mT @ self.dct).mT
+        super().__init__(MelSpectrogram(**mel), scale=scale, offset=offset, top_db=top_db, subtract_mean=subtract_mean)

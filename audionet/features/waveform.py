@@ -1,11 +1,11 @@
 """The front-end of networks that hear the waveform itself."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from audionet.features.functional import check_waveform
+from audionet.features.framing import Framing, FrontEnd
 
 
-class Waveform(nn.Module):
+class Waveform(FrontEnd):
     """Hand the waveform on as a single band, one sample a frame.
 
     Args:
@@ -15,7 +15,7 @@ class Waveform(nn.Module):
         (..., time) -> (..., 1, time)
 
     Raises:
-        ValueError: From ``forward``, if the waveform is empty or not float.
+        ValueError: From ``forward``, if the waveform is empty, not float or not finite.
 
     Example:
         >>> Waveform()(torch.randn(8, 16_000)).shape
@@ -24,9 +24,9 @@ class Waveform(nn.Module):
 
     def __init__(self, *, sample_rate: int = 16_000) -> None:
         super().__init__()
+        self.framing = Framing(span=1, hop_length=1)
         self.sample_rate = sample_rate
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map (..., time) to (..., 1, time)."""
-        check_waveform(waveform)
-        return waveform.unsqueeze(-2)
+    def frames(self, waveform: Tensor) -> Tensor:
+        """Map (..., time) to (..., time, 1)."""
+        return waveform.unsqueeze(-1)

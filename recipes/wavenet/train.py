@@ -65,10 +65,10 @@ def main(arguments: list[str] | None = None) -> None:
     if config.features is not None:
         name, given = split_name({**config.features, "sample_rate": data.sample_rate})
         parts |= {"features": features.create(name, **given), "features_name": name, "features_arguments": given}
-        frames_of = next(part for part in parts["features"].modules() if isinstance(part, features.Spectrogram))
-        if frames_of.hop_length != model.hop_length:
-            raise ValueError(f"features.hop_length = {frames_of.hop_length}: model.upsample makes {model.hop_length}")
-        margin = model.hop_length * math.ceil(frames_of.n_fft / 2 / model.hop_length)
+        framing = parts["features"].framing
+        if framing.hop_length != model.hop_length:
+            raise ValueError(f"features.hop_length = {framing.hop_length}: model.upsample makes {model.hop_length}")
+        margin = model.hop_length * math.ceil(framing.left / model.hop_length)
     data.fit_to(context=model.receptive_field, hop_length=model.step_length, margin=margin)
     task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
 

@@ -1,0 +1,177 @@
+"""How samples become frames: what all front-ends share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_BLOCK = 400  # frames computed at a time: what a frame becomes then finds it in the cache, which is three times as fast
+
+State = dict[str, Tensor]
+Then = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framing:
+    """Where frames lie: frame t sees the ``span`` samples from t * hop_length - left on.
+
+    Attributes:
+        span: Samples that a frame sees.
+        hop_length: Samples from one frame to the next.
+        left: Samples that are put before the clip.
+        right: Samples that are put behind it.
+        pad_mode: What is put there: "reflect", the clip mirrored at its ends, or "constant", zeros.
+    """
+
+    span: int
+    hop_length: int
+    left: int = 0
+    right: int = 0
+    pad_mode: str = "constant"
+
+    def __post_init__(self) -> None:
+        if self.hop_length < 1:
+            raise ValueError(f"hop_length = {self.hop_length}: expected at least 1 sample")
+        if self.pad_mode not in ("reflect", "constant"):
+            raise ValueError(f"pad_mode = {self.pad_mode!r}: expected 'reflect' or 'constant'")
+
+    @property
+    def shortest(self) -> int:
+        """Samples that a clip needs at least."""
+        mirrored = max(self.left, self.right) + 1 if self.pad_mode == "reflect" and self.left + self.right else 1
+        return max(mirrored, self.span - self.left - self.right)
+
+    @property
+    def latency(self) -> int:
+        """Samples behind t * hop_length that must have come before frame t is complete."""
+        return self.span - self.left - 1
+
+    def pad(self, waveform: Tensor) -> Tensor:
+        """Check (..., time) and lengthen it to (..., left + time + right).
+
+        Raises:
+            ValueError: It is not float, not finite or too short.
+        """
+        check_waveform(waveform, self.shortest)
+        if not self.left + self.right:
+            return waveform
+        # Torch reflects only along the last of two or three axes.
+        flat = waveform.reshape(1, -1, waveform.shape[-1])
+        return F.pad(flat, (self.left, self.right), self.pad_mode).view(*waveform.shape[:-1], -1)
+
+
+def centred(span: int, *, hop_length: int, center: bool = True, pad_mode: str = "reflect") -> Framing:
+    """Return the framing whose frame t is centred on sample t * hop_length; without ``center``, begins there."""
+    half = span // 2 if center else 0
+    return Framing(span=span, hop_length=hop_length, left=half, right=half, pad_mode=pad_mode)
+
+
+class FrontEnd(nn.Module):
+    """A front-end: (..., time) -> (..., band, frame), from samples in [-1, 1].
+
+    It is made of two steps, so that it can also run on a stream (`audionet.features.Stream`): `frames`, which looks at
+    the samples of each frame alone, and `across`, which looks at the frames around it.
+
+    Attributes:
+        framing: Where the frames lie.
+        lookahead: Frames that `across` waits for.
+    """
+
+    framing: Framing
+    lookahead: int = 0
+
+    def __call__(self, waveform: Any, *arguments: Any, **named: Any) -> Any:
+        """Map a tensor to a tensor, and a NumPy array of any float type, without gradients, to a NumPy array."""
+        if not isinstance(waveform, np.ndarray):
+            return super().__call__(waveform, *arguments, **named)
+        given = torch.from_numpy(np.array(waveform, order="C"))
+        check_waveform(given, 0)
+        ours = next(chain(self.parameters(), self.buffers()), given)
+        with torch.no_grad():
+            return super().__call__(given.to(ours), *arguments, **named).cpu().numpy()
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Map (..., time) to (..., band, frame)."""
+        return self.across(self.frames(self.framing.pad(waveform)), {}, is_last=True)[0].mT
+
+    def frames(self, waveform: Tensor) -> Tensor:
+        """Map a waveform (..., time) that is padded already, at least one span long, to (..., frame, band)."""
+        raise NotImplementedError
+
+    def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
+        """Go over frames that follow each other.
+
+        Args:
+            x: (..., frame, band), the frames that come next.
+            state: What the call before returned; empty before the first frame.
+            is_last: Whether no frame follows.
+
+        Returns:
+            (..., frame, band), the frames that are ready, and the state for the next call.
+        """
+        return x, {}
+
+    @property
+    def needs_clip(self) -> str | None:
+        """The setting that looks at the whole clip, so that there can be no stream; None for none."""
+        return None
+
+
+def map_frames(waveform: Tensor, then: Then, *, span: int, hop_length: int) -> Tensor:
+    """Cut a waveform into frames and map them block by block.
+
+    Args:
+        waveform: (..., time), padded.
+        then: Maps (clip, frame, span) to (clip, frame, band).
+        span: Samples of a frame.
+        hop_length: Samples from one to the next.
+
+    Returns:
+        (..., frame, band).
+    """
+    frames = waveform.reshape(-1, waveform.shape[-1]).unfold(-1, span, hop_length)
+    n_frames = frames.shape[1]
+    if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(frames) * n_frames <= _BLOCK:
+        mapped = then(frames)
+    else:
+        n_clips = max(_BLOCK // n_frames, 1)
+        mapped = torch.cat(
+            [
+                torch.cat([then(part) for part in clips.split(_BLOCK, 1)], 1) if n_frames > _BLOCK else then(clips)
+                for clips in frames.split(n_clips)
+            ]
+        )
+    return mapped.reshape(*waveform.shape[:-1], *mapped.shape[1:])
+
+
+def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "waveform") -> None:
+    """Raise a ValueError that begins with ``name`` unless this is float, finite, and ``n_samples`` long.
+
+    Whether it is finite is looked at on the CPU only: a GPU would have to be waited for.
+    """
+    if not waveform.is_floating_point():
+        raise ValueError(
+            f"{name} is {waveform.dtype}: front-ends take float samples in [-1, 1]; "
+            "divide 16-bit integers by 32768.0 first"
+        )
+    if waveform.ndim == 0 or waveform.shape[-1] < n_samples:
+        raise ValueError(
+            f"{name} has shape {tuple(waveform.shape)}: its last axis (time) needs at least {n_samples} samples; "
+            "pad it with audionet.audio.fit"
+        )
+    if torch.compiler.is_compiling() or waveform.device.type != "cpu":
+        return
+    # The sum says it in a fraction of the time; one that overflows says nothing.
+    if not waveform.detach().sum().isfinite() and not (finite := waveform.isfinite()).all():
+        place = tuple((~finite).nonzero()[0].tolist())
+        raise ValueError(f"{name} is {waveform[place].item()} at {place}: expected finite samples; mend or drop it")
+
+
+def described(**values: Any) -> str:
+    """Say settings as front-ends print them: "n_fft=512, hop_length=160"."""
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())

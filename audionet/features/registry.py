@@ -1,0 +1,34 @@
+"""Front-ends by name."""
+
+from typing import Any
+
+from audionet.features.cepstral import LFCC, MFCC
+from audionet.features.deltas import Deltas
+from audionet.features.framing import FrontEnd
+from audionet.features.spectral import LinearFilterbank, LogMel, MelSpectrogram, Spectrogram
+from audionet.features.waveform import Waveform
+
+FEATURES: dict[str, type[FrontEnd]] = {
+    kind.__name__: kind for kind in (Spectrogram, LinearFilterbank, MelSpectrogram, LogMel, MFCC, LFCC, Waveform)
+}
+
+
+def create(name: str, *, deltas: int = 0, **arguments: Any) -> FrontEnd:
+    """Build a front-end.
+
+    Args:
+        name: A key of ``FEATURES``; upper and lower case are the same.
+        deltas: Times that slopes over time are taken and put beside the bands, see `Deltas`.
+        **arguments: Its own.
+
+    Raises:
+        ValueError: The name is unknown or an argument does not fit.
+    """
+    known = {kind.lower(): kind for kind in FEATURES}
+    if name.lower() not in known:
+        raise ValueError(f"unknown front-end {name!r}; known: {', '.join(FEATURES)}")
+    try:
+        front_end = FEATURES[known[name.lower()]](**arguments)
+    except TypeError as error:
+        raise ValueError(f"front-end {name}: {error}") from error
+    return Deltas(front_end, order=deltas) if deltas else front_end
