@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from itertools import count
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -53,7 +54,7 @@ def stft(
     def spectrum(frames: Tensor) -> Tensor:
         # Samples under the window's padding count for nothing, so only its own span is cut out; rfft pads the end.
         # Shifting a frame changes its phase alone, which `power` discards; the complex form keeps the whole frame.
-        x = torch.fft.rfft(frames * window, n_fft)
+        x = rfft(frames * window, n_fft)
         if power == 2:
             parts = torch.view_as_real(x)
             squares = parts * parts
@@ -64,6 +65,19 @@ def stft(
 
     middle = waveform[..., left : waveform.shape[-1] - right]
     return map_frames(middle, spectrum, span=len(window), hop_length=hop_length)
+
+
+def rfft(frames: Tensor, n_fft: int) -> Tensor:
+    """Return the spectrum (..., n_fft // 2 + 1) of real frames (..., time), with zeros behind them up to n_fft.
+
+    Exported, it is a matrix product unless n_fft is a power of two: onnxruntime's FFT of other sizes is four times
+    slower and wrong by 6e-4 in a log-mel.
+    """
+    if not torch.compiler.is_exporting() or n_fft & (n_fft - 1) == 0:
+        return torch.fft.rfft(frames, n_fft)
+    angles = 2 * np.pi / n_fft * (np.arange(frames.shape[-1])[:, None] * np.arange(n_fft // 2 + 1) % n_fft)
+    cosines, sines = (torch.from_numpy(part).to(frames) for part in (np.cos(angles), -np.sin(angles)))
+    return torch.complex(frames @ cosines, frames @ sines)
 
 
 def log_compress(x: Tensor, *, scale: str = "log", offset: float = 1e-6) -> Tensor:
