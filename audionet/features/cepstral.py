@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.framing import FrontEnd, State, Then, described
+from audionet.features.framing import Axis, FrontEnd, State, Then, described
 from audionet.features.spectral import LinearFilterbank, Logarithm, LogMel
 
 
@@ -30,7 +30,8 @@ class Cepstrum(FrontEnd):
         super().__init__()
         if lifter < 0:
             raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
-        self.logarithm, self.framing, self.lifter = logarithm, logarithm.framing, lifter
+        self.logarithm, self.lifter = logarithm, lifter
+        self.framing, self.sample_rate = logarithm.framing, logarithm.sample_rate
         dct = create_dct(n_coefficients, n_bands, norm="ortho")
         if lifter:
             dct = dct * (1 + lifter / 2 * torch.sin(pi * torch.arange(1, n_coefficients + 1) / lifter))
@@ -49,6 +50,11 @@ class Cepstrum(FrontEnd):
     def needs_clip(self) -> str | None:
         """The setting that looks at the whole clip."""
         return self.logarithm.needs_clip
+
+    @property
+    def axis(self) -> Axis:
+        """The coefficients."""
+        return Axis(quantity=f"DCT of {self.logarithm.axis.quantity}", band="coefficient")
 
     def extra_repr(self) -> str:
         """Say how many coefficients."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from audionet.features.framing import FrontEnd, State, described
+from audionet.features.framing import Axis, FrontEnd, State, described
 
 
 def deltas(x: Tensor, *, width: int = 9) -> Tensor:
@@ -49,6 +49,7 @@ class Deltas(FrontEnd):
         if order < 1:
             raise ValueError(f"order = {order}: expected at least 1")
         self.front_end, self.framing, self.order, self.width = front_end, front_end.framing, order, width
+        self.sample_rate = front_end.sample_rate
         self.lookahead = front_end.lookahead + order * _half(width)
 
     def frames(self, waveform: Tensor) -> Tensor:
@@ -75,6 +76,12 @@ class Deltas(FrontEnd):
     def needs_clip(self) -> str | None:
         """The setting that looks at the whole clip."""
         return self.front_end.needs_clip
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, and above them their slopes."""
+        axis = self.front_end.axis
+        return Axis(quantity=axis.quantity, band=f"{axis.band}, then its slopes")
 
     def extra_repr(self) -> str:
         """Say how."""

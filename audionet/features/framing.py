@@ -1,5 +1,6 @@
 """How samples become frames: what all front-ends share."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+PAD_MODES = ("reflect", "symmetric", "edge", "constant")
 _BLOCK = 400  # frames computed at a time: what a frame becomes then finds it in the cache, which is three times as fast
 
 State = dict[str, Tensor]
@@ -25,7 +27,8 @@ class Framing:
         hop_length: Samples from one frame to the next.
         left: Samples that are put before the clip.
         right: Samples that are put behind it.
-        pad_mode: What is put there: "reflect", the clip mirrored at its ends, or "constant", zeros.
+        pad_mode: What is put there: "reflect", the clip mirrored at its first and last sample, "symmetric", mirrored
+            with that sample twice, "edge", that sample alone, or "constant", zeros.
     """
 
     span: int
@@ -37,14 +40,20 @@ class Framing:
     def __post_init__(self) -> None:
         if self.hop_length < 1:
             raise ValueError(f"hop_length = {self.hop_length}: expected at least 1 sample")
-        if self.pad_mode not in ("reflect", "constant"):
-            raise ValueError(f"pad_mode = {self.pad_mode!r}: expected 'reflect' or 'constant'")
+        if self.pad_mode not in PAD_MODES:
+            raise ValueError(f"pad_mode = {self.pad_mode!r}: expected one of {', '.join(map(repr, PAD_MODES))}")
+
+    @property
+    def margin(self) -> int:
+        """Samples at either end of a clip that its padding is made of."""
+        if self.pad_mode == "constant" or not self.left + self.right:
+            return 0
+        return 1 if self.pad_mode == "edge" else max(self.left, self.right) + (self.pad_mode == "reflect")
 
     @property
     def shortest(self) -> int:
         """Samples that a clip needs at least."""
-        mirrored = max(self.left, self.right) + 1 if self.pad_mode == "reflect" and self.left + self.right else 1
-        return max(mirrored, self.span - self.left - self.right)
+        return max(1, self.margin, self.span - self.left - self.right)
 
     @property
     def latency(self) -> int:
@@ -58,11 +67,37 @@ class Framing:
             ValueError: It is not float, not finite or too short.
         """
         check_waveform(waveform, self.shortest)
+        return self.extend(waveform)
+
+    def extend(self, waveform: Tensor) -> Tensor:
+        """Lengthen (..., time) unseen."""
         if not self.left + self.right:
             return waveform
-        # Torch reflects only along the last of two or three axes.
-        flat = waveform.reshape(1, -1, waveform.shape[-1])
-        return F.pad(flat, (self.left, self.right), self.pad_mode).view(*waveform.shape[:-1], -1)
+        if self.pad_mode == "symmetric":  # which torch does not have
+            before = waveform[..., : self.left].flip(-1)
+            behind = waveform[..., waveform.shape[-1] - self.right :].flip(-1)
+            return torch.cat([before, waveform, behind], -1)
+        # Torch reflects and repeats only along the last of two or three axes.
+        *leading, time = waveform.shape
+        flat = waveform.reshape(1, math.prod(leading), time)
+        return F.pad(flat, (self.left, self.right), self.pad_mode).view(*leading, self.left + time + self.right)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axis:
+    """What a picture says of a front-end's bands.
+
+    Attributes:
+        quantity: What is measured in them, with its unit.
+        frequencies: Their centres in hertz, (band,); None where they are no frequencies.
+        names: Their names, where they have some, such as pitch classes.
+        band: What else a band is.
+    """
+
+    quantity: str = "value"
+    frequencies: Tensor | None = None
+    names: tuple[str, ...] = ()
+    band: str = "band"
 
 
 def centred(span: int, *, hop_length: int, center: bool = True, pad_mode: str = "reflect") -> Framing:
@@ -79,18 +114,20 @@ class FrontEnd(nn.Module):
 
     Attributes:
         framing: Where the frames lie.
+        sample_rate: In hertz.
         lookahead: Frames that `across` waits for.
     """
 
     framing: Framing
+    sample_rate: int
     lookahead: int = 0
 
     def __call__(self, waveform: Any, *arguments: Any, **named: Any) -> Any:
         """Map a tensor to a tensor, and a NumPy array of any float type, without gradients, to a NumPy array."""
         if not isinstance(waveform, np.ndarray):
             return super().__call__(waveform, *arguments, **named)
+        check_array(waveform)
         given = torch.from_numpy(np.array(waveform, order="C"))
-        check_waveform(given, 0)
         ours = next(chain(self.parameters(), self.buffers()), given)
         with torch.no_grad():
             return super().__call__(given.to(ours), *arguments, **named).cpu().numpy()
@@ -120,6 +157,11 @@ class FrontEnd(nn.Module):
     def needs_clip(self) -> str | None:
         """The setting that looks at the whole clip, so that there can be no stream; None for none."""
         return None
+
+    @property
+    def axis(self) -> Axis:
+        """What the bands are, for pictures."""
+        return Axis()
 
 
 def map_frames(waveform: Tensor, then: Then, *, span: int, hop_length: int) -> Tensor:
@@ -170,6 +212,16 @@ def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "wavefor
     if not waveform.detach().sum().isfinite() and not (finite := waveform.isfinite()).all():
         place = tuple((~finite).nonzero()[0].tolist())
         raise ValueError(f"{name} is {waveform[place].item()} at {place}: expected finite samples; mend or drop it")
+
+
+def check_array(waveform: Any) -> None:
+    """Raise a ValueError unless this is an array of finite floats."""
+    if not isinstance(waveform, np.ndarray) or waveform.dtype.kind != "f":
+        got = waveform.dtype if isinstance(waveform, np.ndarray) else f"a {type(waveform).__name__}"
+        raise ValueError(
+            f"waveform is {got}: front-ends take float samples in [-1, 1]; divide 16-bit integers by 32768.0 first"
+        )
+    check_waveform(torch.from_numpy(np.array(waveform, order="C")), 0)
 
 
 def described(**values: Any) -> str:

@@ -1,11 +1,12 @@
 """Front-ends built on the short-time Fourier transform, as modules that hold their window and filters."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from audionet.features.framing import FrontEnd, State, Then, centred, described
+from audionet.features.framing import Axis, FrontEnd, State, Then, centred, described
 from audionet.features.functional import linear_matrix, log_compress, mel_matrix, stft
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
@@ -79,6 +80,13 @@ class Spectrogram(FrontEnd):
             then=then,
         )
 
+    @property
+    def axis(self) -> Axis:
+        """The bins of the FFT."""
+        names = {2: "power", 1: "magnitude", None: "magnitude"}  # a picture of complex numbers shows their magnitude
+        frequencies = torch.arange(self.n_fft // 2 + 1) * self.sample_rate / self.n_fft
+        return Axis(quantity=names.get(self.power, f"magnitude^{self.power}"), frequencies=frequencies)
+
     def extra_repr(self) -> str:
         """Say the sizes."""
         hop, padding = self.framing.hop_length, self.framing.pad_mode if self.framing.left else None
@@ -115,6 +123,13 @@ class Filterbank(FrontEnd):
             return x if then is None else then(x)
 
         return self.spectrogram.frames(waveform, bands)
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, each where its weight lies."""
+        spectrum = self.spectrogram.axis
+        bins = spectrum.frequencies.to(self.filters)
+        return replace(spectrum, frequencies=bins @ self.filters / self.filters.sum(0))
 
     def extra_repr(self) -> str:
         """Say how many bands of what."""
@@ -155,16 +170,27 @@ class MelSpectrogram(Filterbank):
         power: float = 2.0,
         **spectrogram: Any,
     ) -> None:
+        f_max = sample_rate / 2 if f_max is None else f_max
         filters = mel_matrix(
             sample_rate=sample_rate,
             n_fft=n_fft,
             n_mels=n_mels,
             f_min=f_min,
-            f_max=sample_rate / 2 if f_max is None else f_max,
+            f_max=f_max,
             mel_scale=mel_scale,
             norm=norm,
         )
         super().__init__(filters, Spectrogram(sample_rate=sample_rate, n_fft=n_fft, power=power, **spectrogram))
+        self.f_min, self.f_max, self.mel_scale = f_min, f_max, mel_scale
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, each where its triangle is highest."""
+        from librosa import mel_frequencies
+
+        n_edges = self.filters.shape[1] + 2
+        edges = mel_frequencies(n_edges, fmin=self.f_min, fmax=self.f_max, htk=self.mel_scale == "htk")
+        return replace(super().axis, frequencies=torch.from_numpy(edges[1:-1]))
 
 
 class LinearFilterbank(Filterbank):
@@ -200,6 +226,13 @@ class LinearFilterbank(Filterbank):
         f_max = sample_rate / 2 if f_max is None else f_max
         filters = linear_matrix(sample_rate=sample_rate, n_fft=n_fft, n_bands=n_bands, f_min=f_min, f_max=f_max)
         super().__init__(filters, Spectrogram(sample_rate=sample_rate, n_fft=n_fft, power=power, **spectrogram))
+        self.f_min, self.f_max = f_min, f_max
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, each where its triangle is highest."""
+        edges = torch.linspace(self.f_min, self.f_max, self.filters.shape[1] + 2)
+        return replace(super().axis, frequencies=edges[1:-1])
 
 
 class Logarithm(FrontEnd):
@@ -234,7 +267,7 @@ class Logarithm(FrontEnd):
             raise ValueError(f"scale = {scale!r}: expected 'log' or 'db'")
         if subtract_mean not in MEAN_AXES:
             raise ValueError(f"subtract_mean = {subtract_mean!r}: expected 'clip', 'band' or None")
-        self.bands, self.framing = bands, bands.framing
+        self.bands, self.framing, self.sample_rate = bands, bands.framing, bands.sample_rate
         self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
 
     def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
@@ -259,6 +292,14 @@ class Logarithm(FrontEnd):
         if self.scale == "db" and self.top_db is not None:
             return f"top_db = {self.top_db}"
         return f"subtract_mean = {self.subtract_mean!r}" if self.subtract_mean else None
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, and what the logarithm is of."""
+        bands = self.bands.axis
+        of = {"log": f"ln {bands.quantity}", "db": f"10 log10 {bands.quantity}"}
+        level = "power (dB)" if (self.scale, bands.quantity) == ("db", "power") else of[self.scale]
+        return replace(bands, quantity=f"{level}, less the {self.subtract_mean}'s mean" if self.subtract_mean else level)
 
     def extra_repr(self) -> str:
         """Say how."""

@@ -1,15 +1,15 @@
 """Front-ends on sound that is still coming."""
 
-from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from audionet.features.framing import FrontEnd, check_waveform
-
-State = dict[str, Any]
+from audionet.features.framing import Framing, FrontEnd, State, check_array, check_waveform
+from audionet.features.spectral import Logarithm
 
 
 class Stream:
@@ -27,7 +27,7 @@ class Stream:
 
     Attributes:
         latency: Samples behind t * hop_length that must have come before frame t is given.
-        state: What it remembers: tensors and counts, to be kept or moved as one likes.
+        state: What it remembers between chunks.
 
     Example:
         >>> stream = Stream(LogMel())
@@ -41,76 +41,164 @@ class Stream:
             raise ValueError(f"{setting} looks at the whole clip, which a stream does not have; switch it off")
         self.front_end = front_end
         self.latency = front_end.framing.latency + front_end.lookahead * front_end.framing.hop_length
-        self.state: State = {}
+        self.state: dict[str, Any] = {}
 
-    def push(self, chunk: Tensor) -> Tensor:
+    def push(self, chunk: Any) -> Any:
         """Take the samples that come next and give the frames that they complete.
 
         Args:
-            chunk: (..., time) in [-1, 1], of any length; the leading shape is the same for all chunks.
+            chunk: (..., time) in [-1, 1], of any length; the leading shape is the same for all chunks. A tensor, or a
+                NumPy array, which gives NumPy arrays, and a single clip's log-mel four times as fast.
 
         Returns:
             (..., band, frame), without a frame where none is complete.
 
         Raises:
-            ValueError: The chunk is not float, not finite, or of another leading shape than those before.
+            ValueError: The chunk is not float, not finite, or of another kind or leading shape than those before.
         """
-        frames, self.state = push(self.front_end, self.state, chunk)
-        return frames
+        if not self.state:
+            self.state = {"backend": _backend(self.front_end, chunk), "start": 0, "is_begun": False, "across": {}}
+        backend: _Tensors = self.state["backend"]
+        chunk = backend.take(chunk)
+        known = self.state.get("samples", chunk[..., :0])
+        if known.shape[:-1] != chunk.shape[:-1]:
+            raise ValueError(f"chunk has shape {tuple(chunk.shape)}: those before were {tuple(known.shape[:-1])} x time")
+        return self._advance(backend.join(known, chunk), is_last=False)
 
-    def finish(self) -> Tensor:
+    def finish(self) -> Any:
         """Give the frames that the end of the sound completes; the stream is then ready for another.
 
         Raises:
             ValueError: The whole sound was shorter than a clip needs to be.
         """
-        frames, _ = push(self.front_end, self.state, None)
+        if not self.state:
+            raise ValueError("nothing was pushed, so there is no sound to finish")
+        frames = self._advance(self.state["samples"], is_last=True)
         self.state = {}
         return frames
 
-
-def push(front_end: FrontEnd, state: Mapping[str, Any], chunk: Tensor | None) -> tuple[Tensor, State]:
-    """Take samples and give the frames that they complete: `Stream.push` as a pure function.
-
-    Args:
-        front_end: As for `Stream`.
-        state: What the call before returned; empty before the first.
-        chunk: (..., time), or None at the end of the sound.
-
-    Returns:
-        (..., band, frame), and the state for the next call.
-    """
-    framing, is_last = front_end.framing, chunk is None
-    samples = state.get("samples")
-    if chunk is None:
-        if samples is None:
-            raise ValueError("nothing was pushed, so there is no sound to finish")
-        chunk = samples[..., :0]
-    check_waveform(chunk, 0)
-    if samples is not None:
-        if samples.shape[:-1] != chunk.shape[:-1]:
-            raise ValueError(f"chunk has shape {tuple(chunk.shape)}: those before were {tuple(samples.shape[:-1])} x n")
-        chunk = torch.cat([samples, chunk], -1)
-    # Samples kept, with what stands before the clip once that is there, and where among them the next frame begins.
-    samples, start, is_begun = chunk, state.get("start", 0), state.get("is_begun", False)
-    mirrors = framing.pad_mode == "reflect"
-    n_new = 0
-    if not is_begun and (is_last or not mirrors or samples.shape[-1] > framing.left):
+    def _advance(self, samples: Any, *, is_last: bool) -> Any:
+        """Make the frames that samples complete, where ``start`` says at which of them the next frame begins."""
+        framing, state = self.front_end.framing, self.state
+        backend: _Tensors = state["backend"]
+        start = state["start"]
+        if not state["is_begun"] and (is_last or samples.shape[-1] >= framing.margin):
+            if is_last:
+                check_waveform(torch.as_tensor(samples), framing.shortest)
+            samples = backend.pad(samples, replace(framing, right=0))
+            state["is_begun"] = True
         if is_last:
-            check_waveform(samples, framing.shortest)
-        samples, is_begun = replace(framing, span=1, right=0).pad(samples), True
-    if is_begun:
-        if is_last:
-            samples = replace(framing, span=1, left=0).pad(samples)
-        n_new = max((samples.shape[-1] - start - framing.span) // framing.hop_length + 1, 0)
-    if n_new:
+            samples = backend.pad(samples, replace(framing, left=0))
+        room = samples.shape[-1] - start - framing.span if state["is_begun"] else -1
+        n_new = room // framing.hop_length + 1 if room >= 0 else 0
         stop = start + (n_new - 1) * framing.hop_length + framing.span
-        x = front_end.frames(samples[..., start:stop])
-    else:  # as many bands as there will be
-        x = front_end.frames(samples.new_zeros(*samples.shape[:-1], framing.span))[..., :0, :]
-    x, inner = front_end.across(x, state.get("across", {}), is_last=is_last)
-    start += n_new * framing.hop_length
-    # The end of the clip is mirrored from samples that may lie before the next frame.
-    n_past = max(min(start, samples.shape[-1] - (framing.right + 1 if mirrors else 0)), 0) if is_begun else 0
-    kept = {"samples": samples[..., n_past:], "start": start - n_past, "is_begun": is_begun, "across": inner}
-    return x.mT, kept
+        frames, state["across"] = backend.frames(samples[..., start:stop], n_new, state["across"], is_last)
+        start += n_new * framing.hop_length
+        # The end of the clip is mirrored from samples that may lie before the next frame.
+        past = min(start, samples.shape[-1] - framing.margin) if state["is_begun"] else 0
+        state["samples"], state["start"] = samples[..., max(past, 0) :], start - max(past, 0)
+        return frames
+
+
+class _Tensors:
+    """Streams of tensors."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.front_end = front_end
+
+    def take(self, chunk: Any) -> Any:
+        """Check a chunk."""
+        if not isinstance(chunk, Tensor):
+            raise ValueError(f"chunk is a {type(chunk).__name__}: this stream began with a tensor; stay with one kind")
+        check_waveform(chunk, 0)
+        return chunk
+
+    def join(self, known: Any, chunk: Any) -> Any:
+        """Put a chunk behind what is known."""
+        return torch.cat([known, chunk], -1)
+
+    def pad(self, samples: Any, framing: Framing) -> Any:
+        """Put before or behind samples what the framing puts there."""
+        return framing.extend(samples)
+
+    def frames(self, samples: Any, n_new: int, state: State, is_last: bool) -> tuple[Any, State]:
+        """Make (..., band, frame) of the samples of n_new frames."""
+        if not n_new:  # as many bands as there will be
+            samples = samples.new_zeros(*samples.shape[:-1], self.front_end.framing.span)
+        x = self.front_end.frames(samples)[..., :n_new, :]
+        x, state = self.front_end.across(x, state, is_last=is_last)
+        return x.mT, state
+
+
+class _Arrays(_Tensors):
+    """Streams of arrays, by way of tensors."""
+
+    def take(self, chunk: Any) -> Any:
+        """Check a chunk and make it a tensor of the front-end's type."""
+        check_array(chunk)
+        given = torch.from_numpy(np.array(chunk, order="C"))
+        return given.to(next(chain(self.front_end.parameters(), self.front_end.buffers()), given))
+
+    def frames(self, samples: Any, n_new: int, state: State, is_last: bool) -> tuple[Any, State]:
+        """Make (..., band, frame) of the samples of n_new frames."""
+        with torch.no_grad():
+            x, state = super().frames(samples, n_new, state, is_last)
+        return x.cpu().numpy(), state
+
+
+class _Clip(_Arrays):
+    """A stream of one clip through window, FFT, bands and logarithm in NumPy, whose calls cost a quarter of torch's."""
+
+    def __init__(self, logarithm: Logarithm) -> None:
+        super().__init__(logarithm)
+        spectrogram = logarithm.bands.spectrogram
+        self.window, self.n_fft = spectrogram.window.numpy(), spectrogram.n_fft
+        self.hop_length = spectrogram.framing.hop_length
+        self.left = (spectrogram.framing.span - len(self.window)) // 2
+        # The squares of real and imaginary parts are summed by the matrix that sums the bins.
+        self.filters = logarithm.bands.filters.repeat_interleave(2, 0).numpy()
+        self.is_db, self.offset = logarithm.scale == "db", logarithm.offset
+
+    @staticmethod
+    def fits(front_end: FrontEnd) -> bool:
+        """Whether a front-end is computed in these steps."""
+        return (
+            isinstance(front_end, Logarithm)
+            and front_end.bands.spectrogram.power == 2
+            and front_end.bands.filters.device.type == "cpu"
+        )
+
+    def take(self, chunk: Any) -> Any:
+        """Check a chunk."""
+        if not isinstance(chunk, np.ndarray) or chunk.dtype.kind != "f" or not np.isfinite(np.add.reduce(chunk)):
+            check_array(chunk)
+        return chunk.astype(self.window.dtype, copy=False)
+
+    def join(self, known: Any, chunk: Any) -> Any:
+        """Put a chunk behind what is known."""
+        return np.concatenate((known, chunk))
+
+    def pad(self, samples: Any, framing: Framing) -> Any:
+        """Put before or behind samples what the framing puts there."""
+        return framing.extend(torch.from_numpy(samples)).numpy()
+
+    def frames(self, samples: Any, n_new: int, state: State, is_last: bool) -> tuple[Any, State]:
+        """Make (band, frame) of the samples of n_new frames."""
+        if not n_new:
+            return np.empty((self.filters.shape[1], 0), self.window.dtype), state
+        starts = range(self.left, self.left + n_new * self.hop_length, self.hop_length)
+        windowed = np.empty((n_new, len(self.window)), self.window.dtype)
+        for row, start in zip(windowed, starts, strict=True):
+            np.multiply(samples[start : start + len(self.window)], self.window, out=row)
+        parts = np.fft.rfft(windowed, self.n_fft).view(self.window.dtype)
+        bands = (parts * parts) @ self.filters
+        if self.is_db:
+            return 10 * np.log10(np.maximum(bands, self.offset)).T, state
+        bands += self.offset
+        return np.log(bands, out=bands).T, state
+
+
+def _backend(front_end: FrontEnd, chunk: Any) -> _Tensors:
+    if isinstance(chunk, Tensor):
+        return _Tensors(front_end)
+    return _Clip(front_end) if _Clip.fits(front_end) and np.ndim(chunk) == 1 else _Arrays(front_end)

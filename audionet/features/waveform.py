@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from audionet.features.framing import Framing, FrontEnd
+from audionet.features.framing import Axis, Framing, FrontEnd
 
 
 class Waveform(FrontEnd):
@@ -30,3 +30,8 @@ class Waveform(FrontEnd):
     def frames(self, waveform: Tensor) -> Tensor:
         """Map (..., time) to (..., time, 1)."""
         return waveform.unsqueeze(-1)
+
+    @property
+    def axis(self) -> Axis:
+        """The samples themselves."""
+        return Axis(quantity="amplitude")
