@@ -56,13 +56,16 @@ class Stream:
         Raises:
             ValueError: The chunk is not float, not finite, or of another kind or leading shape than those before.
         """
-        if not self.state:
-            self.state = {"backend": _backend(self.front_end, chunk), "start": 0, "is_begun": False, "across": {}}
-        backend: _Tensors = self.state["backend"]
+        backend = self.state["backend"] if self.state else _backend(self.front_end, chunk)
         chunk = backend.take(chunk)
-        known = self.state.get("samples", chunk[..., :0])
+        if not self.state:
+            self.state = {"backend": backend, "samples": chunk[..., :0], "total": 0, "start": 0, "is_begun": False}
+        known = self.state["samples"]
         if known.shape[:-1] != chunk.shape[:-1]:
-            raise ValueError(f"chunk has shape {tuple(chunk.shape)}: those before were {tuple(known.shape[:-1])} x time")
+            raise ValueError(
+                f"chunk has shape {tuple(chunk.shape)}: those before were {tuple(known.shape[:-1])} x time"
+            )
+        self.state["total"] += chunk.shape[-1]
         return self._advance(backend.join(known, chunk), is_last=False)
 
     def finish(self) -> Any:
@@ -82,9 +85,9 @@ class Stream:
         framing, state = self.front_end.framing, self.state
         backend: _Tensors = state["backend"]
         start = state["start"]
+        if is_last and state["total"] < framing.shortest:
+            check_waveform(torch.zeros(*samples.shape[:-1], state["total"]), framing.shortest)
         if not state["is_begun"] and (is_last or samples.shape[-1] >= framing.margin):
-            if is_last:
-                check_waveform(torch.as_tensor(samples), framing.shortest)
             samples = backend.pad(samples, replace(framing, right=0))
             state["is_begun"] = True
         if is_last:
@@ -92,7 +95,7 @@ class Stream:
         room = samples.shape[-1] - start - framing.span if state["is_begun"] else -1
         n_new = room // framing.hop_length + 1 if room >= 0 else 0
         stop = start + (n_new - 1) * framing.hop_length + framing.span
-        frames, state["across"] = backend.frames(samples[..., start:stop], n_new, state["across"], is_last)
+        frames, state["across"] = backend.frames(samples[..., start:stop], n_new, state.get("across", {}), is_last)
         start += n_new * framing.hop_length
         # The end of the clip is mirrored from samples that may lie before the next frame.
         past = min(start, samples.shape[-1] - framing.margin) if state["is_begun"] else 0
@@ -159,18 +162,9 @@ class _Clip(_Arrays):
         self.filters = logarithm.bands.filters.repeat_interleave(2, 0).numpy()
         self.is_db, self.offset = logarithm.scale == "db", logarithm.offset
 
-    @staticmethod
-    def fits(front_end: FrontEnd) -> bool:
-        """Whether a front-end is computed in these steps."""
-        return (
-            isinstance(front_end, Logarithm)
-            and front_end.bands.spectrogram.power == 2
-            and front_end.bands.filters.device.type == "cpu"
-        )
-
     def take(self, chunk: Any) -> Any:
         """Check a chunk."""
-        if not isinstance(chunk, np.ndarray) or chunk.dtype.kind != "f" or not np.isfinite(np.add.reduce(chunk)):
+        if not isinstance(chunk, np.ndarray) or chunk.dtype.kind != "f" or not np.isfinite(chunk.sum()):
             check_array(chunk)
         return chunk.astype(self.window.dtype, copy=False)
 
@@ -201,4 +195,7 @@ class _Clip(_Arrays):
 def _backend(front_end: FrontEnd, chunk: Any) -> _Tensors:
     if isinstance(chunk, Tensor):
         return _Tensors(front_end)
-    return _Clip(front_end) if _Clip.fits(front_end) and np.ndim(chunk) == 1 else _Arrays(front_end)
+    if np.ndim(chunk) == 1 and isinstance(front_end, Logarithm) and front_end.bands.filters.device.type == "cpu":
+        if front_end.bands.spectrogram.power == 2:
+            return _Clip(front_end)
+    return _Arrays(front_end)
