@@ -1,6 +1,9 @@
 """Front-ends equal torchaudio's and librosa's, take any leading shape, differentiate, and refuse bad input."""
 
 import copy
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,21 @@ import pytest
 import soundfile
 import torch
 from torchaudio import transforms
+from torchaudio.functional import compute_deltas, linear_fbanks
 
 from audionet import features
-from audionet.features import MFCC, LogMel, MelSpectrogram, Spectrogram
+from audionet.features import (
+    LFCC,
+    MFCC,
+    Deltas,
+    Filterbank,
+    LinearFilterbank,
+    LogMel,
+    MelSpectrogram,
+    Spectrogram,
+    Waveform,
+    deltas,
+)
 from audionet.features.functional import log_compress, mel_matrix
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -20,8 +35,9 @@ SIZES = [(512, 480, 160), (512, 512, 128), (400, 400, 160), (600, 401, 77)]  # n
 ODD_SIZES = [(501, 375, 125), (481, 481, 160)]
 N_MELS = 24
 TINY: dict[str, Any] = {"sample_rate": 16_000, "n_fft": 16, "win_length": 12, "hop_length": 5, "n_mels": 3}
-FRONT_ENDS = [Spectrogram(), Spectrogram(power=1), Spectrogram(power=None), MelSpectrogram(), LogMel(), MFCC()]
-FRONT_ENDS += [LogMel(scale="db", top_db=40), LogMel(subtract_mean="clip"), LogMel(center=False, pad_mode="constant")]
+FRONT_ENDS: list[features.FrontEnd] = [Spectrogram(), Spectrogram(power=1), Spectrogram(power=None), LinearFilterbank()]
+FRONT_ENDS += [MelSpectrogram(), LogMel(), LogMel(scale="db", top_db=40), LogMel(subtract_mean="clip")]
+FRONT_ENDS += [LogMel(center=False, pad_mode="constant"), MFCC(), MFCC(lifter=22), LFCC(), Deltas(LogMel())]
 
 
 @pytest.fixture(params=["noise", "impulse", "sine", "recording"])
@@ -159,6 +175,80 @@ def test_mfcc_equals_torchaudio(float64, waveform, n_mfcc):
     assert_close(MFCC(n_mfcc=n_mfcc, n_mels=N_MELS, scale="log", offset=1e-6)(waveform), theirs(waveform))
 
 
+@pytest.mark.parametrize("lifter", [0, 5, 22])
+def test_liftering_equals_librosa(float64, waveform, lifter):
+    waveform = waveform.double()
+    mel = librosa.power_to_db(librosa_mel(waveform, SIZES[0]), amin=1e-10)
+    expected = librosa.feature.mfcc(S=mel, n_mfcc=13, lifter=lifter)
+    assert_close(MFCC(n_mfcc=13, n_mels=N_MELS, lifter=lifter, pad_mode="constant")(waveform), expected)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_linear_bands_and_lfcc_equal_torchaudio(float64, waveform, sizes):
+    waveform = waveform.double()
+    edges: dict[str, Any] = {"f_min": 60.0, "f_max": 7600.0}
+    theirs = transforms.LFCC(16_000, n_filter=N_MELS, n_lfcc=13, speckwargs=arguments(sizes), **edges)
+    assert_close(LFCC(n_lfcc=13, n_bands=N_MELS, **arguments(sizes), **edges)(waveform), theirs(waveform))
+    bands = LinearFilterbank(n_bands=N_MELS, **arguments(sizes), **edges)(waveform)
+    spectrum = Spectrogram(**arguments(sizes))(waveform)
+    assert_close(bands, (spectrum.mT @ linear_fbanks(sizes[0] // 2 + 1, 60.0, 7600.0, N_MELS, 16_000)).mT)
+
+
+@pytest.mark.parametrize("width", [3, 5, 9])
+def test_deltas_equal_torchaudio_and_librosa(waveform, width):
+    mel = MelSpectrogram()(waveform)
+    slopes = deltas(mel.mT, width=width).mT
+    assert_close(slopes, compute_deltas(mel, win_length=width))
+    assert_close(slopes, librosa.feature.delta(mel.numpy(), width=width, mode="nearest"))
+
+
+def test_deltas_stand_below_the_bands():
+    waveform = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+    plain, twice = MFCC(n_mfcc=13)(waveform), Deltas(MFCC(n_mfcc=13), order=2, width=5)(waveform)
+    first = compute_deltas(plain, win_length=5)
+    assert_close(twice, torch.cat([plain, first, compute_deltas(first, win_length=5)], -2))
+    assert_close(features.create("MFCC", n_mfcc=13, deltas=1)(waveform), Deltas(MFCC(n_mfcc=13), order=1)(waveform))
+    assert_close(Deltas(LogMel())(waveform[:, :300])[:, :40], LogMel()(waveform[:, :300]))  # fewer frames than width
+
+
+def test_a_frame_of_the_windows_own_length():
+    waveform = torch.randn(4000, generator=torch.Generator().manual_seed(0))
+    front_end = Spectrogram(n_fft=512, win_length=400, frame_length=400, hop_length=160, center=False)
+    frames = waveform.unfold(0, 400, 160) * torch.hann_window(400)
+    assert_close(front_end(waveform), torch.fft.rfft(frames, 512).abs().square().T)
+    complex_one = Spectrogram(n_fft=512, win_length=400, frame_length=440, hop_length=160, center=False, power=None)
+    window = torch.nn.functional.pad(torch.hann_window(400), (20, 20))
+    assert_close(complex_one(waveform), torch.fft.rfft(waveform.unfold(0, 440, 160) * window, 512).T)
+
+
+def test_blocks_change_nothing():
+    long = torch.randn(3, 200_000, generator=torch.Generator().manual_seed(0))  # 1,251 frames a clip: blocks of frames
+    many = long[:, :60_000].reshape(90, 2000)  # 13 a clip: blocks of clips
+    for waveform in (long, many):
+        for front_end in (LogMel(), Spectrogram(power=None)):
+            each = [torch.stft(clip, 512, 160, 480, torch.hann_window(480), return_complex=True) for clip in waveform]
+            spectrum = torch.stack(each)
+            if isinstance(front_end, LogMel):
+                assert_close(front_end(waveform), ((spectrum.abs() ** 2).mT @ front_end.bands.filters + 1e-6).log().mT)
+            else:
+                assert_close(front_end(waveform), spectrum)
+
+
+def test_numpy_in_numpy_out():
+    waveform = np.random.default_rng(0).standard_normal((2, 4000))
+    for front_end in (LogMel(), MFCC(), Waveform(), Spectrogram(power=None)):
+        expected = front_end(torch.from_numpy(waveform).float()).numpy()
+        for array in (waveform, waveform.astype(np.float32), waveform[::-1][::-1], np.asfortranarray(waveform)):
+            made = front_end(array)
+            assert isinstance(made, np.ndarray)
+            if isinstance(front_end, Waveform):
+                assert np.array_equal(made[:, 0], array)
+            else:
+                assert made.dtype == expected.dtype and np.array_equal(made, expected)
+    single, exact = waveform.astype(np.float32), LogMel().double()
+    assert np.array_equal(exact(single), exact(torch.from_numpy(single).double()).numpy())
+
+
 def test_the_defaults_are_the_front_end_of_bcresnet(float64, waveform):
     waveform = waveform.double()
     mel = transforms.MelSpectrogram(16_000, n_fft=512, win_length=480, hop_length=160, n_mels=40)
@@ -166,17 +256,17 @@ def test_the_defaults_are_the_front_end_of_bcresnet(float64, waveform):
     assert LogMel()(torch.zeros(16_000)).shape == (40, 101)
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda front_end: type(front_end).__name__)
 def test_float32_is_float64_rounded(waveform, front_end):
     # Looser than 1e-5 on a logarithm: see the fixture `float64`.
-    is_log = isinstance(front_end, LogMel | MFCC)
+    is_log = isinstance(front_end, LogMel | MFCC | LFCC | Deltas)
     result, exact = front_end(waveform), copy.deepcopy(front_end).double()(waveform.double())
     assert exact.dtype == (torch.complex128 if exact.is_complex() else torch.float64)
     assert result.dtype == (torch.complex64 if exact.is_complex() else torch.float32)
     assert_close(result, exact, 1e-3 if is_log else 1e-5)
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda front_end: type(front_end).__name__)
 def test_a_batch_equals_one_by_one_in_any_shape(front_end):
     levels = torch.tensor([1.0, 1e-3, 0.0, 0.3, 10.0, 1e-2]).view(2, 3, 1, 1)  # what one clip does to another shows
     batch = levels * torch.randn(2, 3, 1, 2000, generator=torch.Generator().manual_seed(1))
@@ -225,21 +315,21 @@ def test_number_of_frames_when_not_centred():
         Spectrogram(n_fft=16, win_length=12, hop_length=5, power=None),
         Spectrogram(n_fft=15, win_length=12, hop_length=5, power=1.0),
     ],
-    ids=str,
+    ids=lambda front_end: type(front_end).__name__,
 )
 def test_gradients(front_end):
     waveform = torch.randn(2, 33, dtype=torch.float64, generator=torch.Generator().manual_seed(3), requires_grad=True)
     assert torch.autograd.gradcheck(copy.deepcopy(front_end).double(), waveform)
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda front_end: type(front_end).__name__)
 def test_the_gradient_of_digital_silence_is_finite(front_end):
     waveform = torch.zeros(2000, requires_grad=True)
     front_end(waveform).abs().sum().backward()
     assert waveform.grad is not None and waveform.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda front_end: type(front_end).__name__)
 def test_nothing_is_saved_or_trained(front_end):
     assert front_end.state_dict() == {}
     assert list(front_end.parameters()) == []
@@ -292,7 +382,10 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
         (lambda: LogMel(f_max=8000.5), r"f_max = 8000.5 Hz: .*<= 8000 Hz, half the sample rate \(16000 Hz\)"),
         (lambda: MelSpectrogram(n_mels=0), r"n_mels = 0: expected at least 1"),
         (lambda: MelSpectrogram(n_mels=-3), r"n_mels = -3: expected at least 1"),
-        (lambda: MelSpectrogram(n_mels=128), r"mel bands \[0\] are empty: n_fft = 512 .*n_mels = 128.*raise n_fft"),
+        (
+            lambda: MelSpectrogram(n_mels=128),
+            r"mel bands \[0\] are empty: n_fft = 512 .*n_mels = 128.*raise n_fft to",
+        ),
         (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale should be one of \"htk\" or \"slaney\""),
         (lambda: MelSpectrogram(norm="area"), r"norm must be one of None or \"slaney\""),
         (lambda: LogMel(scale="ln"), r"scale = 'ln': expected 'log' or 'db'"),
@@ -301,6 +394,24 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
         (lambda: MFCC(n_mfcc=0), r"n_mfcc = 0: expected 1 to n_mels"),
         (lambda: LogMel()(torch.zeros(16_000, dtype=torch.int16)), r"torch.int16.*divide 16-bit integers by 32768"),
         (lambda: LogMel()(torch.zeros(16_000, dtype=torch.complex64)), r"torch.complex64.*take float samples"),
+        (lambda: LogMel()(np.zeros(16_000, np.int16)), r"waveform is int16.*divide 16-bit integers by 32768"),
+        (lambda: LogMel()(torch.zeros(2, 0)), r"shape \(2, 0\).*at least 257 samples"),
+        (lambda: LogMel(pad_mode="constant")(torch.zeros(2, 0)), r"shape \(2, 0\).*at least 1 samples"),
+        (lambda: LogMel()(torch.full((2, 999), torch.nan)), r"waveform is nan at \(0, 0\): expected finite samples"),
+        (lambda: LogMel()(torch.tensor([0.0] * 998 + [-torch.inf])), r"waveform is -inf at \(998,\): expected finite"),
+        (lambda: LogMel()(np.array([[0.0] * 999, [np.nan] * 999])), r"waveform is nan at \(1, 0\): expected finite"),
+        (lambda: Spectrogram(frame_length=479), r"frame_length = 479: expected win_length = 480 to n_fft = 512"),
+        (lambda: Spectrogram(frame_length=513), r"frame_length = 513: expected win_length = 480 to n_fft = 512"),
+        (
+            lambda: LinearFilterbank(n_bands=900),
+            r"linear bands .* are empty: .*n_fft to \d+ or lower n_bands",
+        ),
+        (lambda: LinearFilterbank(f_max=9000.0), r"f_max = 9000.0 Hz: expected"),
+        (lambda: LFCC(n_lfcc=129), r"n_lfcc = 129: expected 1 to n_bands = 128"),
+        (lambda: MFCC(lifter=-1), r"lifter = -1: expected 0"),
+        (lambda: Deltas(LogMel(), order=0), r"order = 0: expected at least 1"),
+        (lambda: Deltas(LogMel(), width=4), r"width = 4: expected an odd number of frames"),
+        (lambda: deltas(torch.zeros(3, 3), width=1), r"width = 1: expected an odd number of frames"),
         (lambda: LogMel()(torch.tensor(0.5)), r"shape \(\).*at least 257 samples.*pad it"),
         (
             lambda: LogMel()(torch.zeros(16_000, dtype=torch.float64)),
@@ -311,6 +422,18 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
 def test_bad_input_is_refused_with_its_reason(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_the_named_n_fft_fills_the_bands():
+    builds: list[Callable[..., Filterbank]] = [partial(MelSpectrogram, n_mels=300)]
+    builds += [partial(LinearFilterbank, n_bands=900)]
+    for build in builds:
+        with pytest.raises(ValueError, match="are empty") as refused:
+            build(n_fft=512)
+        (wanted,) = map(int, re.findall(r"raise n_fft to (\d+)", str(refused.value)))
+        assert (build(n_fft=wanted).filters.amax(0) > 0).all()
+        with pytest.raises(ValueError, match="are empty"):
+            build(n_fft=wanted - 1)
 
 
 @pytest.mark.filterwarnings("error")
