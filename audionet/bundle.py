@@ -48,7 +48,7 @@ class Bundle:
         features_name: Its name in `audionet.features`; None without one.
         features_arguments: What `audionet.features.create` was given besides the name.
         sample_rate: In Hz, of the waveforms.
-        clip_length: Samples of one clip; what generation makes unless told otherwise.
+        clip_length: Samples of one clip; of most clips, for generation, which makes that unless told otherwise.
         labels: Name of each output of a recogniser, in order; none for generation.
         training: How it was made: data, accuracy, command, seed, date, versions.
         library_version: The audionet that wrote it.

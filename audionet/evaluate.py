@@ -79,6 +79,7 @@ def bits_per_sample(
             samples,
             {name: positions[batch].to(device) for name, positions in (conditions or {}).items()},
             None if frames is None else frames[batch].to(device),
+            length=lengths[batch].to(device),
         )
         is_real = (torch.arange(n_samples) < lengths[batch, None]).to(device)
         total += distribution.bits(outputs[is_real], samples[is_real]).double().sum().item()

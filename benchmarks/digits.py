@@ -35,7 +35,8 @@ def kernel_bits(generator: Generator, clips: list[np.ndarray], chosen: dict[str,
         samples = model.distribution.from_waveform(waveforms)
         positions = generator.positions({name: [values[index] for index in batch] for name, values in chosen.items()})
         with torch.inference_mode():
-            places = model.places_from(torch.zeros(len(batch), dtype=torch.int64), time)
+            lengths = torch.tensor([len(clips[index]) for index in batch])
+            places = model.places_from(torch.zeros(len(batch), dtype=torch.int64), time, lengths)
             bias = model.global_bias(positions, len(batch), places).view(len(batch), -1, *model.gate_bias.shape)
             if places is not None:
                 bias = bias[:, torch.arange(time) // model.place_length]
@@ -88,7 +89,7 @@ def main() -> None:
     for first in range(0, options.count, BATCH):
         part = {name: values[first : first + BATCH] for name, values in wanted.items()}
         sampling = {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed + first}
-        made += list(generator.generate(1.0, **sampling, **part))
+        made += list(generator.generate(**sampling, **part))
     seconds = time.perf_counter() - start
     figures["generation, samples/s"] = options.count * data.sample_rate / seconds
     summarize = evaluate.summarize

@@ -98,10 +98,11 @@ def test_no_tile_is_there_for_nothing():
     assert [len(values) for values in some.tiles(np.array([], np.int64))] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("learns_end", [True, False])
 @pytest.mark.parametrize(("hop_length", "margin"), [(1, 0), (10, 40)])
-def test_drawn_windows_are_of_their_clips_and_begin_at_multiples_of_the_hop(hop_length, margin):
+def test_drawn_windows_are_of_their_clips_and_begin_at_multiples_of_the_hop(hop_length, margin, learns_end):
     lengths = [50, 120, 121, 200, 300, 400, 4000, 399]
-    some = crops(lengths, hop_length=hop_length, margin=margin)
+    some = crops(lengths, hop_length=hop_length, margin=margin, learns_end=learns_end)
     generator, begins = np.random.default_rng(0), set()
     for _ in range(60):
         batch = some.draw(all_clips(some), generator)
@@ -118,14 +119,18 @@ def test_drawn_windows_are_of_their_clips_and_begin_at_multiples_of_the_hop(hop_
             assert_windows_are_of_clips(some, alone, [number], [start])
             if len(samples) <= WINDOW:
                 assert start == 0
+            assert batch["length"][number] == len(samples)
             expected = np.arange(time) >= (CONTEXT if start else 0)
-            np.testing.assert_array_equal(counted, expected)  # the silence behind a shorter clip too
+            if not learns_end:
+                expected &= np.arange(time) < len(samples) - start
+            np.testing.assert_array_equal(counted, expected)
             begins.add((number, start))
     assert {start for number, start in begins if number == 5} >= {0} and len(begins) > 60 // hop_length
 
 
-def test_the_first_and_the_last_samples_are_drawn_too():
-    some, counts = crops([ROW]), np.zeros(ROW + WINDOW)
+@pytest.mark.parametrize(("learns_end", "hop_length"), [(True, 1), (False, 1), (False, 30)])
+def test_the_first_and_the_last_samples_are_drawn_too(learns_end, hop_length):
+    some, counts = crops([ROW], learns_end=learns_end, hop_length=hop_length), np.zeros(ROW + WINDOW)
     generator = np.random.default_rng(0)
     for _ in range(400):
         batch = some.draw(np.repeat(0, 8), generator)

@@ -11,7 +11,7 @@ import torch
 from audionet import save_audio
 from audionet.audio import read_clip
 from audionet.datasets.batches import Batches, gather_clips
-from audionet.datasets.datamodule import ClipDataModule, CropDataModule, fifths
+from audionet.datasets.datamodule import ClipDataModule, CropDataModule
 
 
 def batches(**changes: object) -> Batches:
@@ -193,39 +193,6 @@ def test_categories_are_what_was_trained_on(digits: Path) -> None:
     assert not crop_data(digits, split="unvalidated").has_validation
 
 
-def test_lengths_are_told_in_fifths_of_the_clips_that_are_alike(digits: Path) -> None:
-    data = crop_data(digits, conditions=["length", "label", "speaker"])
-    assert data.categories["length"] == ["shortest", "short", "medium", "long", "longest"]
-    assert list(data.categories) == ["label", "speaker", "length"]
-    train = data.store.indices("train")
-    for label in range(2):
-        for speaker in range(2):
-            values = data.values(train)
-            alike = [
-                number
-                for number, clip in enumerate(train)
-                if values["label"][number] == data.categories["label"][label]
-                and values["speaker"][number] == data.categories["speaker"][speaker]
-            ]
-            ordered = sorted(alike, key=lambda number: data.store.lengths[train[number]])
-            told = [data.categories["length"].index(values["length"][number]) for number in ordered]
-            assert told == sorted(told) and told[0] == 0 and told[-1] == 4
-    alone = crop_data(digits, conditions=["length"])
-    lengths, names = alone.store.lengths[train], np.array(alone.values(train)["length"])
-    assert lengths[names == "shortest"].max() < lengths[names == "longest"].min()
-
-
-def test_fifths_hold_equally_many_training_clips_of_each_group() -> None:
-    lengths = np.random.default_rng(0).permutation(np.concatenate([np.arange(100), np.arange(1000, 2000, 10)]))
-    groups = ["low" if length < 100 else "high" for length in lengths]
-    told = fifths(lengths, groups, np.arange(200))
-    for group in ("low", "high"):
-        assert np.bincount(told[[other == group for other in groups]]).tolist() == [20] * 5
-    # Others than the training clips are measured by these; a group without any, by all of them.
-    others = np.concatenate([lengths, [-5, 1000, 99, 5000]])
-    assert fifths(others, [*groups, "low", "low", "new", "new"], np.arange(200))[200:].tolist() == [0, 4, 2, 4]
-
-
 def test_windows_carry_the_conditions_of_their_clips(digits: Path) -> None:
     data = crop_data(digits)
     data.fit_to(context=31, margin=8)
@@ -306,7 +273,7 @@ def test_examples_and_recordings_come_with_their_values(digits: Path) -> None:
 
 
 def test_windows_that_do_not_fit_are_refused(digits: Path, tone_folder: Path) -> None:
-    with pytest.raises(ValueError, match="conditions: expected some of label, speaker, length; got pitch"):
+    with pytest.raises(ValueError, match="conditions: expected some of label, speaker; got pitch"):
         crop_data(digits, conditions=["label", "pitch"])
     plain: dict[str, Any] = {"card": None, "root": str(tone_folder), "sample_rate": 8000, "batch_size": 4}
     with pytest.raises(ValueError, match="conditions: tones does not name the speaker of its clips; leave it out"):

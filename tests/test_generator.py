@@ -180,11 +180,10 @@ def test_the_place_in_the_clip_is_kept_in_step(chunk: int) -> None:
     samples = model.distribution.from_waveform(whole)
     conditions = generator.positions({"label": ["no", "no"], "speaker": ["cy", "ann"]})
     with torch.inference_mode():
-        later = model(samples, conditions, start=torch.tensor([16, 32]))
+        later = model(samples, conditions, start=torch.tensor([16, 32]), length=torch.tensor([500, 500]))
         assert not torch.equal(later[0], model(samples, conditions)[0])  # another place, another expectation
-        torch.testing.assert_close(
-            later[1], model(samples, conditions, start=torch.tensor([0, 64]))[1]
-        )  # the last lasts
+        last = model(samples, conditions, start=torch.tensor([0, 64]), length=torch.tensor([500, 900]))
+        torch.testing.assert_close(later[1], last[1])  # the last lasts
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

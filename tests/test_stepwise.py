@@ -96,7 +96,8 @@ class Case:
 
     def forward(self, samples: np.ndarray) -> Tensor:
         with torch.inference_mode():
-            return self.model(torch.from_numpy(samples), self.conditions, self.frames)
+            whole = torch.full((BATCH,), TIME)
+            return self.model(torch.from_numpy(samples), self.conditions, self.frames, length=whole)
 
     def naive(self, n_forced: int = 0, **sampling: Any) -> np.ndarray:
         """The plainest way: the whole network on the growing prefix, for each sample anew."""

@@ -44,6 +44,8 @@ def wavenet(**changes: Any) -> WaveNet:
     torch.manual_seed(0)
     model = WaveNet(**{**TINY, "n_layers": 4, **changes})
     torch.nn.init.normal_(model.gate_bias, std=0.1)
+    for layer in (model.skip, model.hidden):  # so few rectifiers could all be off
+        torch.nn.init.constant_(layer.bias, 1.0)
     return model
 
 
@@ -186,11 +188,18 @@ def test_a_part_of_a_clip_knows_its_place(categories):
     samples, conditions, _ = inputs(model, 2, 42)
     start = torch.tensor([4, 20])
     part = torch.stack([samples[number, first : first + 18] for number, first in enumerate(start)])
-    places = model.places_from(start, 18)
-    assert places is not None and places.tolist() == [[1, 2, 3, 4, 4], [4, 4, 4, 4, 4]]
+    length = torch.tensor([42, 42])
+    places = model.places_from(start, 18, length)
+    assert places is not None
+    assert places[..., 0].tolist() == [[1, 2, 3, 4, 4], [4, 4, 4, 4, 4]]
+    assert places[..., 1].tolist() == [[4, 4, 4, 4, 4], [4, 4, 3, 2, 1]]
     with torch.inference_mode():
         whole = model(samples, conditions)
-        placed, unplaced = model(part, conditions, start=start), model(part, conditions)
+        assert torch.equal(model(samples, conditions, length=length), whole)
+        longer = model(samples, conditions, length=length + 12)
+        placed, unplaced = model(part, conditions, start=start, length=length), model(part, conditions)
+    torch.testing.assert_close(longer[:, :24], whole[:, :24])  # both more than four places from their ends
+    assert (longer[:, 24:] - whole[:, 24:]).abs().amax((1, 2)).min() > 1e-3
     for number, first in enumerate(start):  # behind the receptive field a part lacks nothing
         expected = whole[number, first + model.receptive_field : first + 18]
         torch.testing.assert_close(placed[number, model.receptive_field :], expected, rtol=0, atol=1e-5)

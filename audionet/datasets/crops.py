@@ -24,6 +24,8 @@ class Crops:
         context: Samples that a prediction depends on: the network's receptive field.
         hop_length: Windows begin at multiples of it, so that frames fall where they do in the whole clip.
         margin: Samples on either side of a window, from which its first and last frames are computed.
+        learns_end: Whether silence behind clips is counted in training, too: what is not told how long a clip is must
+            learn when to stop.
     """
 
     store: Store
@@ -32,6 +34,7 @@ class Crops:
     context: int
     hop_length: int = 1
     margin: int = 0
+    learns_end: bool = True
 
     def lengths(self, clips: np.ndarray) -> np.ndarray:
         """Samples of clips, without the silence that fills their rows."""
@@ -44,19 +47,20 @@ class Crops:
         return row[(len(row) - length) // 2 :][:length]
 
     def draw(self, clips: np.ndarray, generator: np.random.Generator | None) -> Batch:
-        """Take a random window of each clip; the silence behind a clip that is shorter counts.
+        """Take a random window of each clip.
 
         Returns:
             As `take`.
         """
         assert generator is not None  # training batches always have one
-        spare = self.lengths(clips) - self.window
-        # From `context` before the clip on, so that its first samples are drawn as often as all others; and some way
-        # beyond its end, which is to be learned too, but not so far that nothing would count.
+        lengths = self.lengths(clips)
+        spare = lengths - self.window
+        # From `context` before the clip on and some way beyond its end, so that its first and last samples are drawn as
+        # often as all others; but not so far that nothing would count.
         beyond = min(self.window // 4, (self.window - self.context) // 2)
         starts = generator.integers(-self.context, np.maximum(spare, 0) + beyond)
         starts = np.where(spare > 0, starts.clip(0), 0) // self.hop_length * self.hop_length
-        return self.take(clips, starts, np.full(len(clips), self.window))
+        return self.take(clips, starts, np.full(len(clips), self.window) if self.learns_end else lengths - starts)
 
     def tiles(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Clips, starts and ends, as `take` takes them, of windows that together count each sample of clips once."""
@@ -77,7 +81,7 @@ class Crops:
 
         Returns:
             {"waveform": (batch, margin + time + margin) int16, "counted": (batch, time) bool,
-            "conditions": {name: (batch,) int64}, "start": (batch,) int64}
+            "conditions": {name: (batch,) int64}, "start": (batch,) int64, "length": (batch,) int64, of the whole clips}
         """
         lengths = self.lengths(clips)
         time = int(min(self.window, (lengths - starts).max()))
@@ -95,4 +99,5 @@ class Crops:
             "counted": torch.from_numpy(counted),
             "conditions": {name: torch.from_numpy(values[clips]) for name, values in self.conditions.items()},
             "start": torch.from_numpy(starts),
+            "length": torch.from_numpy(lengths.astype(np.int64)),
         }

@@ -1,6 +1,6 @@
 """The Lightning data modules: a card's clip store, served as whole batches of clips or of windows of them."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -169,34 +169,6 @@ class ClipDataModule(CorpusDataModule):
         return self.store.waveforms if self._resident is None else self._resident
 
 
-LENGTHS = ("shortest", "short", "medium", "long", "longest")
-
-
-def fifths(lengths: np.ndarray, groups: Sequence[Hashable], train: np.ndarray) -> np.ndarray:
-    """Say in which fifth of the training clips of its group each clip is by its length.
-
-    A network that is told so need not guess how fast a word is spoken, and drawing the fifths with equal probability
-    draws lengths as they are in the corpus.
-
-    Args:
-        lengths: (clip,) samples.
-        groups: Group of each clip.
-        train: Positions of the training clips.
-
-    Returns:
-        (clip,) int64, 0 for the shortest fifth to 4; by the fifths of all training clips where a group has none.
-    """
-    members: dict[Hashable, list[int]] = {}
-    for clip in train:
-        members.setdefault(groups[clip], []).append(lengths[clip])
-    shares = np.arange(1, len(LENGTHS)) / len(LENGTHS)
-    bounds = {group: np.quantile(known, shares) for group, known in members.items()}
-    of_all = np.quantile(lengths[train], shares)
-    return np.array(
-        [np.searchsorted(bounds.get(group, of_all), length) for group, length in zip(groups, lengths, strict=True)]
-    )
-
-
 class CropDataModule(CorpusDataModule):
     """Windows of a corpus's clips for generation; `Crops.take` says what a batch is.
 
@@ -204,8 +176,7 @@ class CropDataModule(CorpusDataModule):
 
     Args:
         window_seconds: Length of a training window, its context included.
-        conditions: Categories to condition on: "label", "speaker", and "length", which says in which fifth of the
-            clips that agree in the others a clip is by its length: "shortest", "short", "medium", "long", "longest".
+        conditions: Categories to condition on: "label", "speaker".
         corpus: As `CorpusDataModule` takes them.
 
     Attributes:
@@ -221,10 +192,8 @@ class CropDataModule(CorpusDataModule):
         super().__init__(**corpus)
         self.window = round(window_seconds * self.sample_rate)
         known = {"label": np.array(self.store.label_names)[self.store.labels], "speaker": self.store.speakers}
-        if is_timed := "length" in conditions:
-            conditions = [name for name in conditions if name != "length"]
         if unknown := [name for name in conditions if name not in known]:
-            raise ValueError(f"conditions: expected some of {', '.join(known)}, length; got {', '.join(unknown)}")
+            raise ValueError(f"conditions: expected some of {', '.join(known)}; got {', '.join(unknown)}")
         self.categories: dict[str, list[str]] = {}
         self._positions: dict[str, np.ndarray] = {}
         for name in conditions:
@@ -239,13 +208,9 @@ class CropDataModule(CorpusDataModule):
                 )
             self.categories[name] = values
             self._positions[name] = np.array([values.index(value) for value in known[name]])
-        if is_timed:
-            alike = list(zip(*self._positions.values(), strict=True)) or [()] * len(self.store.lengths)
-            self._positions["length"] = fifths(self.store.lengths, alike, self.store.indices("train"))
-            self.categories["length"] = list(LENGTHS)
 
-    def fit_to(self, *, context: int, hop_length: int = 1, margin: int = 0) -> None:
-        """Set what the network needs around a window, in samples; `Crops` says what each means.
+    def fit_to(self, *, context: int, hop_length: int = 1, margin: int = 0, learns_end: bool = True) -> None:
+        """Set what the network needs around a window, mostly in samples; `Crops` says what each means.
 
         Raises:
             ValueError: The window has no room for it.
@@ -263,7 +228,13 @@ class CropDataModule(CorpusDataModule):
             context=context,
             hop_length=hop_length,
             margin=margin,
+            learns_end=learns_end,
         )
+
+    @property
+    def typical_length(self) -> int:
+        """Samples of the middle one of the training clips, by their length."""
+        return int(np.median(self.crops.lengths(self.store.indices("train"))))
 
     def examples(self, count: int) -> tuple[Tensor, dict[str, list[str]]]:
         """Return test clips spread over the split: (count, time) float32, and their values of each category."""

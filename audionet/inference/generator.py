@@ -112,7 +112,8 @@ class Generator:
         """Generate sound.
 
         Args:
-            seconds: How long; None: as long as the clips it was trained on, or as the frames last.
+            seconds: How long; None: as long as most clips that it was trained on, or as the frames last. A network that
+                is told the place in the clip ends what it says there.
             count: How many, if neither categories, prime nor frames say so by their number.
             temperature: Below 1 the probable becomes more probable, above 1 less; 0.01 to 10.
             top_k: Draw from the k most probable codes or components only; None: from all.

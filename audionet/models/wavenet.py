@@ -116,8 +116,9 @@ class WaveNet(nn.Module):
         categories: Global conditioning: the values of each named category, such as
             {"label": ["yes", "no"], "speaker": ["a", "b"]}.
         category_channels: Width of the categories' embeddings, which are summed.
-        n_places: Clips that all begin at their start can also be conditioned on the place in the clip, which saves the
-            network from working it out: the number of places that are told apart (the last one lasts); 0 for none.
+        n_places: Clips that are whole can also be conditioned on the place in the clip, how far from its start and how
+            far from its end, so that the network need not work out how long the sound is to last: the number of places
+            that are told apart from either end (the last one lasts); 0 for none.
         place_length: Samples of one place.
         local_bands: Local conditioning: bands of its frames, such as mel bands; 0 for none.
         local_channels: Width of the upsampled frames.
@@ -203,6 +204,7 @@ class WaveNet(nn.Module):
         self.n_places, self.place_length = n_places, place_length if n_places else 1
         if n_places:
             self.place = nn.Embedding(n_places, category_channels)
+            self.place_from_end = nn.Embedding(n_places, category_channels)
             # Places mean something to each value of a category only together with it.
             self.mix = nn.Sequential(nn.Linear(category_channels, category_channels), nn.ReLU())
         self.gate_bias = nn.Parameter(torch.zeros(n_layers, gate_channels))
@@ -247,7 +249,7 @@ class WaveNet(nn.Module):
         Args:
             conditions: Positions (batch,) int64 in each category's values.
             batch: Number of clips.
-            places: (batch, n) int64, of `places_from`; None for a network that is not conditioned on the place.
+            places: (batch, n, 2) int64, of `places_from`; None for a network that is not conditioned on the place.
 
         Returns:
             (batch, n_layers, G), or (batch, n, n_layers, G) with places.
@@ -261,25 +263,30 @@ class WaveNet(nn.Module):
             return self.gate_bias.expand(batch, -1, -1)
         embedded = sum(self.embeddings[name](values)[:, None] for name, values in conditions.items())  # 0 for none
         if places is not None:
-            embedded = self.mix(embedded + self.place(places))
+            place = self.place(places[..., 0]) + self.place_from_end(places[..., 1])
+            embedded = self.mix(embedded + place)
         bias = self.gate_bias + self.condition(embedded).unflatten(-1, self.gate_bias.shape)
         return bias[:, 0] if places is None else bias
 
-    def places_from(self, start: Tensor, time: int) -> Tensor | None:
+    def places_from(self, start: Tensor, time: int, length: Tensor | None = None) -> Tensor | None:
         """Say in which places of their clips samples are.
 
         Args:
             start: (batch,) int64, samples of each clip before; whole places.
             time: Samples.
+            length: (batch,) int64, samples of the whole clips; None for clips that end with these samples.
 
         Returns:
-            (batch, n) int64, one for each ``place_length`` samples; None for a network that does not know places.
+            (batch, n, 2) int64, places from the start and from the end, one pair for each ``place_length`` samples;
+            None for a network that does not know places.
         """
         if not self.n_places:
             return None
         n = -(-time // self.place_length)
         places = start[:, None] // self.place_length + torch.arange(n, device=start.device)
-        return places.clamp(max=self.n_places - 1)
+        length = start + time if length is None else length
+        from_end = (length[:, None] - 1) // self.place_length - places
+        return torch.stack([places, from_end], -1).clamp(0, self.n_places - 1)
 
     def local_signal(self, frames: Tensor | None, time: int) -> Tensor | None:
         """Upsample local conditioning to ``time`` samples.
@@ -330,6 +337,7 @@ class WaveNet(nn.Module):
         conditions: Mapping[str, Tensor] | None = None,
         frames: Tensor | None = None,
         start: Tensor | None = None,
+        length: Tensor | None = None,
     ) -> Tensor:
         """Predict every sample from those before it.
 
@@ -339,11 +347,12 @@ class WaveNet(nn.Module):
             frames: Local conditioning, (batch, local_bands, frame).
             start: (batch,) int64, samples of each clip that are left out before, whole places; None for none. Only a
                 network that is conditioned on the place makes a difference.
+            length: (batch,) int64, samples of the whole clips; None for clips that end with these samples.
 
         Returns:
             (batch, time, n_outputs), the parameters of the distribution of each sample.
         """
-        return self.head(self.units(samples, conditions, frames, start))
+        return self.head(self.units(samples, conditions, frames, start, length))
 
     def units(
         self,
@@ -351,6 +360,7 @@ class WaveNet(nn.Module):
         conditions: Mapping[str, Tensor] | None = None,
         frames: Tensor | None = None,
         start: Tensor | None = None,
+        length: Tensor | None = None,
     ) -> Tensor:
         """Run all layers.
 
@@ -359,13 +369,14 @@ class WaveNet(nn.Module):
             conditions: See there.
             frames: See there.
             start: See there.
+            length: See there.
 
         Returns:
             (batch, time, n_layers * G / 2), the gated units of all layers side by side.
         """
         batch, time = samples.shape
         start = torch.zeros(batch, dtype=torch.int64, device=samples.device) if start is None else start
-        bias = self.global_bias(conditions or {}, batch, self.places_from(start, time))
+        bias = self.global_bias(conditions or {}, batch, self.places_from(start, time, length))
         bias = bias.view(batch, -1, 1, *self.gate_bias.shape)  # (batch, place, 1, layer, G)
         local = self.local_signal(frames, time)
         stream = F.pad(self.embed(samples[:, : time - 1]), (0, 0, 1, 0))  # an output sees only what was before

@@ -83,7 +83,7 @@ class WaveNetAutoencoder(nn.Module):
         self.decoder = WaveNet(local_bands=bottleneck_channels, upsample=upsample, **decoder)
         self.hop_length, self.distribution = self.decoder.hop_length, self.decoder.distribution
         self.categories, self.receptive_field = self.decoder.categories, self.decoder.receptive_field
-        self.step_length = self.decoder.step_length
+        self.step_length, self.n_places = self.decoder.step_length, self.decoder.n_places
 
     def encode(self, waveform: Tensor) -> Tensor:
         """Turn clips into codes, one frame a hop; a last, shorter hop is filled with silence.
@@ -113,6 +113,7 @@ class WaveNetAutoencoder(nn.Module):
         conditions: Mapping[str, Tensor] | None = None,
         frames: Tensor | None = None,
         start: Tensor | None = None,
+        length: Tensor | None = None,
     ) -> Tensor:
         """Predict every sample from those before it and from the code of the whole clip.
 
@@ -121,6 +122,7 @@ class WaveNetAutoencoder(nn.Module):
             conditions: Positions (batch,) in each category's values.
             frames: None. The argument is there because `WaveNet` has it.
             start: As for `WaveNet`.
+            length: As for `WaveNet`.
 
         Returns:
             (batch, time, n_outputs), the parameters of the distribution of each sample.
@@ -132,7 +134,7 @@ class WaveNetAutoencoder(nn.Module):
             raise ValueError(
                 "frames: the autoencoder makes them of the samples, expected None; to decode a code call decoder"
             )
-        return self.decoder(samples, conditions, self._encode_samples(samples), start)
+        return self.decoder(samples, conditions, self._encode_samples(samples), start, length)
 
     @staticmethod
     def interpolate(first: Tensor, second: Tensor, weight: float | Tensor) -> Tensor:

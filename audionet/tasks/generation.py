@@ -60,7 +60,7 @@ class Generation(LightningModule):
                 hop = model.hop_length
                 frames = self.features(waveform)[..., self.margin // hop :][..., : -(-n_samples // hop)]
         samples = model.distribution.from_waveform(waveform[:, self.margin : self.margin + n_samples])
-        outputs = model(samples, batch["conditions"], frames, batch["start"])
+        outputs = model(samples, batch["conditions"], frames, batch["start"], batch["length"])
         return model.distribution.bits(outputs[counted], samples[counted])
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     lightning.seed_everything(config.seed, verbose=False)
     name, given = split_name(config.model)
     model: Any = models.create(name, **given, categories=data.categories)
-    parts: dict[str, Any] = {"sample_rate": data.sample_rate, "clip_length": data.clip_length}
+    parts: dict[str, Any] = {"sample_rate": data.sample_rate}
     parts |= {"model": model, "model_name": name, "model_arguments": {**given, "categories": data.categories}}
     margin = 0
     if config.features is not None:
@@ -69,7 +69,10 @@ def main(arguments: list[str] | None = None) -> None:
         if framing.hop_length != model.hop_length:
             raise ValueError(f"features.hop_length = {framing.hop_length}: model.upsample makes {model.hop_length}")
         margin = model.hop_length * math.ceil(framing.left / model.hop_length)
-    data.fit_to(context=model.receptive_field, hop_length=model.step_length, margin=margin)
+    data.fit_to(
+        context=model.receptive_field, hop_length=model.step_length, margin=margin, learns_end=not model.n_places
+    )
+    parts["clip_length"] = data.typical_length
     task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
 
     def make(count: int) -> tuple[Generator, torch.Tensor, dict[str, list[str]], torch.Tensor | None]:
@@ -79,8 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
         frames = None
         if generator.needs_frames:
             frames = torch.cat([generator.frames_of(recording, data.sample_rate) for recording in recordings])
-        seconds = data.clip_length / data.sample_rate
-        made = generator.generate(seconds, count=count, seed=config.seed, frames=frames, **chosen)
+        made = generator.generate(count=count, seed=config.seed, frames=frames, **chosen)
         return generator, made, chosen, frames
 
     def picture() -> tuple[torch.Tensor, dict[str, Figure]]:

@@ -176,7 +176,7 @@ def test_networks_that_follow_a_recording_from_end_to_end(
     [
         (["--data.card", "no_such"], "no_such"),
         (["--data.root", "nowhere"], "nowhere"),
-        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker, length; got mood"),
+        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker; got mood"),
         (["--data.conditions", "[speaker]"], "does not name the speaker of its clips"),
         (["--data.window_seconds", "0.01"], "window_seconds: 80 samples leave nothing to count"),
         (["--model.name", "wavenet5"], "unknown model 'wavenet5'; known: "),
