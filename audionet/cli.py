@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,6 @@ def generate(
     seconds: float | None = None,
     label: str | None = None,
     speaker: str | None = None,
-    length: str | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -78,8 +78,6 @@ def generate(
         seconds: How long; by default as long as the clips the model was trained on.
         label: What to say, where the model was trained on labels; by default it is drawn.
         speaker: Whose voice, where the model was trained on speakers; by default it is drawn.
-        length: How long it takes to say it, shortest to longest, where the model was trained on lengths; by default it
-            is drawn.
         temperature: Below 1 the probable becomes more probable, above 1 less.
         top_k: Draw each sample from the k most probable values only.
         top_p: Draw each sample from the most probable values that together reach this probability only.
@@ -100,8 +98,7 @@ def generate(
     paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
     check_target(target)
     generator = Generator(bundle.load(model, "generation"), device, precision=precision)
-    categories = {"label": label, "speaker": speaker, "length": length}
-    asked = {name: value for name, value in categories.items() if value is not None}
+    asked = {name: value for name, value in (("label", label), ("speaker", speaker)) if value is not None}
     chosen: dict[str, Any] = generator.choose(count, seed=seed, **asked)
     pieces = generator.stream(
         seconds,
@@ -128,6 +125,67 @@ def generate(
         facts = [f"{name} {values[number]}" for name, values in chosen.items()]
         print(f"{path}: {', '.join([f'{len(waveform) / generator.sample_rate:.2f} s', *facts, f'seed {seed}'])}")
     return code
+
+
+def features(
+    *files: str,
+    output: str,
+    kind: str | None = None,
+    like: str | None = None,
+    arguments: dict[str, Any] | None = None,
+    sample_rate: PositiveInt | None = None,
+    format: str = "npy",
+    plot: bool = False,
+    workers: PositiveInt | None = None,
+) -> int:
+    """Turn audio files into features on disk; done again, it goes on with the files that are new or have changed.
+
+    Args:
+        files: Audio files, or folders of them; the output has the same folders.
+        output: Folder to write to.
+        kind: Front-end: LogMel (which it is by default), MFCC, MelSpectrogram and so on.
+        like: Instead of a kind, the tool to compute as: librosa, torchaudio, kaldi, whisper, bcresnet, yamnet.
+        arguments: The front-end's own, one by one, such as --arguments.n_mels 64.
+        sample_rate: Resample to this rate, in hertz; by default the front-end's.
+        format: npy, a file each; zarr, one store; or parquet, one file.
+        plot: Write pictures, too.
+        workers: Processes; by default one for each core.
+    """
+    from audionet.features.extract import common_folder, extract, make_plan
+    from audionet.features.presets import like as create_like
+    from audionet.features.registry import create
+
+    if kind and like:
+        raise ValueError(f"--kind {kind} and --like {like}: choose one")
+    kind = kind or "LogMel"
+    chosen = {**(arguments or {}), **({"sample_rate": sample_rate} if sample_rate else {})}
+    front_end = create_like(like, **chosen) if like else create(kind, **chosen)
+    plan = make_plan(
+        _audio_files(files),
+        output,
+        base=common_folder(files),
+        settings={
+            **({"like": like} if like else {"kind": kind.lower()}),
+            "arguments": chosen,
+            "sample_rate": front_end.sample_rate,
+            "hop_length": front_end.framing.hop_length,
+        },
+        format=format,
+        with_pictures=plot,
+    )
+    n_bad = 0
+    with (
+        _bar("features", len(plan.todo)) as advance,
+        closing(extract(plan, front_end, workers=workers)) as results,
+    ):
+        for n_files, bad in results:
+            for _, reason in bad:
+                _complain(reason)
+            n_bad += len(bad)
+            advance(n_files)
+    there = f", {plan.n_done} were there already" if plan.n_done else ""
+    print(f"{output}: features of {len(plan.todo) - n_bad} files made{there}{f', {n_bad} failed' if n_bad else ''}")
+    return 1 if n_bad else 0
 
 
 def doctor() -> int:
@@ -231,6 +289,7 @@ _Command = Callable[..., int | None]
 _COMMANDS: dict[str, _Command | tuple[str, dict[str, _Command]]] = {
     "recognize": recognize,
     "generate": generate,
+    "features": features,
     "data": ("List, download and verify corpora.", {"list": data_list, "get": data_get, "verify": data_verify}),
     "models": ("List trained networks and architectures.", {"list": models_list}),
     "copy": copy,
@@ -267,7 +326,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain(error)
 
 
-def _complain(error: Exception, code: int = 1) -> int:
+def _complain(error: Exception | str, code: int = 1) -> int:
     """Print an error on one line."""
     print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
     return code
@@ -348,6 +407,19 @@ def _spinning(items: Iterable[Any], text: str) -> Iterator[Any]:
 
     with Console(stderr=True).status(text):
         yield from items
+
+
+@contextmanager
+def _bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar where standard error is a terminal; what is given advances it."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 def _print_table(rows: Iterable[tuple[str, ...]]) -> None:

@@ -80,7 +80,8 @@ class Framing:
         # Torch reflects and repeats only along the last of two or three axes.
         *leading, time = waveform.shape
         flat = waveform.reshape(1, math.prod(leading), time)
-        return F.pad(flat, (self.left, self.right), self.pad_mode).view(*leading, self.left + time + self.right)
+        mode = "replicate" if self.pad_mode == "edge" else self.pad_mode
+        return F.pad(flat, (self.left, self.right), mode).view(*leading, self.left + time + self.right)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,5 +1,6 @@
 """Kaldi's filterbank and MFCC features, number for number."""
 
+from itertools import count
 from math import log, pi
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.framing import Framing, FrontEnd, Then, described, map_frames
+from audionet.features.framing import Axis, Framing, FrontEnd, Then, described, map_frames
 from audionet.features.functional import check_band_edges
 
 _SCALE = 32768.0  # Kaldi reads 16-bit samples as they are
@@ -55,16 +56,23 @@ def straight_mel_matrix(*, sample_rate: int, n_fft: int, n_mels: int, f_min: flo
     def to_mel(hertz: Tensor) -> Tensor:
         return 1127 * (1 + hertz / 700).log()
 
-    bins = to_mel(torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft).unsqueeze(1)
     first, last = to_mel(torch.tensor([f_min, f_max], dtype=torch.float64)).tolist()
     step = (last - first) / (n_mels + 1)
     centres = first + step * torch.arange(1, n_mels + 1, dtype=torch.float64)
-    filters = (1 - (bins - centres).abs() / step).clamp(min=0)  # (frequency, band)
-    # A bin on the edge of a band counts for nothing, but may not come out as exactly that.
-    if empty := (filters.amax(0) < 1e-9).nonzero().flatten().tolist():
+
+    def triangles(n_fft: int) -> Tensor:
+        bins = to_mel(torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft)
+        return (1 - (bins.unsqueeze(1) - centres).abs() / step).clamp(min=0)
+
+    def is_empty(filters: Tensor) -> Tensor:
+        return filters.amax(0) < 1e-9  # a bin on a band's edge may come out as a little more than nothing
+
+    filters = triangles(n_fft)
+    if empty := is_empty(filters).nonzero().flatten().tolist():
+        wanted = next(size for size in count(n_fft + 1) if not is_empty(triangles(size)).any())
         raise ValueError(
             f"mel bands {empty} are empty: n_fft = {n_fft} is too coarse for n_mels = {n_mels} between {f_min:g} and "
-            f"{f_max:g} Hz; lower n_mels or lengthen the window"
+            f"{f_max:g} Hz; raise n_fft to {wanted}, with the window where it follows from that, or lower n_mels"
         )
     return filters.to(torch.get_default_dtype())
 
@@ -142,20 +150,15 @@ class KaldiFbank(FrontEnd):
         if win_length % 2 and not round_to_power_of_two:
             raise ValueError(f"win_length = {win_length}: expected an even number, or round_to_power_of_two=True")
         self.framing = kaldi_framing(win_length, hop_length, snip_edges=snip_edges)
-        self.sample_rate, self.window_name, self.preemphasis, self.remove_dc = (
-            sample_rate,
-            window,
-            preemphasis,
-            remove_dc,
-        )
+        self.sample_rate, self.window_name = sample_rate, window
+        self.preemphasis, self.remove_dc = preemphasis, remove_dc
         self.use_energy, self.raw_energy, self.use_log, self.use_power = use_energy, raw_energy, use_log, use_power
         self.log_energy_floor = log(max(energy_floor, _EPSILON))
-        self.register_buffer("window", kaldi_window(window, win_length), persistent=False)
-        self.n_fft = 2 ** (win_length - 1).bit_length() if round_to_power_of_two else win_length
+        self.register_buffer("window", _SCALE * kaldi_window(window, win_length), persistent=False)
+        n_fft = 2 ** (win_length - 1).bit_length() if round_to_power_of_two else win_length
         f_max = sample_rate / 2 if f_max is None else f_max
-        filters = straight_mel_matrix(
-            sample_rate=sample_rate, n_fft=self.n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max
-        )
+        filters = straight_mel_matrix(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max)
+        self.n_fft = n_fft
         self.register_buffer("filters", filters, persistent=False)
 
     def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
@@ -167,18 +170,18 @@ class KaldiFbank(FrontEnd):
             )
 
         def bands(frames: Tensor) -> Tensor:
-            x = self._fbank(frames * _SCALE)
+            x = self._fbank(frames)
             return x if then is None else then(x)
 
         return map_frames(waveform, bands, span=self.framing.span, hop_length=self.framing.hop_length)
 
     def _fbank(self, x: Tensor) -> Tensor:
-        """Map frames (clip, frame, span) in Kaldi's scale to (clip, frame, band)."""
+        """Map frames (clip, frame, span) to (clip, frame, band)."""
         if self.remove_dc:
             x = x - x.mean(-1, keepdim=True)
         raw = x
         if self.preemphasis:
-            x = x - self.preemphasis * torch.cat([x[..., :1], x[..., :-1]], -1)
+            x = torch.sub(x, torch.cat([x[..., :1], x[..., :-1]], -1), alpha=self.preemphasis)
         x = x * self.window
         spectrum = torch.fft.rfft(x, self.n_fft)
         if self.use_power:
@@ -191,8 +194,18 @@ class KaldiFbank(FrontEnd):
             bands = bands.clamp(min=_EPSILON).log()
         if not self.use_energy:
             return bands
-        energy = (raw if self.raw_energy else x).square().sum(-1, keepdim=True)
+        energy = (raw * _SCALE if self.raw_energy else x).square().sum(-1, keepdim=True)
         return torch.cat([energy.clamp(min=_EPSILON).log().clamp(min=self.log_energy_floor), bands], -1)
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, each where its weight lies, unless there is energy among them."""
+        quantity = "power" if self.use_power else "magnitude"
+        quantity = f"ln {quantity}" if self.use_log else quantity
+        if self.use_energy:
+            return Axis(quantity=quantity)
+        bins = torch.arange(len(self.filters)).to(self.filters) * self.sample_rate / self.n_fft
+        return Axis(quantity=quantity, frequencies=bins @ self.filters / self.filters.sum(0))
 
     def extra_repr(self) -> str:
         """Say the sizes."""
@@ -257,6 +270,11 @@ class KaldiMFCC(FrontEnd):
             return x if then is None else then(x)
 
         return self.fbank.frames(waveform, cepstrum)
+
+    @property
+    def axis(self) -> Axis:
+        """The coefficients."""
+        return Axis(quantity=f"DCT of {self.fbank.axis.quantity}", band="coefficient")
 
     def extra_repr(self) -> str:
         """Say how many coefficients."""

@@ -83,9 +83,9 @@ class Spectrogram(FrontEnd):
     @property
     def axis(self) -> Axis:
         """The bins of the FFT."""
-        names = {2: "power", 1: "magnitude", None: "magnitude"}  # a picture of complex numbers shows their magnitude
-        frequencies = torch.arange(self.n_fft // 2 + 1) * self.sample_rate / self.n_fft
-        return Axis(quantity=names.get(self.power, f"magnitude^{self.power}"), frequencies=frequencies)
+        # A picture of complex numbers shows their magnitude.
+        quantity = "power" if self.power == 2 else "magnitude" if self.power in (1, None) else f"magnitude^{self.power}"
+        return Axis(quantity=quantity, frequencies=torch.arange(self.n_fft // 2 + 1) * self.sample_rate / self.n_fft)
 
     def extra_repr(self) -> str:
         """Say the sizes."""
@@ -127,9 +127,8 @@ class Filterbank(FrontEnd):
     @property
     def axis(self) -> Axis:
         """The bands, each where its weight lies."""
-        spectrum = self.spectrogram.axis
-        bins = spectrum.frequencies.to(self.filters)
-        return replace(spectrum, frequencies=bins @ self.filters / self.filters.sum(0))
+        bins = torch.arange(len(self.filters)).to(self.filters) * self.sample_rate / self.spectrogram.n_fft
+        return replace(self.spectrogram.axis, frequencies=bins @ self.filters / self.filters.sum(0))
 
     def extra_repr(self) -> str:
         """Say how many bands of what."""
@@ -299,7 +298,8 @@ class Logarithm(FrontEnd):
         bands = self.bands.axis
         of = {"log": f"ln {bands.quantity}", "db": f"10 log10 {bands.quantity}"}
         level = "power (dB)" if (self.scale, bands.quantity) == ("db", "power") else of[self.scale]
-        return replace(bands, quantity=f"{level}, less the {self.subtract_mean}'s mean" if self.subtract_mean else level)
+        less = f", less the {self.subtract_mean}'s mean" if self.subtract_mean else ""
+        return replace(bands, quantity=level + less)
 
     def extra_repr(self) -> str:
         """Say how."""

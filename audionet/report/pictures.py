@@ -12,7 +12,6 @@ from audionet.report.canvas import COLOURS, INK, LINE, make_figure, make_plain_s
 
 WIDE = 16  # classes beyond which the confusion matrix takes the whole width of the page
 _LEGIBLE = 5.0  # points: numbers that would have to be smaller are left out
-_OCTAVES = [125 * 2**octave for octave in range(1, 11)]  # hertz
 _AMPLITUDES = (0.0, 1.0, 0.1, 0.01, 0.001, 0.5, 0.2, 0.05, 0.02)  # marked in this order as long as there is room
 _IMPROBABLE = 1e-4  # drawn white
 
@@ -92,27 +91,28 @@ def plot_spectrogram(
     Example:
         >>> picture = plot_spectrogram(LogMel()(waveform)[0], seconds=1.0, sample_rate=16_000)  # doctest: +SKIP
     """
-    from librosa import hz_to_mel, mel_frequencies, mel_to_hz
+    from librosa import mel_frequencies
+
+    from audionet.features.plot import plot
 
     values = np.asarray(spectrogram)
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"a spectrogram is (n_mels, frame); this one has shape {values.shape}")
     n_mels, n_frames = values.shape
-    htk = mel_scale == "htk"
     top = sample_rate / 2 if f_max is None else f_max
-    # Bands overlap: each is drawn from half-way to the centre below it to half-way to the centre above.
-    edges = mel_frequencies(2 * n_mels + 3, fmin=f_min, fmax=top, htk=htk)[1::2]
-
+    centres = mel_frequencies(n_mels + 2, fmin=f_min, fmax=top, htk=mel_scale == "htk")[1:-1]
     figure, axes = make_figure(3.4, 1.8)
-    axes.set_yscale("function", functions=(lambda hz: hz_to_mel(hz, htk=htk), lambda mel: mel_to_hz(mel, htk=htk)))
-    # The lightness runs from paper to ink, so that the page can turn it round on a dark screen.
-    axes.pcolormesh(np.linspace(0, seconds, n_frames + 1), edges, values, cmap="BuPu", rasterized=True)
-    axes.set_ylim(edges[0], edges[-1])
-    octaves = [hz for hz in _OCTAVES if edges[0] < hz < edges[-1]]
-    if len(octaves) > 1:
-        axes.set_yticks(octaves, map(str, octaves))
-    axes.set_xlabel("time (s)")
-    axes.set_ylabel("frequency (Hz)")
+    plot(
+        values,
+        sample_rate=sample_rate,
+        hop_length=seconds
+        * sample_rate
+        / max(n_frames - 1, 1),  # frames are centred, from the first sample to the last
+        frequencies=centres,
+        seconds=seconds,
+        colour_bar=False,
+        axes=axes,
+    )
     axes.set_title(title, color=INK, loc="left", parse_math=False)
     return figure
 

@@ -1,0 +1,148 @@
+"""Chroma: the spectrum folded into one octave."""
+
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from audionet.features.framing import Axis, Then, described
+from audionet.features.spectral import Filterbank, Spectrogram
+
+_PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+
+
+def chroma_matrix(
+    *,
+    sample_rate: float,
+    n_fft: int,
+    n_chroma: int = 12,
+    tuning: float = 0.0,
+    ctroct: float = 5.0,
+    octwidth: float | None = 2.0,
+    base_c: bool = True,
+) -> Tensor:
+    """Return the (n_fft // 2 + 1, n_chroma) filterbank of Ellis, which is librosa's `filters.chroma`.
+
+    An FFT bin of pitch p, in chroma steps above A0 (27.5 Hz), weighs on chroma c as exp(-2 (d / w)^2), where d is the
+    distance from p to c around the octave and w the distance to the next bin's pitch, at least 1. The weights of a bin
+    have the 2-norm 1, times exp(-((p / n_chroma - ctroct) / octwidth)^2 / 2), so that what lies far from the middle
+    octaves counts for less (Ellis, "Chroma feature analysis and synthesis", 2007).
+
+    Args:
+        sample_rate: In hertz.
+        n_fft: FFT size in samples.
+        n_chroma: Steps that an octave has.
+        tuning: What the sound is tuned higher than A4 = 440 Hz, in steps.
+        ctroct: The octave that counts most, in octaves above A0.
+        octwidth: Octaves to either side in which the weight falls to 0.61; None for all octaves alike.
+        base_c: Whether the first chroma is C; otherwise A.
+
+    Raises:
+        ValueError: If a size is not positive.
+    """
+    sizes = {"sample_rate": sample_rate, "n_fft": n_fft, "n_chroma": n_chroma}
+    for name, value in (sizes | ({} if octwidth is None else {"octwidth": octwidth})).items():
+        if value <= 0:
+            raise ValueError(f"{name} = {value}: expected more than 0")
+    # One bin beyond the last, whose distance is asked for.
+    frequencies = torch.arange(1, n_fft // 2 + 2, dtype=torch.float64) * sample_rate / n_fft
+    pitches = n_chroma * torch.log2(frequencies / 27.5) - tuning
+    # The constant has no pitch; Ellis puts it one and a half octaves below bin 1.
+    pitches = torch.cat([pitches[:1] - 1.5 * n_chroma, pitches])
+    widths = pitches.diff().clamp(min=1).unsqueeze(1)
+    pitches = pitches[:-1].unsqueeze(1)
+    half = round(n_chroma / 2)
+    distances = (pitches - torch.arange(n_chroma) + half).remainder(n_chroma) - half  # (bin, chroma)
+    filters = torch.exp(-2 * (distances / widths) ** 2)
+    filters = filters / torch.linalg.vector_norm(filters, dim=1, keepdim=True)
+    if octwidth is not None:
+        filters = filters * torch.exp(-0.5 * ((pitches / n_chroma - ctroct) / octwidth) ** 2)
+    if base_c:
+        filters = filters.roll(-3 * (n_chroma // 12), 1)
+    return filters.to(torch.get_default_dtype())
+
+
+class Chroma(Filterbank):
+    """Power in each pitch class, whatever its octave: `librosa.feature.chroma_stft` with its tuning given.
+
+    The bands of `chroma_matrix`, each frame divided by its norm.
+
+    Args:
+        sample_rate: In hertz.
+        n_chroma: Steps that an octave has.
+        norm: The p of the norm that each frame has: infinity (the largest is 1), 1, 2, ...; None to leave it as it is.
+        tuning: As for `chroma_matrix`, like the next three.
+        ctroct: See there.
+        octwidth: See there.
+        base_c: See there.
+        n_fft: FFT size in samples.
+        win_length: Window length in samples; None for ``n_fft``.
+        hop_length: Step between frames in samples.
+        pad_mode: How the ends are padded, as for `Framing`.
+        **spectrogram: The other arguments of `Spectrogram`.
+
+    Shape:
+        (..., time) -> (..., n_chroma, frame)
+
+    Raises:
+        ValueError: As `chroma_matrix` and `Spectrogram`; if ``norm`` is not positive.
+
+    Example:
+        >>> Chroma()(torch.randn(8, 16_000)).shape
+        torch.Size([8, 12, 32])
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        n_chroma: int = 12,
+        norm: float | None = inf,
+        tuning: float = 0.0,
+        ctroct: float = 5.0,
+        octwidth: float | None = 2.0,
+        base_c: bool = True,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int = 512,
+        pad_mode: str = "constant",
+        **spectrogram: Any,
+    ) -> None:
+        if norm is not None and norm <= 0:
+            raise ValueError(f"norm = {norm}: expected more than 0, or None to leave frames as they are")
+        filters = chroma_matrix(
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            n_chroma=n_chroma,
+            tuning=tuning,
+            ctroct=ctroct,
+            octwidth=octwidth,
+            base_c=base_c,
+        )
+        sizes = {"n_fft": n_fft, "win_length": win_length, "hop_length": hop_length, "pad_mode": pad_mode}
+        super().__init__(filters, Spectrogram(sample_rate=sample_rate, **sizes, **spectrogram))
+        self.norm, self.base_c = norm, base_c
+
+    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, n_chroma)."""
+
+        def normalised(x: Tensor) -> Tensor:
+            if self.norm is not None:
+                size = torch.linalg.vector_norm(x, self.norm, -1, keepdim=True)
+                x = x / torch.where(size < torch.finfo(x.dtype).tiny, torch.ones_like(size), size)  # silence stays
+            return x if then is None else then(x)
+
+        return super().frames(waveform, normalised)
+
+    @property
+    def axis(self) -> Axis:
+        """The pitch classes, named where there are twelve."""
+        n_chroma = self.filters.shape[1]
+        names = _PITCHES if self.base_c else _PITCHES[9:] + _PITCHES[:9]
+        quantity = "power" if self.norm is None else "chroma"
+        return Axis(quantity=quantity, names=names if n_chroma == 12 else (), band="pitch class")
+
+    def extra_repr(self) -> str:
+        """Say the settings."""
+        return described(sample_rate=self.sample_rate, n_chroma=self.filters.shape[1], norm=self.norm)

@@ -1,0 +1,267 @@
+"""Constant-Q and variable-Q transforms: bins that lie evenly on the scale of musical pitch."""
+
+from math import ceil, floor, pi
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audionet.features.framing import Axis, Framing, FrontEnd, described
+
+_BLOCK = 400  # frames computed at a time, so that their samples stay in the cache
+_TOLERANCE = 1e-7  # what a factored kernel may lose of its norm: as much as float32 loses by rounding
+_HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window in bins (Harris 1978, table I)
+
+
+def variable_q_kernel(frequency: float, length: float, *, sample_rate: float, norm: float = 1.0) -> Tensor:
+    """Return the kernel of one bin (Brown 1991, equation 5; librosa's `filters.wavelet`).
+
+    It is h[n] = w[n] exp(2 pi i frequency n / sample_rate) for floor(-length / 2) <= n < floor(length / 2), with a
+    periodic Hann window w.
+
+    Args:
+        frequency: In hertz.
+        length: In samples, at least 1; need not be whole.
+        sample_rate: In hertz.
+        norm: The p for which sum |h|**p is 1.
+
+    Returns:
+        (floor(length / 2) - floor(-length / 2),), complex128.
+    """
+    n = torch.arange(floor(-length / 2), floor(length / 2), dtype=torch.float64)
+    window = torch.hann_window(len(n), dtype=torch.float64)
+    return torch.polar(window / torch.linalg.vector_norm(window, norm), 2 * pi * frequency / sample_rate * n)
+
+
+def variable_q_lengths(frequencies: Tensor, *, sample_rate: float, alpha: float, gamma: float, scale: float) -> Tensor:
+    """Return the kernels' lengths in samples (bin,): scale sample_rate / (alpha frequency + gamma).
+
+    Args:
+        frequencies: (bin,) in hertz.
+        sample_rate: In hertz.
+        alpha: Bandwidth that grows with the frequency, as a share of it.
+        gamma: Bandwidth that does not, in hertz (Schörkhuber et al. 2014, equation 3).
+        scale: Factor by which all are longer.
+    """
+    return scale * sample_rate / (alpha * frequencies + gamma)
+
+
+class _Octave(nn.Module):
+    """Neighbouring bins, whose kernels are factored so that frames share most of the work.
+
+    A kernel spans many hops, so frames overlap. Cut into pieces of a hop each, the kernels of neighbouring bins are
+    pieces of slow sinusoids of nearly one frequency, and a few vectors span them all (found by singular values). Each
+    block of samples is projected on these once; a frame then sums over the projections of its blocks.
+
+    Args:
+        kernels: What frames are multiplied by, (sample, bin) complex128; an odd number of hops.
+        hop_length: In samples.
+    """
+
+    basis: Tensor
+    weights: Tensor
+
+    def __init__(self, kernels: Tensor, hop_length: int) -> None:
+        super().__init__()
+        self.n_pieces = len(kernels) // hop_length
+        parts = torch.view_as_real(kernels)  # (sample, bin, real or imaginary)
+        pieces = parts.view(self.n_pieces, hop_length, -1).transpose(0, 1)  # (hop, piece, bin x part)
+        vectors, values, _ = torch.linalg.svd(pieces.flatten(1), full_matrices=False)
+        basis = vectors[:, values > _TOLERANCE * torch.linalg.vector_norm(kernels, dim=0).min()]
+        weights = torch.einsum("nr,npc->prc", basis, pieces).flatten(0, 1)  # (piece x vector, bin x part)
+        self.register_buffer("basis", basis.to(torch.get_default_dtype()), persistent=False)
+        self.register_buffer("weights", weights.to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, blocks: Tensor, n_blocks: int) -> Tensor:
+        """Map blocks (clip, block, hop), of which ``n_blocks`` make a frame, to (clip, frame, bin x part)."""
+        margin = (n_blocks - self.n_pieces) // 2
+        x = blocks[:, margin : blocks.shape[1] - margin] @ self.basis
+        return x.unfold(1, self.n_pieces, 1).mT.flatten(-2) @ self.weights  # (clip, frame, piece x vector) @ ...
+
+    def extra_repr(self) -> str:
+        """Say the sizes."""
+        return described(n_bins=self.weights.shape[1] // 2, n_pieces=self.n_pieces, n_vectors=self.basis.shape[1])
+
+
+class VQT(FrontEnd):
+    """Variable-Q transform: `librosa.vqt`, with the kernels applied at the full sample rate.
+
+    Bin k is centred on f = f_min 2**(k / bins_per_octave) and has the bandwidth B = alpha f + gamma, with
+    alpha = (2**(2 / b) - 1) / (2**(2 / b) + 1) for b bins an octave. Its kernel (`variable_q_kernel`) is
+    N = filter_scale sample_rate / (alpha f + gamma) samples long, and the bin at frame t is
+    sqrt(N) sum_n h[n] x[t hop_length - n] (Brown 1991; Schörkhuber and Klapuri 2010; Schörkhuber et al. 2014).
+    librosa resamples the sound octave by octave, which changes what is near the ends of each octave's band a little.
+
+    Args:
+        sample_rate: In hertz.
+        hop_length: Step between frames in samples.
+        f_min: Frequency of the first bin in hertz; C1 as it is given.
+        n_bins: Number of bins.
+        bins_per_octave: Bins an octave.
+        gamma: Bandwidth that all bins have in common, in hertz: 0 for constant Q; None for 24.7 alpha / 0.108, which
+            makes bandwidths a multiple of the ear's (Glasberg and Moore 1990).
+        filter_scale: Factor by which all kernels are longer; below 1 for finer time, above for finer frequency.
+        norm: The p for which sum |h|**p is 1.
+        power: 2 for power, 1 for magnitude, None for the complex transform.
+        pad_mode: How the ends are padded, as for `Framing`.
+
+    Shape:
+        (..., time) -> (..., n_bins, 1 + time // hop_length)
+
+    Raises:
+        ValueError: If a size is not positive or the bins reach beyond half the sample rate; from ``forward``, if the
+            waveform is too short, not float or not finite.
+
+    Example:
+        >>> VQT()(torch.randn(8, 16_000)).shape
+        torch.Size([8, 84, 32])
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        hop_length: int = 512,
+        f_min: float = 32.70319566257483,
+        n_bins: int = 84,
+        bins_per_octave: int = 12,
+        gamma: float | None = None,
+        filter_scale: float = 1.0,
+        norm: float = 1.0,
+        power: float | None = 1.0,
+        pad_mode: str = "constant",
+    ) -> None:
+        super().__init__()
+        positive = {"sample_rate": sample_rate, "hop_length": hop_length, "f_min": f_min, "n_bins": n_bins}
+        positive |= {"bins_per_octave": bins_per_octave, "filter_scale": filter_scale, "norm": norm}
+        for name, value in positive.items():
+            if value <= 0:
+                raise ValueError(f"{name} = {value}: expected more than 0")
+        if power is not None and power <= 0:
+            raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex transform)")
+        ratio = 2.0 ** (2 / bins_per_octave)
+        alpha = (ratio - 1) / (ratio + 1)
+        gamma = 24.7 * alpha / 0.108 if gamma is None else gamma
+        if gamma < 0:
+            raise ValueError(f"gamma = {gamma} Hz: expected 0 or more, or None for the ear's")
+        frequencies = f_min * 2.0 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
+        _check_highest(frequencies, alpha=alpha / filter_scale, gamma=gamma, sample_rate=sample_rate)
+        lengths = variable_q_lengths(frequencies, sample_rate=sample_rate, alpha=alpha, gamma=gamma, scale=filter_scale)
+
+        octaves = []
+        for start in range(n_bins % bins_per_octave - bins_per_octave, n_bins, bins_per_octave):
+            bins = slice(max(start, 0), start + bins_per_octave)
+            if pairs := list(zip(frequencies[bins].tolist(), lengths[bins].tolist(), strict=True)):
+                octaves.append(_Octave(_kernels(pairs, hop_length, sample_rate=sample_rate, norm=norm), hop_length))
+        self.octaves = nn.ModuleList(octaves)
+        self.n_blocks = max(octave.n_pieces for octave in octaves)
+        span = self.n_blocks * hop_length
+        left = span // 2
+        self.framing = Framing(span=span, hop_length=hop_length, left=left, right=span - left, pad_mode=pad_mode)
+        self.sample_rate, self.f_min, self.n_bins, self.bins_per_octave = sample_rate, f_min, n_bins, bins_per_octave
+        self.gamma, self.power = gamma, power
+
+    def frames(self, waveform: Tensor) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, n_bins)."""
+        ours = next(self.buffers()).dtype
+        if waveform.dtype != ours:
+            raise ValueError(
+                f"waveform is {waveform.dtype}, the front-end {ours}: "
+                f"convert one, with waveform.to({ours}) or front_end.to({waveform.dtype})"
+            )
+        hop_length = self.framing.hop_length
+        blocks = waveform.reshape(-1, waveform.shape[-1]).unfold(1, hop_length, hop_length)  # (clip, block, hop)
+        n_frames = blocks.shape[1] - self.n_blocks + 1
+        if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(blocks) * n_frames <= _BLOCK:
+            x = self._bins(blocks)
+        else:
+            starts = range(0, n_frames, _BLOCK)
+            x = torch.cat(
+                [
+                    torch.cat([self._bins(part[:, start : start + _BLOCK + self.n_blocks - 1]) for start in starts], 1)
+                    for part in blocks.split(max(_BLOCK // n_frames, 1))
+                ]
+            )
+        return x.view(*waveform.shape[:-1], *x.shape[1:])
+
+    def _bins(self, blocks: Tensor) -> Tensor:
+        """Map (clip, block, hop) to (clip, frame, n_bins)."""
+        x = torch.cat([octave(blocks, self.n_blocks) for octave in self.octaves], -1).unflatten(-1, (-1, 2))
+        if self.power == 2:
+            squares = x * x
+            return squares[..., 0] + squares[..., 1]
+        x = torch.view_as_complex(x)
+        return x if self.power is None else x.abs().pow(self.power)
+
+    @property
+    def axis(self) -> Axis:
+        """The bins."""
+        # A picture of complex numbers shows their magnitude.
+        quantity = "power" if self.power == 2 else "magnitude" if self.power in (1, None) else f"magnitude^{self.power}"
+        return Axis(quantity=quantity, frequencies=self.f_min * 2 ** (torch.arange(self.n_bins) / self.bins_per_octave))
+
+    def extra_repr(self) -> str:
+        """Say the sizes."""
+        return described(
+            sample_rate=self.sample_rate,
+            hop_length=self.framing.hop_length,
+            f_min=self.f_min,
+            n_bins=self.n_bins,
+            bins_per_octave=self.bins_per_octave,
+            gamma=self.gamma,
+            power=self.power,
+        )
+
+
+class CQT(VQT):
+    """Constant-Q transform: `librosa.cqt`, with the kernels applied at the full sample rate.
+
+    It is `VQT` with gamma = 0, so that all bins have the same ratio of frequency to bandwidth.
+
+    Args:
+        **vqt: The arguments of `VQT`, except ``gamma``.
+
+    Shape:
+        (..., time) -> (..., n_bins, 1 + time // hop_length)
+
+    Raises:
+        ValueError: As `VQT`.
+
+    Example:
+        >>> CQT(n_bins=48, f_min=65.41)(torch.randn(8, 16_000)).shape
+        torch.Size([8, 48, 32])
+    """
+
+    def __init__(self, **vqt: Any) -> None:
+        super().__init__(gamma=0.0, **vqt)
+
+
+def _check_highest(frequencies: Tensor, *, alpha: float, gamma: float, sample_rate: float) -> None:
+    """Raise a ValueError that names the largest number of bins unless the highest ends under half the sample rate."""
+    edges = frequencies + _HANN_BANDWIDTH / 2 * alpha * frequencies + gamma / 2
+    n_bins, n_fitting = len(edges), int((edges <= sample_rate / 2).sum())
+    if n_fitting == n_bins:
+        return
+    do = f"lower n_bins to {n_fitting}" if n_fitting else "lower f_min"
+    raise ValueError(
+        f"n_bins = {n_bins}: from f_min = {frequencies[0].item():g} Hz the highest bin reaches {edges[-1].item():g} Hz, "
+        f"beyond {sample_rate / 2:g} Hz, half the sample rate; expected at most {n_fitting} bins: {do}"
+    )
+
+
+def _kernels(pairs: list[tuple[float, float]], hop_length: int, *, sample_rate: float, norm: float) -> Tensor:
+    """Return what frames are multiplied by, (sample, bin), for bins of these frequencies and lengths.
+
+    There are an odd number of hops of samples, so that frames of any number of octaves begin on one grid of hops.
+    """
+    longest = max(length for _, length in pairs)
+    before, behind = floor(longest / 2) - 1, -floor(-longest / 2)  # samples that the longest reaches, turned in time
+    n_pieces = 1
+    while n_pieces * hop_length // 2 < before or ceil(n_pieces * hop_length / 2) - 1 < behind:
+        n_pieces += 2
+    kernels = torch.zeros(n_pieces * hop_length, len(pairs), dtype=torch.complex128)
+    for k, (frequency, length) in enumerate(pairs):
+        kernel = variable_q_kernel(frequency, length, sample_rate=sample_rate, norm=norm)
+        first = n_pieces * hop_length // 2 - floor(length / 2) + 1
+        kernels[first : first + len(kernel), k] = length**0.5 * kernel.flip(0)
+    return kernels

@@ -1,0 +1,225 @@
+"""The gammatone filterbank: power behind the filters of the ear."""
+
+from itertools import groupby
+from math import gcd, pi
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audionet.features.framing import Axis, Framing, FrontEnd, described
+from audionet.features.functional import check_band_edges
+
+_TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak
+_BLOCK = 2**18  # samples filtered at a time, so that they stay in the cache
+
+
+def erb(frequency: Tensor) -> Tensor:
+    """Return the equivalent rectangular bandwidth of the ear in hertz, 24.7 (4.37 f / 1000 + 1).
+
+    Glasberg and Moore, "Derivation of auditory filter shapes from notched-noise data", 1990, equation 3.
+
+    Args:
+        frequency: f in hertz, of any shape.
+    """
+    return 24.7 * (4.37 * frequency / 1000 + 1)
+
+
+def gammatone_frequencies(*, n_bands: int, f_min: float, f_max: float) -> Tensor:
+    """Return centre frequencies in hertz (band,): the middles of ``n_bands`` parts that are equally wide for the ear.
+
+    Wide on the scale of ERBs, E(f) = 21.4 log10(4.37 f / 1000 + 1) (Glasberg and Moore 1990, equation 4).
+
+    Args:
+        n_bands: Number of bands.
+        f_min: Where the first part begins in hertz.
+        f_max: Where the last ends in hertz.
+    """
+    low, high = (21.4 * torch.log10(4.37 * torch.tensor([f_min, f_max], dtype=torch.float64) / 1000 + 1)).tolist()
+    rates = low + (torch.arange(n_bands, dtype=torch.float64) + 0.5) * (high - low) / n_bands
+    return (10 ** (rates / 21.4) - 1) * 1000 / 4.37
+
+
+def gammatone_kernel(
+    frequency: float, *, sample_rate: float, order: int = 4, bandwidth: float = 1.019
+) -> Tensor:
+    """Return an impulse response (n,), float64: t**(order - 1) exp(-2 pi b t) cos(2 pi f t), with gain 1 at f.
+
+    It ends where its envelope has fallen to a millionth of its peak.
+
+    Args:
+        frequency: The centre f in hertz.
+        sample_rate: In hertz.
+        order: Of the filter.
+        bandwidth: b / ERB(f). The filter's own equivalent rectangular bandwidth is that of the ear if this is
+            ((n - 1)!)^2 2^(2 n - 2) / (pi (2 n - 2)!) for order n: 1.019 for 4 (Patterson et al., "Complex sounds and
+            auditory images", 1992).
+    """
+    decay = 2 * pi * bandwidth * float(erb(torch.tensor(frequency, dtype=torch.float64)))
+    longest = (20 + 5 * order) / decay  # seconds; by then the envelope has long fallen that far
+    t = torch.arange(int(longest * sample_rate) + 2, dtype=torch.float64) / sample_rate
+    envelope = (decay * t) ** (order - 1) * torch.exp(-decay * t)
+    t = t[: int((envelope > _TAIL * envelope.max()).nonzero().max()) + 1]
+    kernel = envelope[: len(t)] * torch.cos(2 * pi * frequency * t)
+    gain = torch.polar(kernel, -2 * pi * frequency * t).sum().abs()
+    return kernel / gain
+
+
+class _Bands(nn.Module):
+    """Neighbouring bands, whose filters are nearly equally long, by FFTs of one size (overlap-save).
+
+    Args:
+        kernels: Their impulse responses.
+        unit: Samples over which power is summed.
+    """
+
+    response: Tensor
+
+    def __init__(self, kernels: list[Tensor], unit: int) -> None:
+        super().__init__()
+        self.n_taps, self.unit = max(map(len, kernels)), unit
+        self.n_fft = _fft_size(self.n_taps, unit)
+        self.step = (self.n_fft - self.n_taps + 1) // unit * unit  # samples that an FFT filters
+        taps = torch.stack([F.pad(kernel, (0, self.n_fft - len(kernel))) for kernel in kernels])
+        # As real numbers, which `.double()` and `.to` convert.
+        response = torch.view_as_real(torch.fft.rfft(taps)).to(torch.get_default_dtype())
+        self.register_buffer("response", response, persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Map (clip, n_taps - 1 + time) to the sums of squares (clip, band, time // unit)."""
+        n_clips, n_samples = waveform.shape
+        n_parts = (n_samples - self.n_taps + self.step) // self.step
+        length = self.n_taps - 1 + self.step
+        waveform = F.pad(waveform, (0, (n_parts - 1) * self.step + length - n_samples))
+        parts = waveform.unfold(1, length, self.step).flatten(0, 1)  # (clip x part, length)
+        n_at_once = max(_BLOCK // (len(self.response) * self.n_fft), 1)
+        if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(parts) <= n_at_once:
+            x = self._sums(parts)
+        else:
+            x = torch.cat([self._sums(some) for some in parts.split(n_at_once)])
+        x = x.unflatten(0, (n_clips, n_parts)).transpose(1, 2).flatten(2)  # (clip, band, part x unit)
+        return x[..., : (n_samples - self.n_taps + 1) // self.unit]
+
+    def _sums(self, parts: Tensor) -> Tensor:
+        """Map (part, n_taps - 1 + step) to (part, band, step // unit)."""
+        spectrum = torch.fft.rfft(parts.unsqueeze(1), self.n_fft)
+        y = torch.fft.irfft(spectrum * torch.view_as_complex(self.response), self.n_fft)
+        y = y[..., self.n_taps - 1 : self.n_taps - 1 + self.step].unflatten(-1, (-1, self.unit))
+        return torch.linalg.vecdot(y, y)  # three times as fast as (y * y).sum(-1)
+
+    def extra_repr(self) -> str:
+        """Say the sizes."""
+        return described(n_bands=len(self.response), n_taps=self.n_taps, n_fft=self.n_fft)
+
+
+class Gammatone(FrontEnd):
+    """Mean power behind gammatone filters (Patterson et al. 1992; Slaney 1993).
+
+    Each band is the waveform convolved with `gammatone_kernel`, squared, and averaged over ``win_length`` samples. The
+    filters are causal, as the ear's: their delay, about (order - 1) / (2 pi b) seconds, is not taken out.
+
+    Args:
+        sample_rate: In hertz.
+        n_bands: Number of bands.
+        f_min: Lower edge of the first band in hertz, see `gammatone_frequencies`.
+        f_max: Upper edge of the last band in hertz; None for half the sample rate.
+        order: Of the filters.
+        bandwidth: Their b in ERBs, see `gammatone_kernel`.
+        win_length: Samples that a frame averages over.
+        hop_length: Step between frames in samples.
+        center: Whether frame t averages around sample t * hop_length; otherwise from there on.
+        pad_mode: How the ends are padded, as for `Framing`. The beginning also takes what the filters look back at.
+
+    Shape:
+        (..., time) -> (..., n_bands, frame); frame = 1 + time // hop_length when centred.
+
+    Raises:
+        ValueError: If a size is not positive or the band edges do not fit the sample rate; from ``forward``, if the
+            waveform is too short, not float or not finite.
+
+    Example:
+        >>> Gammatone()(torch.randn(8, 16_000)).shape
+        torch.Size([8, 64, 101])
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        n_bands: int = 64,
+        f_min: float = 50.0,
+        f_max: float | None = None,
+        order: int = 4,
+        bandwidth: float = 1.019,
+        win_length: int = 480,
+        hop_length: int = 160,
+        center: bool = True,
+        pad_mode: str = "constant",
+    ) -> None:
+        super().__init__()
+        sizes = {"n_bands": n_bands, "order": order, "win_length": win_length, "hop_length": hop_length}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"{name} = {value}: expected at least 1")
+        if bandwidth <= 0:
+            raise ValueError(f"bandwidth = {bandwidth} ERB: expected more than 0")
+        f_max = sample_rate / 2 if f_max is None else f_max
+        check_band_edges(f_min, f_max, sample_rate)
+        self.sample_rate, self.n_bands, self.f_min, self.f_max = sample_rate, n_bands, f_min, f_max
+        self.order, self.bandwidth, self.win_length = order, bandwidth, win_length
+        centres = gammatone_frequencies(n_bands=n_bands, f_min=f_min, f_max=f_max).tolist()
+        options = {"sample_rate": sample_rate, "order": order, "bandwidth": bandwidth}
+        kernels = [gammatone_kernel(frequency, **options) for frequency in centres]
+        self.unit = gcd(win_length, hop_length)  # frames share their samples' squares in sums over so many
+        groups = groupby(kernels, lambda kernel: _fft_size(len(kernel), self.unit))
+        self.groups = nn.ModuleList([_Bands(list(group), self.unit) for _, group in groups])
+        self.history = max(map(len, kernels)) - 1
+        half = win_length // 2 if center else 0
+        self.framing = Framing(
+            span=self.history + win_length,
+            hop_length=hop_length,
+            left=self.history + half,
+            right=half,
+            pad_mode=pad_mode,
+        )
+
+    def frames(self, waveform: Tensor) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, n_bands)."""
+        ours = next(self.buffers()).dtype
+        if waveform.dtype != ours:
+            raise ValueError(
+                f"waveform is {waveform.dtype}, the front-end {ours}: "
+                f"convert one, with waveform.to({ours}) or front_end.to({waveform.dtype})"
+            )
+        clips = waveform.reshape(-1, waveform.shape[-1])
+        n_units, step = self.win_length // self.unit, self.framing.hop_length // self.unit
+        bands = []
+        for group in self.groups:
+            squares = group(clips[:, self.history + 1 - group.n_taps :])  # (clip, band, time // unit)
+            bands.append(squares.unfold(-1, n_units, step).sum(-1))
+        x = torch.cat(bands, 1).mT / self.win_length
+        return x.reshape(*waveform.shape[:-1], *x.shape[1:])
+
+    @property
+    def axis(self) -> Axis:
+        """The bands."""
+        frequencies = gammatone_frequencies(n_bands=self.n_bands, f_min=self.f_min, f_max=self.f_max)
+        return Axis(quantity="power", frequencies=frequencies)
+
+    def extra_repr(self) -> str:
+        """Say the settings."""
+        return described(
+            sample_rate=self.sample_rate,
+            n_bands=self.n_bands,
+            f_min=self.f_min,
+            f_max=self.f_max,
+            order=self.order,
+            bandwidth=self.bandwidth,
+            win_length=self.win_length,
+            hop_length=self.framing.hop_length,
+        )
+
+
+def _fft_size(n_taps: int, unit: int) -> int:
+    """Return a power of two of which most samples are filtered ones: FFTs then cost least."""
+    return 2 ** (max(4 * n_taps, n_taps + unit, 1024) - 1).bit_length()
