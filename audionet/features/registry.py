@@ -4,13 +4,32 @@ from typing import Any
 
 from audionet.features.cepstral import LFCC, MFCC
 from audionet.features.deltas import Deltas
+from audionet.features.descriptors import RMS, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate
 from audionet.features.framing import FrontEnd
+from audionet.features.kaldi import KaldiFbank, KaldiMFCC
+from audionet.features.presets import WhisperLogMel, YamnetLogMel
 from audionet.features.spectral import LinearFilterbank, LogMel, MelSpectrogram, Spectrogram
 from audionet.features.waveform import Waveform
 
-FEATURES: dict[str, type[FrontEnd]] = {
-    kind.__name__: kind for kind in (Spectrogram, LinearFilterbank, MelSpectrogram, LogMel, MFCC, LFCC, Waveform)
-}
+_KINDS: tuple[type[FrontEnd], ...] = (
+    Waveform,
+    Spectrogram,
+    LinearFilterbank,
+    MelSpectrogram,
+    LogMel,
+    MFCC,
+    LFCC,
+    KaldiFbank,
+    KaldiMFCC,
+    WhisperLogMel,
+    YamnetLogMel,
+    SpectralCentroid,
+    SpectralRolloff,
+    SpectralFlatness,
+    ZeroCrossingRate,
+    RMS,
+)
+FEATURES = {kind.__name__: kind for kind in _KINDS}
 
 
 def create(name: str, *, deltas: int = 0, **arguments: Any) -> FrontEnd:

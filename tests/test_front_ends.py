@@ -1,0 +1,231 @@
+"""What every front-end that has a name does, whichever it is."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from audionet.features import FEATURES, FrontEnd, Stream, create
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+NAMES = list(FEATURES)
+CASES = [*NAMES, "MFCC+deltas", "Spectrogram+complex"]
+CHANGES: dict[str, dict[str, Any]] = {"MFCC+deltas": {"deltas": 2}, "Spectrogram+complex": {"power": None}}
+RAGGED = {"SpectralRolloff", "ZeroCrossingRate"}  # steps: a rounding error may move a whole one
+# What a float32 loses: a logarithm 80 dB under the loudest band has four digits left, whoever computes it.
+ROUNDED = 1e-3
+
+
+def build(case: str, **changes: Any) -> FrontEnd:
+    torch.manual_seed(0)
+    return create(case.split("+")[0], **CHANGES.get(case, {}), **changes)
+
+
+def streamable(case: str) -> FrontEnd:
+    """The same without what looks at the whole clip."""
+    front_end = build(case)
+    if front_end.needs_clip is None:
+        return front_end
+    return build(case, top_db=None)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def magnitude(x: Tensor) -> Tensor:
+    return torch.view_as_real(x) if x.is_complex() else x
+
+
+def assert_close(actual: Tensor, expected: Tensor, tolerance: float, *, ragged: bool = False) -> None:
+    assert actual.shape == expected.shape
+    actual, expected = magnitude(actual).double(), magnitude(expected).double()
+    error = (actual - expected).abs() / expected.abs().max().clamp(min=1e-9)
+    if ragged:
+        assert (error > tolerance).double().mean() < 0.02
+    else:
+        assert error.max() <= tolerance, f"relative error {error.max():.2g}"
+
+
+def recording(n_samples: int) -> Tensor:
+    path = DATA / "fsdd" / "recordings" / "7_jackson_0.wav"
+    if not path.exists():
+        pytest.skip(f"needs the real recording {path}")
+    return torch.from_numpy(np.resize(soundfile.read(path, dtype="float32")[0], n_samples))
+
+
+SOUNDS = {
+    "noise": lambda: noise(6000),
+    "silence": lambda: torch.zeros(6000),
+    "impulse": lambda: torch.eye(6000)[2345],
+    "recording": lambda: recording(6000),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("sound", SOUNDS)
+def test_float32_is_float64_rounded_and_finite(case, sound):
+    waveform, front_end = SOUNDS[sound](), build(case)
+    result, exact = front_end(waveform), copy.deepcopy(front_end).double()(waveform.double())
+    assert result.dtype in (torch.float32, torch.complex64) and exact.dtype in (torch.float64, torch.complex128)
+    assert magnitude(result).isfinite().all() and magnitude(exact).isfinite().all()
+    assert result.ndim == 2
+    assert_close(result, exact, ROUNDED, ragged=case in RAGGED)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_leading_shape_and_each_clip_as_if_alone(case):
+    front_end = build(case)
+    levels = torch.tensor([1.0, 1e-3, 0.0, 0.3, 10.0, 1e-2]).view(2, 3, 1, 1)
+    batch = levels * noise(2, 3, 1, 5000)
+    before, together = batch.clone(), front_end(batch)
+    assert torch.equal(batch, before) and together.shape[:3] == (2, 3, 1)
+    for index in np.ndindex(2, 3):
+        assert_close(together[index][0], front_end(batch[index][0]), 1e-5, ragged=case in RAGGED)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("size", [160, 777])
+def test_a_stream_equals_the_whole_clip(case, size):
+    front_end, waveform = streamable(case), noise(2, 6000)
+    stream = Stream(front_end)
+    with torch.no_grad():
+        streamed = torch.cat([stream.push(chunk) for chunk in waveform.split(size, -1)] + [stream.finish()], -1)
+        assert_close(streamed, front_end(waveform), 1e-6, ragged=case in RAGGED)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_reach_the_waveform_and_the_parameters_and_are_finite_on_silence(case):
+    if case in RAGGED:
+        pytest.skip("counts have no gradient")
+    front_end = build(case)
+    for waveform in (noise(4000), torch.zeros(4000)):
+        front_end.zero_grad()
+        waveform.requires_grad_()
+        magnitude(front_end(waveform)).square().sum().backward()
+        assert waveform.grad is not None and waveform.grad.isfinite().all()
+        for name, parameter in front_end.named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        if waveform.any():
+            assert waveform.grad.any()
+            assert all(parameter.grad.any() for parameter in front_end.parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pickle_bundle_weights_repr_and_numpy(case):
+    front_end, waveform = build(case), noise(4000)
+    expected = front_end(waveform).detach()
+    assert torch.equal(pickle.loads(pickle.dumps(front_end))(waveform), expected)
+    other = build(case)
+    other.load_state_dict(front_end.state_dict())
+    assert torch.equal(other(waveform), expected)
+    assert len(str(front_end).splitlines()) <= 14 and "=" in str(front_end) or case == "Waveform"
+    assert front_end.sample_rate == 16_000
+    made = front_end(waveform.numpy().astype(np.float64))
+    assert isinstance(made, np.ndarray)
+    assert_close(torch.from_numpy(made), expected, 1e-6, ragged=case in RAGGED)
+
+
+class Network(nn.Module):
+    """A front-end inside a model."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return self.front_end(waveform).unsqueeze(1)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "Spectrogram+complex"])  # ONNX has no such numbers
+@pytest.mark.filterwarnings("ignore")
+def test_onnx_of_any_length_and_batch(case, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+    pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
+    network = Network(build(case)).eval()
+    shapes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("time", min=4000)},)
+    program = torch.onnx.export(network, (noise(2, 8000),), dynamo=True, dynamic_shapes=shapes, verbose=False)
+    assert program is not None
+    program.save(tmp_path / "network.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
+    for shape in ((1, 16_000), (3, 9999), (2, 8000)):
+        waveform = noise(*shape, seed=1)
+        (made,) = session.run(None, {session.get_inputs()[0].name: waveform.numpy()})
+        with torch.no_grad():
+            expected = network(waveform)
+        scale = max(1.0, float(expected.abs().max()) / 100)  # what is in hertz has larger numbers
+        assert made.shape == expected.shape
+        error = np.abs(made - expected.numpy())
+        if case in RAGGED:
+            assert (error > 1e-4 * scale).mean() < 0.02
+        else:
+            assert error.max() <= 1e-4 * scale, error.max()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_compiled(case):
+    torch.compiler.reset()
+    front_end, waveform = build(case), noise(2, 4000)
+    with torch.no_grad():
+        compiled = torch.compile(front_end, backend="aot_eager", fullgraph=True)(waveform)
+        assert_close(compiled, front_end(waveform), 1e-5, ragged=case in RAGGED)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_samples_are_refused(case):
+    front_end = build(case)
+    shortest = front_end.framing.shortest
+    for waveform, message in (
+        (torch.zeros(16_000, dtype=torch.int16), "torch.int16: .*divide 16-bit integers by 32768"),
+        (np.zeros(16_000, np.int16), "int16: .*divide 16-bit integers by 32768"),
+        (torch.zeros(2, 0), r"shape \(2, 0\).*needs at least"),
+        (torch.zeros(shortest - 1), rf"shape \({shortest - 1},\).*needs at least {shortest} samples"),
+        (torch.full((16_000,), torch.nan), r"nan at \(0,\): expected finite samples"),
+        (torch.full((2, 16_000), -torch.inf), r"-inf at \(0, 0\): expected finite samples"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            front_end(waveform)
+    assert front_end(torch.zeros(shortest)).shape[-1] >= 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ten_minutes(case):
+    """The end of a long clip comes out as it does of its last seconds alone."""
+    front_end = streamable(case)
+    hop_length, margin = front_end.framing.hop_length, front_end.framing.span + 10 * front_end.framing.hop_length
+    long = noise(600 * 16_000 // (100 if case == "Waveform" else 1))
+    n_last = -(-(2 * 16_000 + margin) // hop_length) * hop_length
+    with torch.no_grad():
+        whole, last = front_end(long), front_end(long[-n_last:])
+    n_frames = 16_000 // hop_length
+    assert whole.shape[-1] >= len(long) // hop_length - front_end.framing.span // hop_length
+    assert len(long) % hop_length == 0
+    assert_close(whole[:, -n_frames:], last[:, -n_frames:], 1e-4, ragged=case in RAGGED)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(NAMES),
+    time=st.integers(1, 3000),
+    leading=st.lists(st.integers(1, 3), max_size=2),
+    deltas=st.integers(0, 2),
+)
+def test_frames_are_as_many_as_the_framing_says(name, time, leading, deltas):
+    front_end = create(name, deltas=deltas)
+    framing = front_end.framing
+    if time < framing.shortest:
+        with pytest.raises(ValueError, match="needs at least"):
+            front_end(torch.zeros(*leading, time))
+        return
+    n_frames = (framing.left + time + framing.right - framing.span) // framing.hop_length + 1
+    with torch.no_grad():
+        made = front_end(noise(*leading, time))
+    assert made.shape[:-2] == tuple(leading) and made.shape[-1] == n_frames
