@@ -47,7 +47,7 @@ def test_help_names_every_command_and_is_fast():
     done = run("--help")
     seconds = time.perf_counter() - start
     assert done.returncode == 0 and done.stderr == ""
-    for command in ("recognize", "data", "models", "copy", "doctor"):
+    for command in ("recognize", "features", "data", "models", "copy", "doctor"):
         assert f"\n    {command} " in done.stdout
     assert seconds < 2, "0.12 s where nothing else runs: something slow is imported"
 
@@ -120,6 +120,8 @@ def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
         (["recognize", "digits", "a.wav", "--top-k", "0"], "top_k"),
         (["recognize", "digits", "a.wav", "--volume", "11"], "--volume"),
         (["recognise"], "recognize"),
+        (["features", "a.wav"], "output"),
+        (["features", "a.wav", "--output", "out", "--workers", "0"], "workers"),
         (["data"], "list"),
         (["data", "get"], "name"),
     ],
@@ -138,6 +140,12 @@ def test_wrong_usage(capsys, arguments, words):
         (["data", "get", "nothing"], "unknown dataset 'nothing'"),
         (["data", "verify", "nothing"], "unknown dataset 'nothing'"),
         (["copy", "cooking", "somewhere"], "no recipe 'cooking'"),
+        (["features", "a.wav", "--output", "out", "--kind", "bark"], "unknown front-end 'bark'"),
+        (["features", "a.wav", "--output", "out", "--like", "sox"], "'sox'"),
+        (["features", "a.wav", "--output", "out", "--like", "librosa", "--kind", "mfcc"], "choose one"),
+        (["features", "a.wav", "--output", "out", "--arguments.bark", "3"], "'bark'"),
+        (["features", "a.wav", "--output", "out", "--format", "csv"], "expected one of npy, zarr, parquet"),
+        (["features", "nowhere/", "--output", "/dev/null/out"], "/dev/null/out"),
     ],
 )
 def test_failures_are_one_line(capsys, arguments, words):
@@ -357,3 +365,42 @@ def test_an_interrupted_generation_keeps_what_is_made(capsys, digits_generator, 
     code, lines, _ = call(capsys, "generate", digits_generator, "--output", out, "--seconds", "60")
     assert code == 130 and lines[0].startswith(f"{out}: 0.03 s")
     assert audionet.load_audio(out)[0].shape == (1, 240)
+
+
+def test_features_of_folders(capsys, wav, tmp_path):
+    from audionet.features import MFCC
+
+    sound, out = wav("takes/a.wav"), tmp_path / "out"
+    wav("takes/more/b.flac", seed=1)
+    chosen = ("--kind", "mfcc", "--arguments.n_mfcc", 13, "--arguments.top_db=null", "--sample-rate", 8000)
+    given = ("features", tmp_path / "takes", "--output", out, *chosen, "--workers", 1)
+    code, lines, errors = call(capsys, *given)
+    assert (code, lines, errors) == (0, [f"{out}: features of 2 files made"], [])
+    waveform, _ = audio.load_audio(sound)
+    front_end = MFCC(n_mfcc=13, top_db=None, sample_rate=8000)
+    np.testing.assert_allclose(np.load(out / "a.npy"), front_end(waveform[0]).numpy(), atol=1e-3)
+    assert np.load(out / "more/b.npy").shape == (13, 51)
+    assert json.loads((out / "features.json").read_text()) == {
+        "kind": "mfcc",
+        "arguments": {"n_mfcc": 13, "top_db": None, "sample_rate": 8000},
+        "sample_rate": 8000,
+        "hop_length": 160,
+        "format": "npy",
+    }
+    (tmp_path / "takes/bad.wav").write_text("words")
+    code, lines, errors = call(capsys, *given)
+    assert (code, lines) == (1, [f"{out}: features of 0 files made, 2 were there already, 1 failed"])
+    assert len(errors) == 1 and errors[0].startswith(f"audionet: error: {tmp_path / 'takes/bad.wav'}: ")
+
+    code, lines, errors = call(capsys, *given, "--arguments.lifter", 22)
+    assert (code, lines) == (1, []) and f"{out} holds features made with arguments = " in errors[0]
+
+
+def test_features_like_a_tool_with_pictures(capsys, wav, tmp_path):
+    out = tmp_path / "out"
+    code, _, errors = call(capsys, "features", wav("a.wav"), "--output", out, "--like", "whisper", "--plot")
+    assert (code, errors) == (0, [])
+    assert np.load(out / "a.npy").shape == (80, 100)  # 1 s, resampled to Whisper's rate
+    assert (out / "a.png").read_bytes().startswith(b"\x89PNG")
+    settings = json.loads((out / "features.json").read_text())
+    assert (settings["like"], settings["sample_rate"]) == ("whisper", 16_000)

@@ -1,35 +1,51 @@
 """Front-ends: waveform (..., time) to time-frequency (..., band, frame), as torch modules."""
 
 from audionet.features.cepstral import LFCC, MFCC
+from audionet.features.chroma import Chroma
+from audionet.features.constant_q import CQT, VQT
+from audionet.features.conv_filterbank import ConvFilterbank
 from audionet.features.deltas import Deltas, deltas
 from audionet.features.descriptors import RMS, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate
 from audionet.features.framing import FrontEnd
+from audionet.features.gammatone import Gammatone
 from audionet.features.kaldi import KaldiFbank, KaldiMFCC
+from audionet.features.leaf import LEAF
+from audionet.features.pcen import PCEN, pcen
+from audionet.features.plot import plot
 from audionet.features.presets import WhisperLogMel, YamnetLogMel, like
 from audionet.features.registry import FEATURES, create
+from audionet.features.sincnet import SincNet
 from audionet.features.spectral import Filterbank, LinearFilterbank, Logarithm, LogMel, MelSpectrogram, Spectrogram
 from audionet.features.streaming import Stream
 from audionet.features.waveform import Waveform
 
 __all__ = [
-    "FEATURES",
-    "LFCC",
-    "MFCC",
-    "RMS",
+    "CQT",
+    "Chroma",
+    "ConvFilterbank",
     "Deltas",
+    "FEATURES",
     "Filterbank",
     "FrontEnd",
+    "Gammatone",
     "KaldiFbank",
     "KaldiMFCC",
+    "LEAF",
+    "LFCC",
     "LinearFilterbank",
     "LogMel",
     "Logarithm",
+    "MFCC",
     "MelSpectrogram",
+    "PCEN",
+    "RMS",
+    "SincNet",
     "SpectralCentroid",
     "SpectralFlatness",
     "SpectralRolloff",
     "Spectrogram",
     "Stream",
+    "VQT",
     "Waveform",
     "WhisperLogMel",
     "YamnetLogMel",
@@ -37,4 +53,6 @@ __all__ = [
     "create",
     "deltas",
     "like",
+    "pcen",
+    "plot",
 ]

@@ -120,8 +120,15 @@ class Chroma(Filterbank):
             octwidth=octwidth,
             base_c=base_c,
         )
-        sizes = {"n_fft": n_fft, "win_length": win_length, "hop_length": hop_length, "pad_mode": pad_mode}
-        super().__init__(filters, Spectrogram(sample_rate=sample_rate, **sizes, **spectrogram))
+        spectrum = Spectrogram(
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            win_length=win_length,
+            hop_length=hop_length,
+            pad_mode=pad_mode,
+            **spectrogram,
+        )
+        super().__init__(filters, spectrum)
         self.norm, self.base_c = norm, base_c
 
     def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:

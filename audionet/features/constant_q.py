@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from audionet.features.framing import Axis, Framing, FrontEnd, described
 
-_BLOCK = 400  # frames computed at a time, so that their samples stay in the cache
+_BLOCK = 800  # frames computed at a time, so that their samples stay in the cache
 _TOLERANCE = 1e-7  # what a factored kernel may lose of its norm: as much as float32 loses by rounding
 _HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window in bins (Harris 1978, table I)
 
 
 def variable_q_kernel(frequency: float, length: float, *, sample_rate: float, norm: float = 1.0) -> Tensor:
-    """Return the kernel of one bin (Brown 1991, equation 5; librosa's `filters.wavelet`).
+    """Return the kernel of one bin (Brown 1991; librosa's `filters.wavelet`).
 
     It is h[n] = w[n] exp(2 pi i frequency n / sample_rate) for floor(-length / 2) <= n < floor(length / 2), with a
     periodic Hann window w.
@@ -31,19 +31,6 @@ def variable_q_kernel(frequency: float, length: float, *, sample_rate: float, no
     n = torch.arange(floor(-length / 2), floor(length / 2), dtype=torch.float64)
     window = torch.hann_window(len(n), dtype=torch.float64)
     return torch.polar(window / torch.linalg.vector_norm(window, norm), 2 * pi * frequency / sample_rate * n)
-
-
-def variable_q_lengths(frequencies: Tensor, *, sample_rate: float, alpha: float, gamma: float, scale: float) -> Tensor:
-    """Return the kernels' lengths in samples (bin,): scale sample_rate / (alpha frequency + gamma).
-
-    Args:
-        frequencies: (bin,) in hertz.
-        sample_rate: In hertz.
-        alpha: Bandwidth that grows with the frequency, as a share of it.
-        gamma: Bandwidth that does not, in hertz (Schörkhuber et al. 2014, equation 3).
-        scale: Factor by which all are longer.
-    """
-    return scale * sample_rate / (alpha * frequencies + gamma)
 
 
 class _Octave(nn.Module):
@@ -90,7 +77,8 @@ class VQT(FrontEnd):
     alpha = (2**(2 / b) - 1) / (2**(2 / b) + 1) for b bins an octave. Its kernel (`variable_q_kernel`) is
     N = filter_scale sample_rate / (alpha f + gamma) samples long, and the bin at frame t is
     sqrt(N) sum_n h[n] x[t hop_length - n] (Brown 1991; Schörkhuber and Klapuri 2010; Schörkhuber et al. 2014).
-    librosa resamples the sound octave by octave, which changes what is near the ends of each octave's band a little.
+    librosa halves the sample rate octave by octave as long as the hop is even, with kernels made for that rate, whose
+    lengths are rounded to its samples: it then differs by some percent from this, and from itself with an odd hop.
 
     Args:
         sample_rate: In hertz.
@@ -146,7 +134,7 @@ class VQT(FrontEnd):
             raise ValueError(f"gamma = {gamma} Hz: expected 0 or more, or None for the ear's")
         frequencies = f_min * 2.0 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         _check_highest(frequencies, alpha=alpha / filter_scale, gamma=gamma, sample_rate=sample_rate)
-        lengths = variable_q_lengths(frequencies, sample_rate=sample_rate, alpha=alpha, gamma=gamma, scale=filter_scale)
+        lengths = filter_scale * sample_rate / (alpha * frequencies + gamma)
 
         octaves = []
         for start in range(n_bins % bins_per_octave - bins_per_octave, n_bins, bins_per_octave):
@@ -242,9 +230,10 @@ def _check_highest(frequencies: Tensor, *, alpha: float, gamma: float, sample_ra
     n_bins, n_fitting = len(edges), int((edges <= sample_rate / 2).sum())
     if n_fitting == n_bins:
         return
+    lowest, highest = frequencies[0].item(), edges[-1].item()
     do = f"lower n_bins to {n_fitting}" if n_fitting else "lower f_min"
     raise ValueError(
-        f"n_bins = {n_bins}: from f_min = {frequencies[0].item():g} Hz the highest bin reaches {edges[-1].item():g} Hz, "
+        f"n_bins = {n_bins}: from f_min = {lowest:g} Hz the highest bin reaches {highest:g} Hz, "
         f"beyond {sample_rate / 2:g} Hz, half the sample rate; expected at most {n_fitting} bins: {do}"
     )
 

@@ -11,7 +11,7 @@ from audionet.features.framing import Axis, Framing, FrontEnd, described
 from audionet.features.functional import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak
-_BLOCK = 2**18  # samples filtered at a time, so that they stay in the cache
+_BLOCK = 2**17  # samples filtered at a time, so that they stay in the cache
 
 
 def erb(frequency: Tensor) -> Tensor:
@@ -40,9 +40,7 @@ def gammatone_frequencies(*, n_bands: int, f_min: float, f_max: float) -> Tensor
     return (10 ** (rates / 21.4) - 1) * 1000 / 4.37
 
 
-def gammatone_kernel(
-    frequency: float, *, sample_rate: float, order: int = 4, bandwidth: float = 1.019
-) -> Tensor:
+def gammatone_kernel(frequency: float, *, sample_rate: float, order: int = 4, bandwidth: float = 1.019) -> Tensor:
     """Return an impulse response (n,), float64: t**(order - 1) exp(-2 pi b t) cos(2 pi f t), with gain 1 at f.
 
     It ends where its envelope has fallen to a millionth of its peak.
@@ -85,8 +83,9 @@ class _Bands(nn.Module):
         response = torch.view_as_real(torch.fft.rfft(taps)).to(torch.get_default_dtype())
         self.register_buffer("response", response, persistent=False)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Map (clip, n_taps - 1 + time) to the sums of squares (clip, band, time // unit)."""
+    def forward(self, waveform: Tensor, history: int) -> Tensor:
+        """Map (clip, history + time) to the sums of squares (clip, band, time // unit)."""
+        waveform = waveform[:, history + 1 - self.n_taps :]
         n_clips, n_samples = waveform.shape
         n_parts = (n_samples - self.n_taps + self.step) // self.step
         length = self.n_taps - 1 + self.step
@@ -168,8 +167,10 @@ class Gammatone(FrontEnd):
         self.sample_rate, self.n_bands, self.f_min, self.f_max = sample_rate, n_bands, f_min, f_max
         self.order, self.bandwidth, self.win_length = order, bandwidth, win_length
         centres = gammatone_frequencies(n_bands=n_bands, f_min=f_min, f_max=f_max).tolist()
-        options = {"sample_rate": sample_rate, "order": order, "bandwidth": bandwidth}
-        kernels = [gammatone_kernel(frequency, **options) for frequency in centres]
+        kernels = [
+            gammatone_kernel(frequency, sample_rate=sample_rate, order=order, bandwidth=bandwidth)
+            for frequency in centres
+        ]
         self.unit = gcd(win_length, hop_length)  # frames share their samples' squares in sums over so many
         groups = groupby(kernels, lambda kernel: _fft_size(len(kernel), self.unit))
         self.groups = nn.ModuleList([_Bands(list(group), self.unit) for _, group in groups])
@@ -193,11 +194,8 @@ class Gammatone(FrontEnd):
             )
         clips = waveform.reshape(-1, waveform.shape[-1])
         n_units, step = self.win_length // self.unit, self.framing.hop_length // self.unit
-        bands = []
-        for group in self.groups:
-            squares = group(clips[:, self.history + 1 - group.n_taps :])  # (clip, band, time // unit)
-            bands.append(squares.unfold(-1, n_units, step).sum(-1))
-        x = torch.cat(bands, 1).mT / self.win_length
+        squares = torch.cat([group(clips, self.history) for group in self.groups], 1)  # (clip, band, time // unit)
+        x = squares.unfold(-1, n_units, step).sum(-1).mT / self.win_length
         return x.reshape(*waveform.shape[:-1], *x.shape[1:])
 
     @property

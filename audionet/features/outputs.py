@@ -4,6 +4,7 @@ All are folders, to which `audionet.features.extract` adds `features.json`. What
 its place and then renamed.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -104,9 +105,11 @@ class ZarrStore:
             ValueError: A file is called as a folder beside it, but for its extension.
         """
         groups = _parents(items)
-        if both := sorted(groups.intersection(item.key for item in items)):
+        both = groups.intersection(item.key for item in items)
+        both |= {item.key for item in items if self._kind(item.key) == "group"}
+        if both := both | {group for group in groups if self._kind(group) == "array"}:
             raise ValueError(
-                f"{both[0]} is both a file and a folder, and a Zarr store has one thing of a name; rename one, or "
+                f"{min(both)} is both a file and a folder, and a Zarr store has one thing of a name; rename one, or "
                 "choose the format npy or parquet"
             )
         root = _imported("zarr").open_group(self.folder / "features.zarr", mode="a")
@@ -124,6 +127,11 @@ class ZarrStore:
             target = self.folder / "features.zarr" / item.key
             shutil.rmtree(target, ignore_errors=True)  # of a file that has changed
             os.rename(partial, target)
+
+    def _kind(self, key: str) -> str | None:
+        """Return what is there: "array", "group" or nothing."""
+        path = self.folder / "features.zarr" / key / "zarr.json"
+        return json.loads(path.read_bytes())["node_type"] if path.exists() else None
 
     def finish(self) -> None:
         """Remove what an interrupted run left."""

@@ -12,7 +12,7 @@ from audionet.features.framing import Axis, FrontEnd, State, described
 from audionet.features.spectral import MelSpectrogram
 
 _BLOCK = 128  # frames that one matrix smooths, at most
-_IN_CACHE = 2**18  # values that are compressed at a time, so that all the passes over them find them in the cache
+_IN_CACHE = 2**16  # values that are compressed at a time, so that all the passes over them find them in the cache
 
 Setting = float | Tensor
 
@@ -85,8 +85,11 @@ def follow(
 
     def normalise(energy: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         level = _smooth(energy, level, *unrolled)
-        # A power by exp and log takes a quarter of the time; the root stays one, since pow knows the square root.
-        x = energy * torch.exp(-gain * torch.log(level + eps))
+        # M + eps as eps (M / eps + 1): exporters take an eps of 1e-8 for nothing, and silence would then be divided by.
+        # m^-gain as m^(1 - gain) / m: exp and log take a quarter of pow's time, and what they round is next to nothing
+        # for a gain near 1.
+        m = torch.add(level.new_ones(()), level, alpha=1 / eps)
+        x = energy / m * torch.exp((1 - gain) * torch.log(m)) * eps**-gain
         return (x + bias) ** power - bias**power, level[..., -1:, :]
 
     if eager and energy.device.type == "cpu" and not torch.is_grad_enabled():
@@ -122,9 +125,11 @@ def _unroll(smoothing: Setting, energy: Tensor) -> tuple[Tensor, Tensor, Tensor]
     """Return what maps frames to levels within a block, blocks to what they find, and how that fades in each."""
     s = torch.as_tensor(smoothing, dtype=energy.dtype, device=energy.device)
     n_frames = energy.shape[-2]
-    n_blocks = (n_frames + _BLOCK - 1) // _BLOCK
-    # As little padding as can be, except where the number of frames is a symbol.
-    block = _BLOCK if torch.compiler.is_compiling() else (n_frames + n_blocks - 1) // n_blocks
+    if torch.compiler.is_compiling():  # where n_frames is a symbol, and a count that may be 1 would be taken for it
+        block, n_blocks = _BLOCK // 2, n_frames // (_BLOCK // 2) + 2
+    else:  # with as little padding as can be
+        n_blocks = (n_frames + _BLOCK - 1) // _BLOCK
+        block = (n_frames + n_blocks - 1) // n_blocks
     fade = (1 - s) ** torch.arange(1, block + 1, device=s.device)[:, None]  # (frame, 1 or band)
     return s[..., None, None] * _powers(1 - s, block), _powers((1 - s) ** block, n_blocks), fade
 

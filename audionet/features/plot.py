@@ -97,10 +97,10 @@ def _middles(
     n_frames: int, front_end: FrontEnd | None, sample_rate: float | None, hop_length: float | None
 ) -> np.ndarray:
     """Return when the middle of each frame is, in seconds, and of the one after them."""
-    offset = 0.0
+    offset = 0
     if front_end is not None:
         framing = front_end.framing
-        offset = (framing.span - 1) / 2 - framing.left
+        offset = framing.span // 2 - framing.left  # a periodic window is highest there
         sample_rate = front_end.sample_rate if sample_rate is None else sample_rate
         hop_length = framing.hop_length if hop_length is None else hop_length
     if sample_rate is None or hop_length is None:
@@ -190,7 +190,7 @@ def _scale_to(axes: "Axes", centres: np.ndarray) -> np.ndarray:
     axes.set_ylim(edges[0], edges[-1])
     ticks = _octaves(knots, places)
     if len(ticks) < 2 or np.allclose(np.diff(centres), centres[1] - centres[0]):  # evenly spaced bands get even ticks
-        even = MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]).tick_values(edges[0], edges[-1])
+        even = MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(edges[0], edges[-1])
         ticks = [hz for hz in even if edges[0] < hz < edges[-1]]
     axes.set_yticks(ticks, [f"{hz:g}" for hz in ticks])
     return edges

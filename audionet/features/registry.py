@@ -3,11 +3,18 @@
 from typing import Any
 
 from audionet.features.cepstral import LFCC, MFCC
+from audionet.features.chroma import Chroma
+from audionet.features.constant_q import CQT, VQT
+from audionet.features.conv_filterbank import ConvFilterbank
 from audionet.features.deltas import Deltas
 from audionet.features.descriptors import RMS, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate
 from audionet.features.framing import FrontEnd
+from audionet.features.gammatone import Gammatone
 from audionet.features.kaldi import KaldiFbank, KaldiMFCC
+from audionet.features.leaf import LEAF
+from audionet.features.pcen import PCEN
 from audionet.features.presets import WhisperLogMel, YamnetLogMel
+from audionet.features.sincnet import SincNet
 from audionet.features.spectral import LinearFilterbank, LogMel, MelSpectrogram, Spectrogram
 from audionet.features.waveform import Waveform
 
@@ -19,6 +26,11 @@ _KINDS: tuple[type[FrontEnd], ...] = (
     LogMel,
     MFCC,
     LFCC,
+    PCEN,
+    CQT,
+    VQT,
+    Chroma,
+    Gammatone,
     KaldiFbank,
     KaldiMFCC,
     WhisperLogMel,
@@ -28,6 +40,9 @@ _KINDS: tuple[type[FrontEnd], ...] = (
     SpectralFlatness,
     ZeroCrossingRate,
     RMS,
+    SincNet,
+    LEAF,
+    ConvFilterbank,
 )
 FEATURES = {kind.__name__: kind for kind in _KINDS}
 

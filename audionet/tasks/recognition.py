@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from audionet.augment import Augment, SpecAugment, mixup, to_float
+from audionet.tasks.optimizers import Together
 from audionet.tasks.schedule import with_warmup_cosine
 
 Batch = dict[str, Tensor]
@@ -33,7 +34,9 @@ class Recognition(LightningModule):
         learning_rate: Peak of the schedule.
         warmup_epochs: Epochs over which the rate rises from 0; a cosine then takes it back to 0.
         momentum: Of SGD.
-        weight_decay: On all parameters.
+        weight_decay: On all parameters of the network.
+        features_learning_rate: Peak of the schedule for the parameters of a learned front-end, which Adam steps: they are
+            frequencies, widths and rates, each of a scale of its own.
         label_smoothing: Probability mass spread over all classes.
         seed: Decides augmentation, masks, mixup and dropout.
 
@@ -55,6 +58,7 @@ class Recognition(LightningModule):
         warmup_epochs: float = 5.0,
         momentum: float = 0.9,
         weight_decay: float = 1e-3,
+        features_learning_rate: float = 1e-3,
         label_smoothing: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -64,6 +68,7 @@ class Recognition(LightningModule):
         self.mixup_alpha, self.mixup_p = mixup_alpha, mixup_p
         self.learning_rate, self.warmup_epochs, self.momentum = learning_rate, warmup_epochs, momentum
         self.weight_decay, self.label_smoothing, self.seed = weight_decay, label_smoothing, seed
+        self.features_learning_rate = features_learning_rate
         self.validation_accuracy = MulticlassAccuracy(len(self.labels), average="micro")
         self.test_confusion = MulticlassConfusionMatrix(len(self.labels))
 
@@ -126,8 +131,10 @@ class Recognition(LightningModule):
         self.log("test_accuracy", self.confusion.trace() / self.confusion.sum())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return SGD and its schedule per step."""
-        optimizer = torch.optim.SGD(
+        """Return SGD, with Adam for what the front-end learns, and the schedule per step."""
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(
             self.model.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
+        if learned := list(self.features.parameters()):
+            optimizer = Together([optimizer, torch.optim.Adam(learned, self.features_learning_rate)])
         return with_warmup_cosine(self, optimizer, warmup_epochs=self.warmup_epochs)

@@ -1,0 +1,277 @@
+"""Features on disk are the front-end's, in the folders of their files; what is there already is not made again."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from audionet import audio
+from audionet.features import LogMel, Spectrogram
+from audionet.features.extract import common_folder, extract, find_items, make_plan
+from audionet.features.framing import Framing, FrontEnd
+from audionet.features.outputs import Item, NpyFiles, whole
+
+SETTINGS = {"kind": "logmel", "arguments": {"n_mels": 40}}
+
+
+class Threads(FrontEnd):
+    """How many threads torch has; it kills its process where a clip begins with a sample of -1."""
+
+    def __init__(self):
+        super().__init__()
+        self.framing, self.sample_rate = Framing(span=1, hop_length=1), 16_000
+
+    def frames(self, waveform):
+        if (waveform[..., 0] == -1).any():
+            os._exit(1)
+        return torch.full((*waveform.shape, 1), float(torch.get_num_threads()))
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Files of three lengths, in folders; one is stereo and one of another rate."""
+    generator = np.random.default_rng(0)
+    sizes = {"a/1.wav": 8000, "a/2.wav": 8000, "a/b/3.flac": 6000, "4.wav": 8000, "a/silence.wav": 8000}
+    for name, size in sizes.items():
+        path = tmp_path / "corpus" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        audio.save_audio(path, generator.uniform(-0.5, 0.5, size) * (name != "a/silence.wav"), 16_000)
+    audio.save_audio(tmp_path / "corpus/stereo.wav", generator.uniform(-0.5, 0.5, (2, 5000)), 16_000)
+    audio.save_audio(tmp_path / "corpus/slow.wav", generator.uniform(-0.5, 0.5, 4000), 8000)
+    return tmp_path / "corpus"
+
+
+def files_in(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def run(corpus, output, front_end=None, *, workers=1, **options):
+    """Make features: how many there were to make, and the bad ones."""
+    options = {"settings": SETTINGS, **options}
+    sounds = [path for path in files_in(corpus) if path.suffix in (".wav", ".flac")]
+    plan = make_plan(sounds, output, base=corpus, **options)
+    results = list(extract(plan, front_end or LogMel(), workers=workers))
+    assert sum(n_files for n_files, _ in results) == len(plan.todo)
+    return len(plan.todo), dict(pair for _, bad in results for pair in bad)
+
+
+def expected(path, front_end):
+    waveform, _ = audio.load_audio(path, front_end.sample_rate, mono=True)
+    return front_end(waveform[0]).numpy()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_file_gets_the_features_of_its_sound(corpus, tmp_path, workers):
+    front_end = LogMel()
+    assert run(corpus, tmp_path / "out", front_end, workers=workers) == (7, {})
+    names = ["4.npy", "a/1.npy", "a/2.npy", "a/b/3.npy", "a/silence.npy", "features.json", "slow.npy", "stereo.npy"]
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in files_in(tmp_path / "out")] == names
+    for sound in files_in(corpus):
+        x = np.load((tmp_path / "out" / sound.relative_to(corpus)).with_suffix(".npy"))
+        assert x.dtype == np.float32 and x.flags.c_contiguous
+        exact = expected(sound, front_end)
+        np.testing.assert_allclose(x, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+    assert json.loads((tmp_path / "out/features.json").read_text()) == {**SETTINGS, "format": "npy"}
+
+
+def test_what_is_there_is_not_made_again(corpus, tmp_path):
+    out = tmp_path / "out"
+    run(corpus, out)
+    times = {path: path.stat().st_mtime_ns for path in files_in(out)}
+    assert run(corpus, out) == (0, {})
+    assert {path: path.stat().st_mtime_ns for path in files_in(out)} == times
+
+    changed = corpus / "a/1.wav"
+    audio.save_audio(changed, np.full(8000, 0.25, np.float32), 16_000)
+    later = max(times.values()) + 1_000_000
+    os.utime(changed, ns=(later, later))
+    (out / "a/2.npy").write_bytes(b"")  # as after a power failure
+    (out / "4.npy").unlink()
+    assert run(corpus, out)[0] == 3
+    exact = expected(changed, LogMel())
+    np.testing.assert_allclose(np.load(out / "a/1.npy"), exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+
+
+def test_other_settings_are_noticed_and_touch_nothing(corpus, tmp_path):
+    out = tmp_path / "out"
+    run(corpus, out)
+    before = {path: path.stat().st_mtime_ns for path in files_in(out)}
+    for options, words in (
+        ({"settings": {**SETTINGS, "arguments": {"n_mels": 64}}}, r'arguments = {"n_mels": 40}, you ask for {"n_mels"'),
+        ({"settings": {"like": "whisper"}}, r'like = null, you ask for "whisper": name another folder, or remove'),
+    ):
+        with pytest.raises(ValueError, match=words):
+            run(corpus, out, **options)
+    assert {path: path.stat().st_mtime_ns for path in files_in(out)} == before
+    (out / "features.json").write_text("{")
+    with pytest.raises(ValueError, match=r"features.json is damaged"):
+        run(corpus, out)
+
+
+def test_bad_files_are_named_and_the_others_made(corpus, tmp_path):
+    (corpus / "text.wav").write_text("words")
+    audio.save_audio(corpus / "short.wav", np.zeros(100, np.float32), 16_000)
+    plan = make_plan([*files_in(corpus), corpus / "missing.wav"], tmp_path / "out", base=corpus, settings={})
+    bad = dict(pair for _, pairs in extract(plan, LogMel(), workers=1) for pair in pairs)
+    assert {path: path in reason for path, reason in bad.items()} == {
+        str(corpus / name): True for name in ("text.wav", "short.wav", "missing.wav")
+    }
+    assert "at least 257 samples" in bad[str(corpus / "short.wav")]
+    assert "no such file" in bad[str(corpus / "missing.wav")]
+    assert len(list((tmp_path / "out").rglob("*.npy"))) == 7
+    assert run(corpus, tmp_path / "out", settings={})[0] == 2, "the bad ones are tried again"
+
+
+def test_names(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    for name in ("a/1.x.wav", "a/b/2.wav"):
+        (tmp_path / name).write_bytes(b"12")
+    base = common_folder([tmp_path / "a"])
+    assert base == str(tmp_path / "a")
+    items = find_items([tmp_path / "a/b/2.wav", tmp_path / "a/1.x.wav", tmp_path / "a/b/../1.x.wav"], base)
+    assert [(item.key, item.size) for item in items] == [("1.x", 2), ("b/2", 2)]
+    assert common_folder([tmp_path / "a/b", tmp_path / "a/1.x.wav"]) == str(tmp_path / "a")
+    assert common_folder([tmp_path / "a/b/2.wav"]) == str(tmp_path / "a/b")
+    with pytest.raises(ValueError, match="2.wav and .*2.flac differ in their extensions only.*rename one"):
+        find_items([tmp_path / "a/b/2.wav", tmp_path / "a/b/2.flac"], base)
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    with pytest.raises(RuntimeError), whole(tmp_path / "x.npy") as file:
+        file.write(b"half")
+        raise RuntimeError
+    item = Item("x", "x.wav", 1, 0)
+    assert NpyFiles(tmp_path).done([item]) == set()
+    with whole(tmp_path / "x.npy") as file:
+        file.write(b"all")
+    assert NpyFiles(tmp_path).done([item]) == {"x"}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+
+
+def test_tasks_are_neither_too_many_files_nor_too_many_bytes(corpus, tmp_path, monkeypatch):
+    from audionet.features import extract as module
+
+    assert [n for n, _ in extract(make_plan(files_in(corpus), tmp_path / "1", base=corpus, settings={}), LogMel())]
+    monkeypatch.setattr(module, "_MOST_FILES", 3)
+    plan = make_plan(files_in(corpus), tmp_path / "2", base=corpus, settings={})
+    assert [n for n, _ in extract(plan, LogMel(), workers=1)] == [2, 2, 2, 1]  # four tasks a worker
+    monkeypatch.setattr(module, "_MOST_BYTES", 1)
+    plan = make_plan(files_in(corpus), tmp_path / "3", base=corpus, settings={})
+    assert [n for n, _ in extract(plan, LogMel(), workers=1)] == [1] * 7
+
+
+def test_workers_have_one_thread_each(corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert run(corpus, tmp_path / "out", Threads(), workers=2)[1] == {}
+    found = {float(value) for path in (tmp_path / "out").rglob("*.npy") for value in np.unique(np.load(path))}
+    assert found == {1.0}
+
+
+def test_a_worker_that_crashes_is_told(corpus, tmp_path):
+    audio.save_audio(corpus / "zzz.wav", np.full(1000, -1, np.float32), 16_000)
+    with pytest.raises(ValueError, match="a worker crashed: .* for 2 workers; what is done is kept"):
+        run(corpus, tmp_path / "out", Threads(), workers=2)
+    (corpus / "zzz.wav").unlink()
+    assert run(corpus, tmp_path / "out", Threads(), workers=2)[1] == {}
+    assert len(list((tmp_path / "out").rglob("*.npy"))) == 7
+
+
+def test_two_runs_do_not_write_to_one_folder(corpus, tmp_path):
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out/.lock"), pytest.raises(ValueError, match="another process is writing"):
+        run(corpus, tmp_path / "out")
+
+
+def test_pictures(corpus, tmp_path):
+    for path in files_in(corpus)[1:]:
+        path.unlink()
+    out = tmp_path / "out"
+    assert run(corpus, out) == (1, {})
+    assert run(corpus, out, with_pictures=True) == (1, {}), "the picture is missing"
+    assert (out / "4.png").read_bytes().startswith(b"\x89PNG")
+    assert run(corpus, out, with_pictures=True) == (0, {})
+
+
+def test_an_unknown_format_is_refused(corpus, tmp_path):
+    with pytest.raises(ValueError, match="format = 'csv': expected one of npy, zarr, parquet"):
+        run(corpus, tmp_path / "out", format="csv")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("format", "library"), [("zarr", "zarr"), ("parquet", "pyarrow")])
+def test_a_missing_library_is_named_with_its_extra(corpus, tmp_path, monkeypatch, format, library):
+    for name in [library, *(name for name in sys.modules if name.startswith(f"{library}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match=rf"{format} needs {library}.*pip install 'audionet\[{format}\]'"):
+        run(corpus, tmp_path / "out", format=format)
+    assert not (tmp_path / "out").exists()
+
+
+def test_zarr(corpus, tmp_path):
+    zarr = pytest.importorskip("zarr", reason="needs the extra audionet[zarr]")
+    out, front_end = tmp_path / "out", LogMel()
+    assert run(corpus, out, front_end, format="zarr", workers=2) == (7, {})
+    root = zarr.open_group(out / "features.zarr", mode="r")
+    assert sorted(root["a"].array_keys()) == ["1", "2", "silence"]
+    for sound in files_in(corpus):
+        x = root[str(sound.relative_to(corpus).with_suffix(""))]
+        exact = expected(sound, front_end)
+        np.testing.assert_allclose(x[:], exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+        assert x.metadata.dimension_names == ("band", "frame")
+    assert run(corpus, out, format="zarr") == (0, {})
+    later = (out / "features.zarr/4/zarr.json").stat().st_mtime_ns + 1_000_000
+    audio.save_audio(corpus / "4.wav", np.zeros(1600, np.float32), 16_000)
+    os.utime(corpus / "4.wav", ns=(later, later))
+    assert run(corpus, out, format="zarr") == (1, {})
+    assert zarr.open_group(out / "features.zarr", mode="r")["4"].shape == (40, 11)
+    assert not list(out.glob(".*.partial"))
+
+    (corpus / "4").mkdir()
+    for name, path in (("a", corpus / "a.wav"), ("4", corpus / "4/5.wav")):
+        audio.save_audio(path, np.zeros(1600, np.float32), 16_000)
+        for target in (out, tmp_path / "new"):
+            with pytest.raises(ValueError, match=f"{name} is both a file and a folder"):
+                run(corpus, target, format="zarr")
+        path.unlink()
+    assert sorted(zarr.open_group(out / "features.zarr", mode="r")["a"].array_keys()) == ["1", "2", "silence"]
+
+
+def test_parquet(corpus, tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra audionet[parquet]")
+    out, front_end = tmp_path / "out", LogMel()
+
+    def rows():
+        table = parquet.read_table(out / "features.parquet").to_pylist()
+        return {row["path"]: np.reshape(row["features"], (row["n_bands"], row["n_frames"])) for row in table}
+
+    assert run(corpus, out, front_end, format="parquet", workers=2) == (7, {})
+    assert [path.name for path in files_in(out)] == ["features.json", "features.parquet"]
+    found = rows()
+    assert list(found) == ["4", "a/1", "a/2", "a/b/3", "a/silence", "slow", "stereo"]
+    for sound in files_in(corpus):
+        exact = expected(sound, front_end)
+        x = found[str(sound.relative_to(corpus).with_suffix(""))]
+        np.testing.assert_allclose(x, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+    assert run(corpus, out, format="parquet") == (0, {})
+
+    audio.save_audio(corpus / "4.wav", np.zeros(1600, np.float32), 16_000)
+    audio.save_audio(corpus / "new.wav", np.zeros(1600, np.float32), 16_000)
+    sounds = [path for path in files_in(corpus) if path.suffix in (".wav", ".flac")]
+    plan = make_plan(sounds, out, base=corpus, settings=SETTINGS, format="parquet")
+    assert [item.key for item in plan.todo] == ["4", "new"]
+    interrupted = extract(plan, front_end, workers=1)
+    next(interrupted)
+    interrupted.close()
+    assert rows()["4"].shape == (40, 51), "what was there stays until all is made"
+    assert run(corpus, out, format="parquet") == (1, {})
+    again = rows()
+    assert len(again) == 8 and again["4"].shape == again["new"].shape == (40, 11)
+    np.testing.assert_array_equal(again["a/1"], found["a/1"])
+    assert not (out / ".parts").exists()
+
+    with pytest.raises(ValueError, match="no complex numbers"):
+        run(corpus, tmp_path / "complex", Spectrogram(power=None), format="parquet")
