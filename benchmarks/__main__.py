@@ -1,6 +1,6 @@
 """Run the quick benchmarks and print a table for each.
 
-    python -m benchmarks [startup] [training] [generation] [--output figures.json] [--tiny]
+    python -m benchmarks [startup] [training] [generation] [features] [--output figures.json] [--tiny]
 
 The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.gpu`.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine, markdown, record
 
-QUICK = ("startup", "training", "generation")
+QUICK = ("startup", "training", "generation", "features")
 
 
 def main() -> None:
