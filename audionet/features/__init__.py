@@ -1,5 +1,7 @@
 """Front-ends: waveform (..., time) to time-frequency (..., band, frame), as torch modules."""
 
+from typing import TYPE_CHECKING, Any
+
 from audionet.features.cepstral import LFCC, MFCC
 from audionet.features.chroma import Chroma
 from audionet.features.constant_q import CQT, VQT
@@ -19,12 +21,16 @@ from audionet.features.spectral import Filterbank, LinearFilterbank, Logarithm, 
 from audionet.features.streaming import Stream
 from audionet.features.waveform import Waveform
 
+if TYPE_CHECKING:
+    from audionet.features.transformer import FeatureTransformer
+
 __all__ = [
     "CQT",
     "Chroma",
     "ConvFilterbank",
     "Deltas",
     "FEATURES",
+    "FeatureTransformer",
     "Filterbank",
     "FrontEnd",
     "Gammatone",
@@ -56,3 +62,11 @@ __all__ = [
     "pcen",
     "plot",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FeatureTransformer":  # scikit-learn is for those who use it
+        from audionet.features.transformer import FeatureTransformer
+
+        return FeatureTransformer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

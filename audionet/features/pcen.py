@@ -12,7 +12,7 @@ from audionet.features.framing import Axis, FrontEnd, State, described
 from audionet.features.spectral import MelSpectrogram
 
 _BLOCK = 128  # frames that one matrix smooths, at most
-_IN_CACHE = 2**18  # values that are compressed at a time, so that all the passes over them find them in the cache
+_IN_CACHE = 2**16  # values that are compressed at a time, so that all the passes over them find them in the cache
 
 Setting = float | Tensor
 

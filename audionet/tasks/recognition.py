@@ -35,7 +35,7 @@ class Recognition(LightningModule):
         warmup_epochs: Epochs over which the rate rises from 0; a cosine then takes it back to 0.
         momentum: Of SGD.
         weight_decay: On all parameters of the network.
-        features_learning_rate: Peak of the schedule for the parameters of a learned front-end, which Adam steps: they are
+        features_learning_rate: Peak of the schedule for what a learned front-end learns, which Adam steps:
             frequencies, widths and rates, each of a scale of its own.
         label_smoothing: Probability mass spread over all classes.
         seed: Decides augmentation, masks, mixup and dropout.
