@@ -48,7 +48,10 @@ class Bundle:
         features_name: Its name in `audionet.features`; None without one.
         features_arguments: What `audionet.features.create` was given besides the name.
         sample_rate: In Hz, of the waveforms.
-        clip_length: Samples of one clip; of most clips, for generation, which makes that unless told otherwise.
+        clip_length: Samples of one clip; of the middle one by length, for generation, which makes that unless told
+            otherwise.
+        value_lengths: The same of the clips of each value of each category, {category: {value: samples}}, for
+            generation by a network that is told how long its clip is.
         labels: Name of each output of a recogniser, in order; none for generation.
         training: How it was made: data, accuracy, command, seed, date, versions.
         library_version: The audionet that wrote it.
@@ -63,6 +66,7 @@ class Bundle:
     features: nn.Module | None = None
     features_name: str | None = None
     features_arguments: Mapping[str, Any] = field(default_factory=dict)
+    value_lengths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     library_version: str = __version__
@@ -111,6 +115,7 @@ def save(
     features_arguments: Mapping[str, Any] | None = None,
     labels: Sequence[str] = (),
     training: Mapping[str, Any] | None = None,
+    value_lengths: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
     """Write a bundle; the arguments are the fields of `Bundle`.
 
@@ -128,6 +133,7 @@ def save(
         "features": {"name": features_name, "arguments": dict(features_arguments or {})},
         "sample_rate": sample_rate,
         "clip_length": clip_length,
+        "value_lengths": {name: dict(lengths) for name, lengths in (value_lengths or {}).items()},
         "labels": list(labels),
         "training": dict(training or {}),
     }
@@ -173,11 +179,12 @@ def load(name_or_path: str | os.PathLike[str], wanted: str | None = None) -> Bun
     try:
         task, labels, training = description["task"], tuple(description["labels"]), description["training"]
         sample_rate, clip_length = description["sample_rate"], description["clip_length"]
+        value_lengths = {name: dict(lengths) for name, lengths in description.get("value_lengths", {}).items()}
         model_name, model_arguments = description["model"]["name"], dict(description["model"]["arguments"])
         features_name = description["features"]["name"]
         features_arguments = dict(description["features"]["arguments"])
         library_version = description["library_version"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path}: its description is incomplete ({error}); make it again") from error
     if task not in TASKS:
         raise BundleError(f"{path}: made for the task {task!r}, but this audionet knows {', '.join(TASKS)}")
@@ -188,6 +195,10 @@ def load(name_or_path: str | os.PathLike[str], wanted: str | None = None) -> Bun
             f"{path}: sample_rate and clip_length must be positive whole numbers, got {sample_rate!r} and "
             f"{clip_length!r}"
         )
+    if not all(
+        isinstance(value, int) and value > 0 for lengths in value_lengths.values() for value in lengths.values()
+    ):
+        raise BundleError(f"{path}: value_lengths must be positive whole numbers, got {value_lengths!r}")
     if features_arguments.get("sample_rate", sample_rate) != sample_rate:
         raise BundleError(
             f"{path}: its front-end is for {features_arguments['sample_rate']} Hz, but its clips are at "
@@ -209,6 +220,7 @@ def load(name_or_path: str | os.PathLike[str], wanted: str | None = None) -> Bun
         features_arguments=features_arguments,
         sample_rate=sample_rate,
         clip_length=clip_length,
+        value_lengths=value_lengths,
         labels=labels,
         training=training,
         library_version=library_version,

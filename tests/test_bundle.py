@@ -137,6 +137,8 @@ def test_newer_format_says_to_upgrade(write_bundle):
         ({"task": "juggling"}, "juggling.*recognition"),
         ({"sample_rate": 0}, "sample_rate.*positive"),
         ({"clip_length": "1 s"}, "clip_length.*positive"),
+        ({"value_lengths": {"label": {"yes": 0}}}, "value_lengths must be positive whole numbers"),
+        ({"value_lengths": [8000]}, "incomplete"),
     ],
 )
 def test_description_that_does_not_fit(write_bundle, changes, message):
@@ -231,6 +233,7 @@ def write_generator(path, kind="plain", *, mel=None, **changes):
         "model_arguments": arguments,
         "sample_rate": 8000,
         "clip_length": 800,
+        "value_lengths": {"label": {"yes": 700, "no": 900}},
         "training": {"data": "made up", "bits_per_sample": 3.5},
     }
     if front_end is not None:
@@ -252,6 +255,7 @@ def test_a_generator_that_is_saved_is_loaded(tmp_path, kind):
 
     assert (loaded.task, loaded.labels) == ("generation", ())
     assert (loaded.sample_rate, loaded.clip_length) == (8000, 800)
+    assert loaded.value_lengths == {"label": {"yes": 700, "no": 900}}
     assert (loaded.model_name, loaded.model_arguments) == (name, arguments)
     assert loaded.training == {"data": "made up", "bits_per_sample": 3.5}
     assert not any(module.training for module in loaded.model.modules())

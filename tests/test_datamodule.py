@@ -285,6 +285,19 @@ def test_windows_that_do_not_fit_are_refused(digits: Path, tone_folder: Path) ->
     }
 
 
+def test_usual_lengths_are_the_middle_ones_of_the_training_clips(digits: Path) -> None:
+    data = crop_data(digits)
+    data.fit_to(context=31)
+    train = data.store.indices("train")
+    lengths, values = data.store.lengths[train].clip(max=800), data.values(train)
+    assert data.typical_length == int(np.median(lengths))
+    assert data.value_lengths == {
+        name: {value: int(np.median(lengths[np.array(values[name]) == value])) for value in known}
+        for name, known in data.categories.items()
+    }
+    assert len(set(data.value_lengths["label"].values())) == 2
+
+
 @pytest.mark.parametrize(
     ("context", "hop_length", "fits"),
     [

@@ -1,5 +1,6 @@
 """Generation: one sound of one seed, however it is made; and what is asked wrongly is said plainly."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -184,6 +185,21 @@ def test_the_place_in_the_clip_is_kept_in_step(chunk: int) -> None:
         assert not torch.equal(later[0], model(samples, conditions)[0])  # another place, another expectation
         last = model(samples, conditions, start=torch.tensor([0, 64]), length=torch.tensor([500, 900]))
         torch.testing.assert_close(later[1], last[1])  # the last lasts
+
+
+def test_each_stream_takes_the_time_that_is_usual_for_what_it_says() -> None:
+    lengths = {"label": {"no": 80, "yes": 240}, "speaker": {"ann": 200}}
+    generator = Generator(replace(make_bundle(n_places=3, place_length=16), value_lengths=lengths))
+    given: dict[str, Any] = {"label": ["no", "yes", "yes"], "speaker": ["ann", "ann", "cy"], "seed": 4}
+    made = generator.generate(**given)
+    assert made.shape == (3, 300)
+    for stream, length in enumerate((100, 300, 240)):  # of 160: a half and five quarters, 1.5 and 1.25, 1.5
+        assert made[stream, :length].any() and not made[stream, length:].any()
+    assert torch.equal(torch.cat(list(generator.stream(chunk_seconds=37 / RATE, **given)), 1), made)
+    alone = generator.generate(label="no", speaker="ann", seed=4)
+    assert torch.equal(alone[0], made[0, :100])  # the others' lengths are not its own
+    assert generator.generate(0.005, **given).shape == (3, 40)
+    assert Generator(replace(make_bundle(), value_lengths=lengths)).generate(**given).shape == (3, 160)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

@@ -234,7 +234,21 @@ class CropDataModule(CorpusDataModule):
     @property
     def typical_length(self) -> int:
         """Samples of the middle one of the training clips, by their length."""
-        return int(np.median(self.crops.lengths(self.store.indices("train"))))
+        return self._middle(self.store.indices("train"))
+
+    @property
+    def value_lengths(self) -> dict[str, dict[str, int]]:
+        """The same of the training clips of each value of each category, {category: {value: samples}}."""
+        train = self.store.indices("train")
+        return {
+            name: {
+                value: self._middle(train[self._positions[name][train] == place]) for place, value in enumerate(known)
+            }
+            for name, known in self.categories.items()
+        }
+
+    def _middle(self, clips: np.ndarray) -> int:
+        return int(np.median(self.crops.lengths(clips)))
 
     def examples(self, count: int) -> tuple[Tensor, dict[str, list[str]]]:
         """Return test clips spread over the split: (count, time) float32, and their values of each category."""

@@ -1,5 +1,6 @@
 """New sound from a trained WaveNet."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, cast
@@ -112,8 +113,9 @@ class Generator:
         """Generate sound.
 
         Args:
-            seconds: How long; None: as long as most clips that it was trained on, or as the frames last. A network that
-                is told the place in the clip ends what it says there.
+            seconds: How long; None: as the clips it was trained on mostly are, or as the frames last. A network that is
+                told the place in the clip ends what it says there, and by default takes the time that is usual for each
+                stream's categories; a stream that ends before the longest is filled with silence.
             count: How many, if neither categories, prime nor frames say so by their number.
             temperature: Below 1 the probable becomes more probable, above 1 less; 0.01 to 10.
             top_k: Draw from the k most probable codes or components only; None: from all.
@@ -183,20 +185,20 @@ class Generator:
         primed = None if prime is None else self._checked_prime(prime)
         framed = self._checked_frames(frames)
         batch = self._batch(count, primed, framed, categories)
-        n_samples = self._length(seconds, 0 if primed is None else primed.shape[1], framed)
         chunk = round(chunk_seconds * self.sample_rate)
         if chunk < 1:
             raise ValueError(
                 f"chunk_seconds: expected at least one sample, {1 / self.sample_rate:g}; got {chunk_seconds}"
             )
-        conditions = self.positions(self.choose(batch, seed=seed, **cast(dict[str, Any], categories)))
+        chosen = self.choose(batch, seed=seed, **cast(dict[str, Any], categories))
+        conditions, lengths = self.positions(chosen), self._lengths(seconds, primed, framed, chosen, batch)
         if primed is not None:
             primed = np.broadcast_to(primed, (batch, primed.shape[1]))
         if framed is not None:
             framed = framed.expand(batch, -1, -1)
-            if framed.shape[2] * self.wavenet.hop_length < n_samples + (0 if primed is None else primed.shape[1]):
-                raise ValueError(f"frames: {framed.shape[2]} frames do not cover {n_samples} samples")
-        return self._pieces(n_samples, chunk, conditions, batch, primed, framed, seed, temperature, top_k, top_p)
+            if framed.shape[2] * self.wavenet.hop_length < max(lengths) + (0 if primed is None else primed.shape[1]):
+                raise ValueError(f"frames: {framed.shape[2]} frames do not cover {max(lengths)} samples")
+        return self._pieces(lengths, chunk, conditions, batch, primed, framed, seed, temperature, top_k, top_p)
 
     def frames_of(self, waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
         """Make the local conditioning of a recording: a vocoder's mel spectrogram, an autoencoder's code.
@@ -250,7 +252,7 @@ class Generator:
 
     def _pieces(
         self,
-        n_samples: int,
+        lengths: list[int],
         chunk: int,
         conditions: dict[str, Tensor],
         batch: int,
@@ -265,9 +267,11 @@ class Generator:
         state = engine.start(batch)
         generators = [np.random.default_rng((seed, stream)) for stream in range(batch)]
         model, n_primed = self.wavenet, 0 if prime is None else prime.shape[1]
-        total = n_primed + n_samples
+        ends = n_primed + torch.tensor(lengths)
+        total = int(ends.max())
         with torch.inference_mode():
-            places = model.places_from(torch.zeros(batch, dtype=torch.int64, device=self.device), total)
+            start = torch.zeros(batch, dtype=torch.int64, device=self.device)
+            places = model.places_from(start, total, ends.to(self.device))
             bias = model.global_bias(conditions, batch, places).view(batch, -1, *model.gate_bias.shape)
             local = model.local_signal(frames, total)
 
@@ -294,7 +298,8 @@ class Generator:
         for first in range(n_primed, total, chunk):
             last = min(first + chunk, total)
             parts = [run(start, min(start + block, last)) for start in range(first, last, block)]
-            yield model.distribution.to_waveform(torch.from_numpy(np.concatenate(parts, 1)))
+            waveform = model.distribution.to_waveform(torch.from_numpy(np.concatenate(parts, 1)))
+            yield waveform.masked_fill(torch.arange(first, last) >= ends[:, None], 0)
 
     # ---- what is asked for ---------------------------------------------------------------------------------------
 
@@ -352,19 +357,35 @@ class Generator:
             raise ValueError(f"the numbers of streams do not agree: {sizes}")
         return max(sizes.values())
 
-    def _length(self, seconds: float | None, n_primed: int, frames: Tensor | None) -> int:
-        """Samples to make."""
+    def _lengths(
+        self,
+        seconds: float | None,
+        prime: np.ndarray | None,
+        frames: Tensor | None,
+        chosen: dict[str, list[str]],
+        batch: int,
+    ) -> list[int]:
+        """Samples to make of each stream."""
         if seconds is not None:
             if not 1 / self.sample_rate <= seconds <= MAX_SECONDS:
                 raise ValueError(f"seconds: expected {1 / self.sample_rate:g} to {MAX_SECONDS:g}, got {seconds!r}")
-            return round(seconds * self.sample_rate)
+            return [round(seconds * self.sample_rate)] * batch
+        usual = self.bundle.clip_length
+        if frames is None and not self.wavenet.n_places:
+            return [usual] * batch
         if frames is None:
-            return self.bundle.clip_length
+            # A label that takes longer than others does so in every voice.
+            shares = [
+                [self.bundle.value_lengths.get(name, {}).get(value, usual) / usual for value in values]
+                for name, values in chosen.items()
+            ]
+            return [max(round(usual * math.prod(stream)), 1) for stream in zip([1.0] * batch, *shares, strict=True)]
+        n_primed = 0 if prime is None else prime.shape[1]
         if (covered := frames.shape[2] * self.wavenet.hop_length - n_primed) < 1:
             raise ValueError(
                 f"frames: they end within the {n_primed} samples of the prime; give those of what follows too"
             )
-        return covered
+        return [covered] * batch
 
     def _checked_prime(self, prime: Tensor | np.ndarray) -> np.ndarray:
         """The prime (batch, time) as samples."""
