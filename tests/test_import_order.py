@@ -12,7 +12,19 @@ import audionet
 REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only from what stands before it, and from its own folder.
-ORDER = ("version", "resources", "containers", "audio", "augment", "features", "models", "datasets", "metrics", "tasks")
+ORDER = (
+    "version",
+    "flags",
+    "resources",
+    "containers",
+    "audio",
+    "augment",
+    "features",
+    "models",
+    "datasets",
+    "metrics",
+    "tasks",
+)
 # These use trained networks: they may import all of the above but training, and each other in this order.
 USE = ("bundle", "inference", "evaluate", "report", "doctor", "cli")
 TRAINING = ("audionet.tasks", "audionet.datasets.datamodule")

@@ -1,6 +1,5 @@
 """PCEN equals its paper's equations and librosa's, streams exactly, learns within its limits, and refuses bad input."""
 
-import copy
 import pickle
 import warnings
 from pathlib import Path
@@ -39,6 +38,14 @@ def waveform(request):
     if not path.exists():
         pytest.skip(f"needs the real recording {path}")
     return torch.from_numpy(soundfile.read(path, dtype="float32")[0][:4000])
+
+
+@pytest.fixture
+def float64():
+    """Build front-ends in float64: their windows and filters are otherwise float32, whatever is computed with them."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def energies(*shape, seed=0):
@@ -89,33 +96,32 @@ def test_the_level_over_ten_minutes_equals_scipy(per_band):
     energy, s = energies(60_000, 2), 0.025
     expected, _ = scipy.signal.lfilter([s], [1, s - 1], energy, axis=0, zi=(1 - s) * energy[:1].numpy())
     smoothing = torch.tensor([s, s], dtype=torch.float64) if per_band else s
-    assert_close(smooth(energy, smoothing, energy[:1]) / expected, torch.ones(60_000, 2), 1e-9)
+    expected = torch.from_numpy(expected)
+    torch.testing.assert_close(smooth(energy, smoothing, energy[:1]), expected, rtol=1e-9, atol=0)
 
 
+@pytest.mark.filterwarnings("ignore:n_fft=512 is too large")  # librosa, of the short clip
 @pytest.mark.parametrize(
     ("sample_rate", "hop_length", "power", "scale", "time_constant"),
     [(16_000, 160, 1.0, 2.0**31, 0.4), (16_000, 160, 2.0, 2.0**30, 0.06), (8000, 77, 2.0, 1.0, 1.3)],
 )
-def test_equals_librosa(waveform, sample_rate, hop_length, power, scale, time_constant):
+def test_equals_librosa(float64, waveform, sample_rate, hop_length, power, scale, time_constant):
     sizes = {"n_fft": 512, "win_length": 480, "hop_length": hop_length, "n_mels": 24, "pad_mode": "constant"}
     mel = librosa.feature.melspectrogram(
         y=waveform.double().numpy(), sr=sample_rate, **sizes, power=power, htk=True, norm=None
     )
     settings = {"gain": 0.9, "bias": 1.5, "power": 0.4, "time_constant": time_constant, "eps": 1e-5}
     expected = librosa.pcen(mel * scale, sr=sample_rate, hop_length=hop_length, **settings)
-    front_end = PCEN(
-        sample_rate=sample_rate, **sizes, **settings, spectrum_power=power, scale=scale, initial=1.0
-    )
-    assert_close(front_end(waveform), expected)
-    # The mel matrix is float32 in the package.
-    assert_close(copy.deepcopy(front_end).double()(waveform.double()), expected, 1e-6)
+    front_end = PCEN(sample_rate=sample_rate, **sizes, **settings, spectrum_power=power, scale=scale, initial=1.0)
+    assert_close(front_end(waveform.double()), expected, 1e-6)
+    # Looser than 1e-5: what float32 rounds in a band 80 dB under the loudest is lifted to the level of the others.
+    assert_close(front_end.float()(waveform.float()), torch.from_numpy(expected).float(), 1e-4)
 
 
 def test_the_defaults_are_the_papers():
     given = PCEN().given
     assert {name: round(value, 3) for name, value in given.items()} == PAPER
-    expected = librosa.pcen(np.ones((1, 1)), sr=16_000, hop_length=160, return_zf=True)[1]
-    assert 1 - given["smoothing"] == pytest.approx(float(1 - given["smoothing"] - expected[0, 0] + expected[0, 0]))
+    assert PCEN().eps == 1e-6
 
 
 def test_silence_stays_silent_and_gain_makes_loudness_nothing():
@@ -125,7 +131,7 @@ def test_silence_stays_silent_and_gain_makes_loudness_nothing():
     assert_close(quiet, loud)
 
 
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=["fixed", "from 1", "trainable", "not centred"])
 @pytest.mark.parametrize("size", [1, 160, 333, 4000])
 def test_a_stream_equals_the_clip(front_end, waveform, size):
     if not front_end.framing.left and len(waveform) < front_end.framing.span:
@@ -168,14 +174,14 @@ def test_a_batch_equals_one_by_one_in_any_shape():
 
 
 def test_what_is_learned_begins_at_what_is_given_and_stays_in_range(waveform):
-    settings = {"gain": 0.8, "bias": 3.0, "power": 0.3, "time_constant": 0.1}
+    settings: dict[str, Any] = {"gain": 0.8, "bias": 3.0, "power": 0.3, "time_constant": 0.1}
     fixed, trainable = PCEN(**settings), PCEN(**settings, trainable=True)
     assert fixed.state_dict() == {}
     assert {name: tuple(p.shape) for name, p in trainable.named_parameters()} == dict.fromkeys(
         ("log_gain", "log_bias", "log_power", "logit_smoothing"), (40,)
     )
     assert_close(trainable(waveform).detach(), fixed(waveform), 2e-6)
-    optimizer = torch.optim.SGD(trainable.parameters(), lr=10.0)
+    optimizer = torch.optim.SGD(trainable.parameters(), lr=0.1)
     for _ in range(3):
         optimizer.zero_grad()
         trainable(0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(3))).mean().backward()
@@ -207,14 +213,19 @@ def test_the_gradient_of_digital_silence_is_finite():
     assert waveform.grad is not None and waveform.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("front_end", [PCEN(), PCEN(trainable=True, initial=1.0)], ids=str)
+@pytest.mark.parametrize("front_end", [PCEN(), PCEN(trainable=True, initial=1.0)], ids=["fixed", "trainable"])
 def test_exported_it_is_the_same_at_any_length(front_end):
     lengths = (torch.export.Dim("batch"), torch.export.Dim("time", min=1000))
     example = torch.randn(2, 8000, generator=torch.Generator().manual_seed(5))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(front_end, (example,), dynamic_shapes=(dict(enumerate(lengths)),)).module()
-    for shape in ((2, 8000), (1, 1000), (3, 60_000)):
+        program = torch.export.export(
+            front_end,
+            (example,),
+            dynamic_shapes=(dict(enumerate(lengths)),),
+            prefer_deferred_runtime_asserts_over_guards=True,
+        ).module()
+    for shape in ((2, 8000), (1, 1000), (1, 10_239), (1, 10_240), (3, 60_000)):
         waveform = torch.randn(*shape, generator=torch.Generator().manual_seed(6))
         assert_close(program(waveform).detach(), front_end(waveform).detach())
 
@@ -223,7 +234,8 @@ def test_it_reads_well_and_takes_numpy():
     assert "gain=0.98, bias=2.0, power=0.5, smoothing=0.024689" in repr(PCEN())
     waveform = np.random.default_rng(0).standard_normal(4000)
     assert isinstance(PCEN()(waveform), np.ndarray)
-    assert len(PCEN(n_mels=24).axis.frequencies) == 24
+    frequencies = PCEN(n_mels=24).axis.frequencies
+    assert frequencies is not None and len(frequencies) == 24
 
 
 @pytest.mark.parametrize(
@@ -237,7 +249,7 @@ def test_it_reads_well_and_takes_numpy():
         (lambda: PCEN(time_constant=float("nan")), r"time_constant = nan: expected more than 0"),
         (lambda: PCEN(initial=-1.0), r"initial = -1.0: expected 0 or more, or None"),
         (lambda: PCEN(f_max=9000.0), r"f_max = 9000.0 Hz"),
-        (lambda: PCEN(spectrum_power=None), r"power = None"),
+        (lambda: PCEN(spectrum_power=-1.0), r"power = -1.0: expected 2"),
         (lambda: PCEN()(torch.zeros(16_000, dtype=torch.int16)), r"divide 16-bit integers by 32768"),
     ],
 )

@@ -55,9 +55,8 @@ def filter_and_pool(waveform: Tensor, filters: Tensor, pooling: Tensor, *, hop_l
     # A window covers some hops: what each hop adds to it is summed while its filtered samples are in the cache.
     n_shares = (window + hop_length - 1) // hop_length
     n_hops = n_frames + n_shares - 1
-    missing = n_shares * hop_length - window
-    shares = F.pad(pooling, (0, missing)).unflatten(-1, (n_shares, hop_length))
-    clips = F.pad(clips, (0, missing))[..., : n_hops * hop_length + kernel_size - 1]
+    shares = F.pad(pooling, (0, n_shares * hop_length - window)).unflatten(-1, (n_shares, hop_length))
+    clips = F.pad(clips, (0, n_hops * hop_length + kernel_size - 1 - clips.shape[-1]))  # or cut, if that is negative
     x = (_convolve if torch.compiler.is_compiling() else _overlap_save)(clips, filters, shares, n_hops, rectify)
     x = torch.stack([x[:, share : share + n_frames, :, share] for share in range(n_shares)]).sum(0)
     return x.to(dtype).reshape(*waveform.shape[:-1], n_frames, filters.shape[1])
@@ -161,7 +160,7 @@ def odd_length(name: str, length: int | None, *, at_16k: int, sample_rate: int) 
     Raises:
         ValueError: If it is not odd.
     """
-    length = int(at_16k * sample_rate / 16_000) | 1 if length is None else length
+    length = int((at_16k - 1) * sample_rate / 16_000) | 1 if length is None else length
     if length < 3 or length % 2 == 0:
         raise ValueError(f"{name} = {length}: expected an odd number of samples, at least 3, so that it has a middle")
     return length

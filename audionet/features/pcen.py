@@ -80,7 +80,6 @@ def follow(
         return energy, state
     first = energy[..., :1, :]
     level = state.get("level", first if initial is None else torch.full_like(first, initial))
-
     unrolled = _unroll(smoothing, energy)
 
     def normalise(energy: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,22 +125,22 @@ def _unroll(smoothing: Setting, energy: Tensor) -> tuple[Tensor, Tensor, Tensor]
     s = torch.as_tensor(smoothing, dtype=energy.dtype, device=energy.device)
     n_frames = energy.shape[-2]
     if torch.compiler.is_compiling():  # where n_frames is a symbol, and a count that may be 1 would be taken for it
-        block, n_blocks = _BLOCK // 2, n_frames // (_BLOCK // 2) + 2
+        block, n_blocks = _BLOCK // 2, (n_frames + _BLOCK - 1) // (_BLOCK // 2)
     else:  # with as little padding as can be
         n_blocks = (n_frames + _BLOCK - 1) // _BLOCK
         block = (n_frames + n_blocks - 1) // n_blocks
     fade = (1 - s) ** torch.arange(1, block + 1, device=s.device)[:, None]  # (frame, 1 or band)
-    return s[..., None, None] * _powers(1 - s, block), _powers((1 - s) ** block, n_blocks), fade
+    return s[..., None, None] * _powers(1 - s, block), _powers((1 - s) ** block, n_blocks + 1), fade
 
 
 def _smooth(energy: Tensor, level: Tensor, inside: Tensor, between: Tensor, fade: Tensor) -> Tensor:
-    n_frames, n_blocks, block = energy.shape[-2], between.shape[-1], inside.shape[-1]
+    n_frames, n_blocks, block = energy.shape[-2], between.shape[-1] - 1, inside.shape[-1]
     n_missing = n_blocks * block - n_frames
-    x = energy if n_missing == 0 else F.pad(energy, (0, 0, 0, n_missing))
+    x = F.pad(energy, (0, 0, 0, n_missing)) if torch.compiler.is_compiling() or n_missing else energy
     x = _mix(inside, x.unflatten(-2, (n_blocks, block)))  # (..., block, frame, band)
-    found = torch.cat([level, x[..., :-1, -1, :]], -2)  # (..., block, band)
-    x = torch.addcmul(x, _mix(between, found).unsqueeze(-2), fade)
-    return x.flatten(-3, -2)[..., :n_frames, :]
+    ends = torch.cat([level, x[..., -1, :]], -2)  # (..., 1 + block, band)
+    found = _mix(between, ends)[..., :-1, :]  # (..., block, band): what the frames before a block leave to it
+    return torch.addcmul(x, found.unsqueeze(-2), fade).flatten(-3, -2)[..., :n_frames, :]
 
 
 def _powers(base: Tensor, size: int) -> Tensor:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from jsonargparse import ArgumentParser, Namespace
+import torch
+from jsonargparse import ArgumentParser
 
 import audionet
 from audionet import bundle, features, metrics, models, report
 from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment
 from audionet.datasets.datamodule import ClipDataModule
+from audionet.flags import parse, split_name
 from audionet.tasks import Recognition, fit_and_test, training_record
 
 
@@ -47,11 +49,6 @@ def make_parser() -> ArgumentParser:
     return parser
 
 
-def split_name(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Part {"name": ..., **arguments} into its name and its arguments."""
-    return described["name"], {key: value for key, value in described.items() if key != "name"}
-
-
 def generated_clips(name: str, folder: Path) -> list[report.ReportClip]:
     """Let a shipped bundle speak each of its labels; the recogniser of the same name says what it hears."""
     generator, judge = audionet.load(name, task="generation"), audionet.load(name, task="recognition")
@@ -67,18 +64,21 @@ def generated_clips(name: str, folder: Path) -> list[report.ReportClip]:
 def main(arguments: list[str] | None = None) -> None:
     """Train, test, and leave the bundle and the report."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    config: Namespace = make_parser().parse_args(arguments)
+    config = parse(make_parser(), arguments, named=("features", "model"))
     output, start = Path(config.output), time.perf_counter()
 
     data = ClipDataModule(**config.data, seed=config.seed)
     lightning.seed_everything(config.seed, verbose=False)
     features_name, features_arguments = split_name({**config.features, "sample_rate": data.sample_rate})
+    front_end = features.create(features_name, **features_arguments)
+    n_bands = front_end(torch.zeros(1, data.clip_length)).shape[-2]
     model_name, model_arguments = split_name({**config.model, "n_classes": len(data.labels)})
+    model_arguments = models.band_arguments(model_name, n_bands) | model_arguments
     model = models.create(model_name, **model_arguments)
     if config.compile:
         model.compile(dynamic=False)  # the last batch of a split may be shorter: compiled again, once
     task = Recognition(
-        features=features.create(features_name, **features_arguments),
+        features=front_end,
         model=model,
         labels=data.labels,
         augment=Augment(

@@ -15,12 +15,13 @@ from typing import Any
 
 import lightning
 import torch
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 from matplotlib.figure import Figure
 
 import audionet
 from audionet import bundle, features, models, report
 from audionet.datasets.datamodule import CropDataModule
+from audionet.flags import parse, split_name
 from audionet.inference import Generator
 from audionet.tasks import Generation, LogSound, fit_and_test, training_record
 
@@ -44,15 +45,10 @@ def make_parser() -> ArgumentParser:
     return parser
 
 
-def split_name(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Part {"name": ..., **arguments} into its name and its arguments."""
-    return described["name"], {key: value for key, value in described.items() if key != "name"}
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Train, test, and leave the bundle and the report."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    config: Namespace = make_parser().parse_args(arguments)
+    config = parse(make_parser(), arguments, named=("features", "model"))
     output, start = Path(config.output), time.perf_counter()
     judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
     data = CropDataModule(**config.data, seed=config.seed)

@@ -16,6 +16,7 @@ from audionet import features, models
 from audionet.datasets import datamodule, labels
 from audionet.datasets.datamodule import CropDataModule
 from audionet.datasets.store import Store
+from audionet.flags import split_name
 from audionet.tasks import Generation
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wavenet"
@@ -66,11 +67,11 @@ def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path)
     config = recipe.make_parser().parse_args(["--config", str(preset), *narrower, "--data.batch_size=2"])
     data = CropDataModule(**config.data, seed=0)
     assert data.window <= data.clip_length, "a window of more than a clip is padding"
-    name, arguments = recipe.split_name(config.model)
+    name, arguments = split_name(config.model)
     model: Any = models.create(name, **arguments, categories=data.categories)
     front_end, margin = None, 0
     if config.features is not None:
-        name, arguments = recipe.split_name(config.features)
+        name, arguments = split_name(config.features)
         front_end = features.create(name, **arguments, sample_rate=data.sample_rate)
         assert arguments["hop_length"] == model.hop_length
         margin = -(-arguments["n_fft"] // 2 // model.hop_length) * model.hop_length
@@ -91,7 +92,7 @@ def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path)
 
 def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet(recipe: ModuleType) -> None:
     config = recipe.make_parser().parse_args(["--config", str(RECIPE / "presets" / "sc09.yaml")])
-    name, arguments = recipe.split_name(config.model)
+    name, arguments = split_name(config.model)
     model: Any = models.create(name, **arguments)
     assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(4.2e6, rel=0.02)
     assert model.receptive_field == 4093  # samples, the padding in its settings
