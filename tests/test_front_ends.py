@@ -17,8 +17,13 @@ from audionet.features import FEATURES, FrontEnd, Stream, create
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 NAMES = list(FEATURES)
-CASES = [*NAMES, "MFCC+deltas", "Spectrogram+complex"]
-CHANGES: dict[str, dict[str, Any]] = {"MFCC+deltas": {"deltas": 2}, "Spectrogram+complex": {"power": None}}
+CHANGES: dict[str, dict[str, Any]] = {
+    "MFCC+deltas": {"deltas": 2},
+    "Spectrogram+complex": {"power": None},
+    "LogMel+small offset": {"offset": 1e-9, "n_fft": 400, "win_length": 400},
+    "PCEN+trainable": {"trainable": True},
+}
+CASES = [*NAMES, *CHANGES]
 RAGGED = {"SpectralRolloff", "ZeroCrossingRate"}  # steps: a rounding error may move a whole one
 # What a float32 loses: a logarithm 80 dB under the loudest band has four digits left, whoever computes it.
 ROUNDED = 1e-3
@@ -158,6 +163,7 @@ def test_onnx_of_any_length_and_batch(case, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     for shape in ((1, 16_000), (3, 9999), (2, 8000)):
         waveform = noise(*shape, seed=1)
+        waveform[0, :4000] = 0
         (made,) = session.run(None, {session.get_inputs()[0].name: waveform.numpy()})
         with torch.no_grad():
             expected = network(waveform)
@@ -186,6 +192,7 @@ def test_bad_samples_are_refused(case):
     for waveform, message in (
         (torch.zeros(16_000, dtype=torch.int16), "torch.int16: .*divide 16-bit integers by 32768"),
         (np.zeros(16_000, np.int16), "int16: .*divide 16-bit integers by 32768"),
+        (torch.zeros(0, 16_000), r"shape \(0, 16000\): there is no clip in it"),
         (torch.zeros(2, 0), r"shape \(2, 0\).*needs at least"),
         (torch.zeros(shortest - 1), rf"shape \({shortest - 1},\).*needs at least {shortest} samples"),
         (torch.full((16_000,), torch.nan), r"nan at \(0,\): expected finite samples"),

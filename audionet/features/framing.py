@@ -209,6 +209,8 @@ def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "wavefor
         )
     if torch.compiler.is_compiling() or waveform.device.type != "cpu":
         return
+    if n_samples and not waveform.numel():
+        raise ValueError(f"{name} has shape {tuple(waveform.shape)}: there is no clip in it")
     # The sum says it in a fraction of the time; one that overflows says nothing.
     if not waveform.detach().sum().isfinite() and not (finite := waveform.isfinite()).all():
         place = tuple((~finite).nonzero()[0].tolist())

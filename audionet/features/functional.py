@@ -55,12 +55,13 @@ def stft(
         # Samples under the window's padding count for nothing, so only its own span is cut out; rfft pads the end.
         # Shifting a frame changes its phase alone, which `power` discards; the complex form keeps the whole frame.
         x = rfft(frames * window, n_fft)
-        if power == 2:
+        if power is not None and x.requires_grad and power != 2:
+            x = x.abs().pow(power)  # not as a power of |X|^2, whose slope at digital silence is infinite
+        elif power is not None:
             parts = torch.view_as_real(x)
             squares = parts * parts
-            x = squares[..., 0] + squares[..., 1]  # six times as fast as sum(-1)
-        elif power is not None:  # not as a power of |X|^2, whose slope at digital silence is infinite
-            x = x.abs().pow(power)
+            x = squares[..., 0] + squares[..., 1]  # six times as fast as sum(-1), and as abs()
+            x = x if power == 2 else x.pow(power / 2)
         return x if then is None else then(x)
 
     middle = waveform[..., left : waveform.shape[-1] - right]
@@ -91,7 +92,10 @@ def log_compress(x: Tensor, *, scale: str = "log", offset: float = 1e-6) -> Tens
     Returns:
         The same shape.
     """
-    return torch.log(x + offset) if scale == "log" else 10 * torch.log10(x.clamp(min=offset))
+    if scale == "db":
+        return 10 * torch.log10(x.clamp(min=offset))
+    # The ONNX exporter takes what is added for nothing if it is 1e-8 or less; silence would become -inf.
+    return torch.log(x + offset if offset > 1e-8 else (x / offset + 1) * offset)
 
 
 def mel_matrix(
