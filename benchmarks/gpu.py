@@ -1,4 +1,4 @@
-"""What the preset speech_commands_v2_12 and WaveNet take on a GPU, and whether the GPU computes what the CPU does.
+"""What recognition, front-ends and WaveNet take on a GPU, and whether the GPU computes what the CPU does.
 
     python -m benchmarks.gpu [--output gpu.json]     under nine minutes; without CUDA it measures nothing and says so
 
@@ -28,6 +28,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torchaudio import transforms
 from torchaudio.functional import resample
 
 from audionet import features, models, resources
@@ -317,6 +318,23 @@ def _and_wait(call: Callable[[], object], device: str) -> None:
     synchronize(device)
 
 
+@torch.no_grad()
+def front_ends(device: str, *, quick: bool) -> list[Figure]:
+    """Time front-ends on many one-second clips beside torchaudio, and beside copying the clips, the least there is."""
+    clips = 0.1 * torch.randn(16 if quick else 4096, SAMPLE_RATE, device=device)
+    room = torch.empty_like(clips)
+    mel = transforms.MelSpectrogram(SAMPLE_RATE, n_fft=512, win_length=480, hop_length=160, n_mels=40).to(device)
+    work: dict[str, Callable[[], object]] = {
+        name: partial(features.create(name).to(device), clips) for name in ("LogMel", "MFCC", "PCEN", "CQT", "LEAF")
+    }
+    work |= {"torchaudio log-mel": lambda: (mel(clips) + 1e-6).log(), "a copy": lambda: room.copy_(clips)}
+    seconds = interleaved({name: partial(_and_wait, call, device) for name, call in work.items()}, 2 if quick else 10)
+    return [
+        Figure(f"front-end, {len(clips)} clips: {name}", "clips/s", [len(clips) / value for value in values])
+        for name, values in seconds.items()
+    ]
+
+
 # ---- WaveNet ------------------------------------------------------------------------------------------------------
 
 
@@ -413,6 +431,7 @@ def main() -> None:
     facts["not measured"] = []
     command = f"python -m benchmarks.gpu --device {device}{' --quick' if options.quick else ''}"
     figures = compare(clips, background, device)
+    figures += front_ends(device, quick=options.quick)
     figures += generation(device, quick=options.quick)
     figures += parts(preset, corpus, background, device, 3 if options.quick else 50)
     for number, mode in enumerate(MODES):
