@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torchaudio import transforms
 from torchaudio.functional import compute_deltas, linear_fbanks
 
@@ -137,6 +139,36 @@ def test_mel_spectrogram_equals_librosa(waveform, sizes, sample_rate):
         options = {"mel_scale": mel_scale, "norm": norm, "power": power, "center": center, "sample_rate": sample_rate}
         front_end = MelSpectrogram(**arguments(sizes), **options, n_mels=N_MELS, pad_mode="constant")
         assert_close(front_end(waveform), librosa_mel(waveform, sizes, **options))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_parameters_equal_librosa(data):
+    def draw(low: int, high: int) -> int:
+        return data.draw(st.integers(low, high))
+
+    n_fft = draw(32, 700)
+    win_length, hop_length, sample_rate = draw(8, n_fft), draw(1, 900), draw(4000, 48_000)
+    f_min = draw(0, sample_rate // 4)
+    f_max = draw(f_min + sample_rate // 5, sample_rate // 2)
+    power, center, htk = data.draw(st.sampled_from([1.0, 2.0])), draw(0, 1) == 1, draw(0, 1) == 1
+    sizes: dict[str, Any] = {
+        "n_mels": draw(1, 40),
+        "norm": data.draw(st.sampled_from([None, "slaney"])),
+        "power": power,
+    }
+    sizes |= {"n_fft": n_fft, "win_length": win_length, "hop_length": hop_length, "center": center}
+    waveform = 0.1 * torch.randn(draw(n_fft, 3000), generator=torch.Generator().manual_seed(draw(0, 9)))
+    edges: dict[str, Any] = {"sample_rate": sample_rate, "f_min": float(f_min), "f_max": float(f_max)}
+    try:
+        front_end = MelSpectrogram(mel_scale="htk" if htk else "slaney", pad_mode="constant", **sizes, **edges)
+    except ValueError as error:
+        assert "are empty" in str(error)
+        return
+    expected = librosa.feature.melspectrogram(
+        y=waveform.numpy(), sr=sample_rate, htk=htk, fmin=f_min, fmax=f_max, pad_mode="constant", **sizes
+    )
+    assert_close(front_end(waveform), expected, 2e-5)  # a band may lie on a single bin's slope, which is rounded
 
 
 @pytest.mark.parametrize("top_db", [None, 80.0, 30.0])
