@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audionet.features.framing import Axis, Framing, FrontEnd, described
+from audionet.features.framing import Axis, Framing, FrontEnd, check_dtype, described
 
 _BLOCK = 800  # frames computed at a time, so that their samples stay in the cache
 _TOLERANCE = 1e-7  # what a factored kernel may lose of its norm: as much as float32 loses by rounding
@@ -151,12 +151,7 @@ class VQT(FrontEnd):
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map what is padded (..., time) to (..., frame, n_bins)."""
-        ours = next(self.buffers()).dtype
-        if waveform.dtype != ours:
-            raise ValueError(
-                f"waveform is {waveform.dtype}, the front-end {ours}: "
-                f"convert one, with waveform.to({ours}) or front_end.to({waveform.dtype})"
-            )
+        check_dtype(waveform, next(self.buffers()).dtype)
         hop_length = self.framing.hop_length
         blocks = waveform.reshape(-1, waveform.shape[-1]).unfold(1, hop_length, hop_length)  # (clip, block, hop)
         n_frames = blocks.shape[1] - self.n_blocks + 1

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.framing import Axis, FrontEnd, centred, described
+from audionet.features.framing import Axis, FrontEnd, centred, check_dtype, described
 from audionet.features.functional import check_band_edges, log_compress
 
 _IN_CACHE = 2**18  # filtered samples that are computed at a time on the CPU
@@ -42,11 +42,7 @@ def filter_and_pool(waveform: Tensor, filters: Tensor, pooling: Tensor, *, hop_l
         ValueError: If the waveform is not of the filters' float type.
     """
     dtype = filters.dtype
-    if waveform.dtype != dtype:
-        raise ValueError(
-            f"waveform is {waveform.dtype}, the front-end {dtype}: "
-            f"convert one, with waveform.to({dtype}) or front_end.to({waveform.dtype})"
-        )
+    check_dtype(waveform, dtype)
     clips = waveform.reshape(-1, waveform.shape[-1])
     if not torch.compiler.is_compiling() and not torch.is_grad_enabled() and waveform.device.type != "mps":
         clips, filters, pooling = clips.double(), filters.double(), pooling.double()  # which mps does not have

@@ -217,6 +217,15 @@ def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "wavefor
         raise ValueError(f"{name} is {waveform[place].item()} at {place}: expected finite samples; mend or drop it")
 
 
+def check_dtype(waveform: Tensor, ours: torch.dtype) -> None:
+    """Raise a ValueError unless ``waveform`` is of the front-end's own float type."""
+    if waveform.dtype != ours:
+        raise ValueError(
+            f"waveform is {waveform.dtype}, the front-end {ours}: "
+            f"convert one, with waveform.to({ours}) or front_end.to({waveform.dtype})"
+        )
+
+
 def check_array(waveform: Any) -> None:
     """Raise a ValueError unless this is an array of finite floats."""
     if not isinstance(waveform, np.ndarray) or waveform.dtype.kind != "f":

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
-from audionet.features.framing import Then, map_frames
+from audionet.features.framing import Then, check_dtype, map_frames
 
 
 def stft(
@@ -40,11 +40,7 @@ def stft(
     Raises:
         ValueError: If the waveform is not of the window's float type.
     """
-    if waveform.dtype != window.dtype:
-        raise ValueError(
-            f"waveform is {waveform.dtype}, the front-end {window.dtype}: "
-            f"convert one, with waveform.to({window.dtype}) or front_end.to({waveform.dtype})"
-        )
+    check_dtype(waveform, window.dtype)
     frame_length = n_fft if frame_length is None else frame_length
     left = (frame_length - len(window)) // 2
     right = frame_length - len(window) - left

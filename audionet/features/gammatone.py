@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.framing import Axis, Framing, FrontEnd, described
+from audionet.features.framing import Axis, Framing, FrontEnd, check_dtype, described
 from audionet.features.functional import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak
@@ -186,12 +186,7 @@ class Gammatone(FrontEnd):
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map what is padded (..., time) to (..., frame, n_bands)."""
-        ours = next(self.buffers()).dtype
-        if waveform.dtype != ours:
-            raise ValueError(
-                f"waveform is {waveform.dtype}, the front-end {ours}: "
-                f"convert one, with waveform.to({ours}) or front_end.to({waveform.dtype})"
-            )
+        check_dtype(waveform, next(self.buffers()).dtype)
         clips = waveform.reshape(-1, waveform.shape[-1])
         n_units, step = self.win_length // self.unit, self.framing.hop_length // self.unit
         squares = torch.cat([group(clips, self.history) for group in self.groups], 1)  # (clip, band, time // unit)

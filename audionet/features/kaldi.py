@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.framing import Axis, Framing, FrontEnd, Then, described, map_frames
+from audionet.features.framing import Axis, Framing, FrontEnd, Then, check_dtype, described, map_frames
 from audionet.features.functional import check_band_edges
 
 _SCALE = 32768.0  # Kaldi reads 16-bit samples as they are
@@ -163,11 +163,7 @@ class KaldiFbank(FrontEnd):
 
     def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
         """Map what is padded (..., time) to (..., frame, band)."""
-        if waveform.dtype != self.window.dtype:
-            raise ValueError(
-                f"waveform is {waveform.dtype}, the front-end {self.window.dtype}: "
-                f"convert one, with waveform.to({self.window.dtype}) or front_end.to({waveform.dtype})"
-            )
+        check_dtype(waveform, self.window.dtype)
 
         def bands(frames: Tensor) -> Tensor:
             x = self._fbank(frames)
