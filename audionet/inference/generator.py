@@ -232,7 +232,7 @@ class Generator:
         """Say what it expects of each sample of a sound from those before it.
 
         Args:
-            waveform: (batch, time) in [-1, 1] at the generator's rate.
+            waveform: Whole clips (batch, time) in [-1, 1] at the generator's rate.
             frames: Local conditioning, as for `generate`.
             **categories: As for `generate`; what is left out is drawn by the seed 0.
 

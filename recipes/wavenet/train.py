@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         """Make one clip, its spectrogram, and what was expected of each sample of 50 ms of it."""
         generator, made, chosen, frames = make(1)
         start, stop = data.sample_rate // 10, data.sample_rate * 3 // 20
-        expected = generator.expect(made[:, :stop], frames=frames, **chosen)[0, start:]
+        expected = generator.expect(made, frames=frames, **chosen)[0, start:stop]
         heat_map = report.plot_distribution(expected, samples=made[0, start:stop], sample_rate=data.sample_rate)
         return made[0], {"spectrogram": report.plot_clip(made[0], data.sample_rate), "heat map": heat_map}
 
