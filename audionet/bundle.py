@@ -48,10 +48,10 @@ class Bundle:
         features_name: Its name in `audionet.features`; None without one.
         features_arguments: What `audionet.features.create` was given besides the name.
         sample_rate: In Hz, of the waveforms.
-        clip_length: Samples of one clip; of the middle one by length, for generation, which makes that unless told
-            otherwise.
-        value_lengths: The same of the clips of each value of each category, {category: {value: samples}}, for
-            generation by a network that is told how long its clip is.
+        clip_length: Samples of one clip. Generation makes that unless told otherwise; for a network that is told how
+            long its clip is, it is the middle one of the lengths that it was trained on.
+        value_lengths: For such a network, the same of the clips of each value of each category,
+            {category: {value: samples}}.
         labels: Name of each output of a recogniser, in order; none for generation.
         training: How it was made: data, accuracy, command, seed, date, versions.
         library_version: The audionet that wrote it.

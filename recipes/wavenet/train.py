@@ -68,7 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     data.fit_to(
         context=model.receptive_field, hop_length=model.step_length, margin=margin, learns_end=not model.n_places
     )
-    parts |= {"clip_length": data.typical_length, "value_lengths": data.value_lengths}
+    parts["clip_length"] = data.clip_length
+    if model.n_places:  # it knows how long it is to speak
+        parts |= {"clip_length": data.typical_length, "value_lengths": data.value_lengths}
     task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
 
     def make(count: int) -> tuple[Generator, torch.Tensor, dict[str, list[str]], torch.Tensor | None]:
