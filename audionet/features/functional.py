@@ -43,13 +43,10 @@ def stft(
     check_dtype(waveform, window.dtype)
     frame_length = n_fft if frame_length is None else frame_length
     left = (frame_length - len(window)) // 2
-    right = frame_length - len(window) - left
-    if power is None:
-        window, left, right = F.pad(window, (left, right)), 0, 0
+    # A window as long as the frame: multiplying by its zeros is cheaper than letting the FFT fill up what is shorter.
+    window = F.pad(window, (left, frame_length - len(window) - left))
 
     def spectrum(frames: Tensor) -> Tensor:
-        # Samples under the window's padding count for nothing, so only its own span is cut out; rfft pads the end.
-        # Shifting a frame changes its phase alone, which `power` discards; the complex form keeps the whole frame.
         x = rfft(frames * window, n_fft)
         if power is not None and x.requires_grad and power != 2:
             x = x.abs().pow(power)  # not as a power of |X|^2, whose slope at digital silence is infinite
@@ -60,8 +57,7 @@ def stft(
             x = x if power == 2 else x.pow(power / 2)
         return x if then is None else then(x)
 
-    middle = waveform[..., left : waveform.shape[-1] - right]
-    return map_frames(middle, spectrum, span=len(window), hop_length=hop_length)
+    return map_frames(waveform, spectrum, span=frame_length, hop_length=hop_length)
 
 
 def rfft(frames: Tensor, n_fft: int) -> Tensor:
