@@ -1,10 +1,23 @@
 """What several test files use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Build front-ends in float64.
+
+    For logarithms: in a band 80 dB under the loudest, float32 has four digits left, whoever computes it.
+    """
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture

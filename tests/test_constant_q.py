@@ -45,13 +45,6 @@ def waveform(request):
     return torch.from_numpy(soundfile.read(RECORDING)[0][:4000])
 
 
-@pytest.fixture
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def noise(*shape: int) -> torch.Tensor:
     return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 

@@ -55,14 +55,6 @@ def waveform(request):
     return torch.from_numpy(soundfile.read(path)[0][:4000])
 
 
-@pytest.fixture
-def float64():
-    """Build front-ends in float64, so that a rolloff between two bins is decided as librosa decides it."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def assert_close(actual, expected, tolerance=1e-5):
     """Equal shape, and a difference within ``tolerance`` of the largest expected magnitude."""
     expected = torch.as_tensor(np.ascontiguousarray(expected))

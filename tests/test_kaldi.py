@@ -15,6 +15,7 @@ from audionet.features.kaldi import KaldiFbank, KaldiMFCC, kaldi_framing, kaldi_
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 EPSILON = 2.0**-23
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(params=["noise", "impulse", "silence", "recording"])
@@ -30,14 +31,6 @@ def waveform(request):
     if not path.exists():
         pytest.skip(f"needs the real recording {path}")
     return torch.from_numpy(soundfile.read(path)[0][:4000])
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    """Build front-ends in float64, since logarithms of weak bands have few digits in float32."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def assert_close(actual, expected, tolerance=1e-5):

@@ -40,14 +40,6 @@ def waveform(request):
     return torch.from_numpy(soundfile.read(path, dtype="float32")[0][:4000])
 
 
-@pytest.fixture
-def float64():
-    """Build front-ends in float64: their windows and filters are otherwise float32, whatever is computed with them."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def energies(*shape, seed=0):
     """Over twelve orders of magnitude."""
     generator = torch.Generator().manual_seed(seed)

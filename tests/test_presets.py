@@ -16,14 +16,7 @@ from audionet.features.presets import PRESETS, WhisperLogMel, like
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FITTING = {"torchaudio": {"n_mels": 40}}  # without which torchaudio's own have empty bands
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    """Build front-ends in float64, since logarithms of weak bands have few digits in float32."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(params=["noise", "impulse", "silence", "recording"])

@@ -147,6 +147,31 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: 
     assert logged_losses(tmp_path / "parts") == logged
 
 
+def test_a_learned_front_end_learns_along_and_resumes(tone_folder: Path, tmp_path: Path) -> None:
+    def make_learned() -> tuple[Recognition, ClipDataModule]:
+        torch.manual_seed(0)
+        return make(tone_folder, features=features.create("LEAF", sample_rate=8000, n_filters=20, kernel_size=51))
+
+    def learned(task: Recognition) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in task.features.named_parameters()}
+
+    settings: dict[str, Any] = {"monitor": None, "trainer": QUIET | {"max_epochs": 2}}
+    whole, data = make_learned()
+    before = learned(whole)
+    fit_and_test(whole, data, output=tmp_path / "whole", **settings)
+    still = {name: int((learned(whole)[name] == value).sum()) for name, value in before.items()}
+    assert still == dict.fromkeys(before, 0)
+
+    first, data = make_learned()
+    stopped = settings | {"callbacks": [StopAt(len(data.train_dataloader()))]}
+    with pytest.raises(SystemExit, match="--resume true"):
+        fit_and_test(first, data, output=tmp_path / "parts", **stopped)
+    second, data = make_learned()
+    fit_and_test(second, data, output=tmp_path / "parts", resume=True, **settings)
+    assert_same(learned(second), learned(whole))
+    assert_same(weights(second), weights(whole))
+
+
 def test_mixed_precision_reaches_the_network_alone(tone_folder: Path, tmp_path: Path) -> None:
     task, data = make(tone_folder)
     seen = []

@@ -1,6 +1,6 @@
 """LEAF: a front-end of which filters, pooling and compression are learned."""
 
-from math import pi, sqrt
+from math import inf, pi, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -94,12 +94,12 @@ class LEAF(FrontEnd):
         self.power, self.smoothing = (nn.Parameter(torch.full((n_filters,), value)) for value in (0.5, 0.04))
 
     def _limited(self, width: Tensor) -> Tensor:
-        return width.clamp(4 * WIDTH, max(self.kernel_size, 4) * WIDTH)
+        return held(width, 4 * WIDTH, max(self.kernel_size, 4) * WIDTH)
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map what is padded (..., time) to the pooled power of each filter (..., frame, n_filters)."""
         filters = gabor_filters(self.center_frequency.clamp(0.0, 0.5), self._limited(self.width), self.kernel_size)
-        pooling = gaussian_pooling(self.pooling_width.clamp(2 / self.win_length, 0.5), self.win_length)
+        pooling = gaussian_pooling(held(self.pooling_width, 2 / self.win_length, 0.5), self.win_length)
         hop_length = self.framing.hop_length
         return filter_and_pool(waveform, filters, pooling, hop_length=hop_length, rectify=squared_modulus)
 
@@ -109,7 +109,7 @@ class LEAF(FrontEnd):
             x,
             state,
             gain=self.gain.clamp(0.0, 1.0),
-            bias=self.bias.clamp(min=_LEAST),
+            bias=held(self.bias, _LEAST, inf),
             power=self.power.clamp(_LEAST, 1.0),
             smoothing=self.smoothing.clamp(_LEAST, 1.0),
             eps=_EPS,
@@ -130,6 +130,11 @@ class LEAF(FrontEnd):
             win_length=self.win_length,
             hop_length=self.framing.hop_length,
         )
+
+
+def held(x: Tensor, low: float, high: float) -> Tensor:
+    """Hold a parameter between limits, with the gradient of what is not: what has reached a limit can come back."""
+    return x + (x.clamp(low, high) - x).detach()
 
 
 def gaussian_pooling(width: Tensor, win_length: int) -> Tensor:
