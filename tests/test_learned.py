@@ -287,19 +287,20 @@ def test_a_batch_equals_one_by_one_in_any_shape(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients(kind):
-    small = TINY | {"kernel_size": 9, "win_length": 5, "n_filters": 2}
+    small = TINY | {"kernel_size": 9, "win_length": 5, "n_filters": 2, "f_max": 400.0}
     front_end = disturb(kind(**small).double())
     names = [name for name, _ in front_end.named_parameters()]
 
     def run(waveform, *values):
         return torch.func.functional_call(front_end, dict(zip(names, values, strict=True)), waveform)
 
-    # LEAF's limits leave so short a kernel no room, and the slope at a limit is none.
+    # Within the limits, of which LEAF's leave so short a kernel little room: beyond them gradients are not the slope.
     values = [p.detach().clone().requires_grad_() for p in front_end.parameters()]
     if kind is LEAF:
         with torch.no_grad():
             values[names.index("width")][:] = torch.tensor([2.0, 3.0])
             values[names.index("pooling_width")][:] = torch.tensor([0.42, 0.45])
+            values[names.index("gain")][:] = torch.tensor([0.9, 0.96])
     waveform = noise(2, 33, seed=5).double().requires_grad_()
     assert torch.autograd.gradcheck(run, (waveform, *values))
 
@@ -361,6 +362,29 @@ def test_parameters_are_held_to_their_limits():
     low, high = sinc.cutoffs
     assert_close(low.detach(), torch.tensor([0.1, 0.48, 0.2]))
     assert_close(high.detach(), torch.tensor([0.17, 0.5, 0.22]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (LEAF, "center_frequency", 0.51),
+        (LEAF, "width", 3 * WIDTH),
+        (LEAF, "pooling_width", 0.51),
+        (LEAF, "gain", 1.01),
+        (LEAF, "bias", -0.01),
+        (LEAF, "power", 1.01),
+        (LEAF, "smoothing", 1.01),
+        (SincNet, "low", 0.52),
+        (SincNet, "width", 0.52),
+    ],
+)
+def test_what_is_beyond_a_limit_still_learns(kind, name, value):
+    front_end = kind(**TINY)
+    with torch.no_grad():
+        front_end.get_parameter(name).fill_(value)
+    front_end(noise(200)).square().sum().backward()
+    grad = front_end.get_parameter(name).grad
+    assert grad is not None and grad.all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

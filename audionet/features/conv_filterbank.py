@@ -150,6 +150,11 @@ def gabor_from_mel(n_filters: int, *, sample_rate: int, f_min: float, f_max: flo
     return edges[1:-1].to(dtype), (WIDTH / (0.75 * (edges[2:] - edges[:-2]))).to(dtype)
 
 
+def held(x: Tensor, low: float, high: float) -> Tensor:
+    """Hold a parameter between limits, with the gradient of what is not: what has reached a limit can come back."""
+    return x + (x.clamp(low, high) - x).detach()
+
+
 def odd_length(name: str, length: int | None, *, at_16k: int, sample_rate: int) -> int:
     """Return a length in samples: as given, or ``at_16k`` scaled to the sample rate.
 

