@@ -13,6 +13,7 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Timer
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
@@ -137,9 +138,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: 
     stopped = settings | {"callbacks": [StopAt(step)]}
     with pytest.raises(SystemExit, match="--resume true"):
         fit_and_test(first, data, output=tmp_path / "parts", **stopped)
+    before = torch.load(tmp_path / "parts" / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["Timer"]
     second, data = make(tone_folder)
     torch.manual_seed(99)  # nothing may depend on the state that the interrupted process had
-    fit_and_test(second, data, output=tmp_path / "parts", resume=True, **settings)
+    resumed = fit_and_test(second, data, output=tmp_path / "parts", resume=True, **settings)
+    (timer,) = (x for x in resumed.callbacks if isinstance(x, Timer))  # type: ignore[attr-defined]
+    assert timer.time_elapsed() > before["time_elapsed"]["train"] > 0
     assert_same(weights(second), weights(whole))
     assert torch.equal(second.confusion, whole.confusion)
     logged = logged_losses(tmp_path / "whole")
@@ -210,7 +214,10 @@ def test_a_silent_training_clip_becomes_noise(tone_folder: Path) -> None:
 
 
 def test_the_record_is_plain() -> None:
-    record = training_record(data="Words", seed=3, command="python x", seconds=1.6, accuracy=0.5)
+    timer = Timer()
+    timer.load_state_dict({"time_elapsed": {"train": 1.6}})
+    trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, callbacks=[timer])
+    record = training_record(trainer, data="Words", seed=3, command="python x", accuracy=0.5)
     assert record["training_seconds"] == 2 and record["accuracy"] == 0.5
     assert f"torch {torch.__version__}" in record["versions"]
 

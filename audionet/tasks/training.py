@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
     RichModelSummary,
     RichProgressBar,
+    Timer,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -101,7 +102,7 @@ def fit_and_test(
     if last.exists() and not resume:
         raise ValueError(f"{output} already holds a run: go on with it (--resume true) or choose another --output")
     keep_last = ModelCheckpoint(last.parent, "last", save_on_exception=True, enable_version_counter=False)
-    added: list[Callback] = [*callbacks, keep_last, LearningRateMonitor("step")]
+    added: list[Callback] = [*callbacks, keep_last, LearningRateMonitor("step"), Timer()]
     if monitor is not None:
         added.append(ModelCheckpoint(last.parent, "best", monitor, mode=mode, enable_version_counter=False))
     arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
@@ -145,8 +146,18 @@ def _csv_logger(output: Path) -> CSVLogger:
     return logger
 
 
-def training_record(*, data: str, seed: int, command: str, seconds: float, **results: Any) -> dict[str, Any]:
-    """Say how a model was made, for its bundle and its report: plain JSON values."""
+def training_record(fitted: Trainer, *, data: str, seed: int, command: str, **results: Any) -> dict[str, Any]:
+    """Say how a model was made, for its bundle and its report: plain JSON values.
+
+    Args:
+        fitted: What `fit_and_test` returned; it knows the seconds of the training, those before it was resumed too.
+        data: What the model was trained on.
+        seed: The run's.
+        command: What was typed.
+        **results: Anything else, such as the accuracy.
+    """
+    callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
+    (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
     versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
     return {
         "data": data,
@@ -154,6 +165,6 @@ def training_record(*, data: str, seed: int, command: str, seconds: float, **res
         "seed": seed,
         "command": command,
         "date": datetime.date.today().isoformat(),
-        "training_seconds": round(seconds),
+        "training_seconds": round(timer.time_elapsed()),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }

@@ -9,7 +9,6 @@ Leaves in --output: the bundle (model.safetensors), the report (report.html), ch
 
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, test, and leave the bundle and the report."""
     arguments = sys.argv[1:] if arguments is None else arguments
     config = parse(make_parser(), arguments, named=("features", "model"))
-    output, start = Path(config.output), time.perf_counter()
+    output = Path(config.output)
 
     data = ClipDataModule(**config.data, seed=config.seed)
     lightning.seed_everything(config.seed, verbose=False)
@@ -103,13 +102,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     confusion = task.confusion.numpy()
     record = training_record(
+        trainer,
         data=data.card.title,
         accuracy=round(metrics.accuracy(confusion), 4),
         test_clips=int(confusion.sum()),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         seed=config.seed,
         command=shlex.join(["python", "recipes/recognition/train.py", *arguments]),
-        seconds=time.perf_counter() - start,
     )
     path = output / "model.safetensors"
     bundle.save(

@@ -9,7 +9,6 @@ Leaves in --output: the bundle (model.safetensors), the report (report.html), ch
 import math
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, test, and leave the bundle and the report."""
     arguments = sys.argv[1:] if arguments is None else arguments
     config = parse(make_parser(), arguments, named=("features", "model"))
-    output, start = Path(config.output), time.perf_counter()
+    output = Path(config.output)
     judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
     data = CropDataModule(**config.data, seed=config.seed)
     lightning.seed_everything(config.seed, verbose=False)
@@ -106,13 +105,13 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     record = training_record(
+        trainer,
         data=data.card.title,
         bits_per_sample=round(trainer.callback_metrics["test_bits"].item(), 4),
         test_clips=len(data.store.indices("test")),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         seed=config.seed,
         command=shlex.join(["python", "recipes/wavenet/train.py", *arguments]),
-        seconds=time.perf_counter() - start,
     )
     path = output / "model.safetensors"
     bundle.save(path, task="generation", training=record, **parts)
