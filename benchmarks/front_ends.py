@@ -9,12 +9,12 @@ so that an interrupted benchmark goes on where it stopped.
 
 import argparse
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.fsdd import SPEAKERS, spread, train
+from benchmarks.fsdd import SPEAKERS, spread, train, trainers
 
 TRAINING = ["--model", json.dumps({"name": "tcresnet"}), "--data.synthetic", "0", "--trainer.max_epochs", "8"]
 TRAINING += ["--spec_augment", "null"]  # whose width is meant for 40 bands
@@ -63,15 +63,15 @@ def main() -> None:
     # By seed first, so that every front-end has a figure early.
     wanted = [(seed, name, speaker) for seed in options.seeds for name in options.names for speaker in SPEAKERS]
 
-    def one(job: tuple[int, str, str]) -> float:
-        seed, title, speaker = job
+    def start(pool: Executor, seed: int, title: str, speaker: str) -> Future[float]:
         name, arguments = FRONT_ENDS[title]
         run = options.output / f"{title.replace(', ', '-').replace(' ', '_')}-{speaker}-seed{seed}"
         flags = ["--features", json.dumps({"name": name, **arguments}), *TRAINING]
-        return train(run, str(Path(options.root).absolute()), seed, speaker, flags)
+        return pool.submit(train, run, str(Path(options.root).absolute()), seed, speaker, flags)
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        results = dict(zip(wanted, pool.map(one, wanted), strict=True))
+    with trainers(options.jobs) as pool:
+        runs = {job: start(pool, *job) for job in wanted}
+        results = {job: run.result() for job, run in runs.items()}
 
     print(
         f"\n| front-end | mean of the six speakers, {len(options.seeds)} seeds | worst speaker |\n| --- | --- | --- |"

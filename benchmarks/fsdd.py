@@ -2,23 +2,24 @@
 
     python -m benchmarks.fsdd --root ../shared/data/fsdd --jobs 2
 
-Each training is a run of the recipe in its own process with one thread. What is finished is kept in --output, so that
-an interrupted benchmark goes on where it stopped.
+Each training is a run of the recipe with one thread. What is finished is kept in --output, so that an interrupted
+benchmark goes on where it stopped.
 """
 
 import argparse
 import csv
 import json
 import os
+import runpy
 import statistics
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import get_context
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
-RECIPE = [sys.executable, "recipes/recognition/train.py", "--config", "recipes/recognition/presets/fsdd.yaml"]
+RECIPE = REPOSITORY / "recipes" / "recognition"
 
 
 def accuracy(run: Path) -> float | None:
@@ -29,19 +30,25 @@ def accuracy(run: Path) -> float | None:
         return [float(row["test_accuracy"]) for row in csv.DictReader(stream) if row["test_accuracy"]][-1]
 
 
+def trainers(jobs: int) -> ProcessPoolExecutor:
+    """Return processes of one thread, each of which imports what the recipe does once and not for every training."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # which libraries read as they are imported
+    return ProcessPoolExecutor(jobs, get_context("spawn"))
+
+
 def train(run: Path, root: str, seed: int, speaker: str | None, extra: list[str]) -> float:
     """Run the recipe, unless it has run already, and return the test accuracy."""
     done = accuracy(run)
     if done is not None:
         return done
-    flags = ["--data.root", root, "--output", str(run), "--seed", str(seed), "--resume", "true"]
+    flags = ["--config", str(RECIPE / "presets" / "fsdd.yaml"), "--data.root", root]
+    flags += ["--output", str(run), "--seed", str(seed), "--resume", "true"]
     flags += ["--trainer.enable_progress_bar", "false", *extra]
     if speaker is not None:
         flags += ["--data.split", "leave_one_speaker_out", "--data.test_speaker", speaker]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run.mkdir(parents=True, exist_ok=True)
-    with (run / "log.txt").open("w") as log:
-        subprocess.run(RECIPE + flags, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, check=True)
+    with (run / "log.txt").open("w") as log, redirect_stdout(log), redirect_stderr(log):
+        runpy.run_path(str(RECIPE / "train.py"))["main"](flags)
     done = accuracy(run)
     assert done is not None
     print(f"{run.name}: {done:.1%}", flush=True)
@@ -67,13 +74,15 @@ def main() -> None:
     wanted: list[tuple[int, str | None]] = [(arguments.seeds[0], None)]
     wanted += [(seed, speaker) for seed in arguments.seeds for speaker in SPEAKERS]
 
-    def one(job: tuple[int, str | None]) -> float:
-        seed, speaker = job
-        run = arguments.output / f"{speaker or 'official'}-seed{seed}"
-        return train(run, str(Path(arguments.root).absolute()), seed, speaker, extra)
-
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = dict(zip(wanted, pool.map(one, wanted), strict=True))
+    root = str(Path(arguments.root).absolute())
+    with trainers(arguments.jobs) as pool:
+        runs = {
+            (seed, speaker): pool.submit(
+                train, arguments.output / f"{speaker or 'official'}-seed{seed}", root, seed, speaker, extra
+            )
+            for seed, speaker in wanted
+        }
+        results = {job: run.result() for job, run in runs.items()}
 
     print("\n| test speaker | accuracy, mean (range) over seeds |\n| --- | --- |")
     for speaker in SPEAKERS:
