@@ -1,24 +1,20 @@
 """The constant-Q and variable-Q transforms equal their definition, and librosa's where that does not resample."""
 
-import copy
-import pickle
 import warnings
-from pathlib import Path
 from typing import Any
 
 import librosa
 import numpy as np
 import pytest
-import soundfile
 import torch
 from scipy.signal import fftconvolve
 
 from audionet.features import Stream
 from audionet.features.constant_q import CQT, VQT
+from tests.sounds import assert_close, noise, relative_error, sound
 
-RECORDING = Path(__file__).parents[2] / "shared" / "data" / "fsdd" / "recordings" / "7_jackson_0.wav"
 C1 = 32.70319566257483
-RATE = 8000  # the recording's
+RATE = 8000  # of the sounds
 SIZES: list[dict[str, Any]] = [
     {"gamma": 0.0, "hop_length": 512, "n_bins": 72},
     {"gamma": None, "hop_length": 80, "n_bins": 72},
@@ -31,22 +27,10 @@ SIZES: list[dict[str, Any]] = [
 TINY: dict[str, Any] = {"sample_rate": 400, "hop_length": 8, "f_min": 50.0, "n_bins": 5, "bins_per_octave": 4}
 
 
-@pytest.fixture(params=["noise", "impulse", "sine", "recording"])
+@pytest.fixture(params=["noise", "late impulse", "sine", "recording"])
 def waveform(request):
-    """(time,) float64, between 3,000 and 4,000 samples."""
-    if request.param == "noise":
-        return 0.1 * torch.randn(4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    if request.param == "impulse":
-        return (torch.arange(4000) == 2950).double()
-    if request.param == "sine":
-        return 0.5 * torch.sin(2 * torch.pi * 0.0617 * torch.arange(3999, dtype=torch.float64))
-    if not RECORDING.exists():
-        pytest.skip(f"needs the real recording {RECORDING}")
-    return torch.from_numpy(soundfile.read(RECORDING)[0][:4000])
-
-
-def noise(*shape: int) -> torch.Tensor:
-    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+    """(time,) float64."""
+    return sound(request.param)
 
 
 def definition(
@@ -71,20 +55,14 @@ def definition(
     return np.sqrt(lengths)[:, None] * np.array(rows)
 
 
-def error(actual, expected):
-    """The largest difference, relative to the largest expected magnitude."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert actual.shape == expected.shape and abs(expected).max() > 0
-    return abs(actual - expected).max() / abs(expected).max()
-
-
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_equals_the_definition(waveform, sizes):
     front_end, expected = VQT(sample_rate=RATE, power=None, **sizes), definition(waveform, **sizes)
-    assert error(front_end(waveform.float()), expected) < 1e-5
+    assert_close(front_end(waveform.float()), expected)
     # Kernels keep what is over 1e-7 of their norm, which is what is left in float64; rounded once to float32 here.
     result = front_end.double()(waveform)
-    assert result.dtype == torch.complex128 and error(result, expected) < 1e-6
+    assert result.dtype == torch.complex128
+    assert_close(result, expected, 1e-6)
 
 
 @pytest.mark.parametrize(("power", "tolerance"), [(1.0, 1e-5), (2.0, 1e-5), (3.0, 1e-5), (0.5, 1e-3)])
@@ -92,14 +70,14 @@ def test_power(waveform, power, tolerance):
     # Looser for the square root, which magnifies what is small: 1e-7 of the largest becomes 3e-4.
     sizes: dict[str, Any] = {"hop_length": 100, "n_bins": 30, "f_min": 220.0}
     expected = abs(definition(waveform, gamma=0.0, **sizes)) ** power
-    assert error(CQT(sample_rate=RATE, power=power, **sizes)(waveform.float()), expected) < tolerance
+    assert_close(CQT(sample_rate=RATE, power=power, **sizes)(waveform.float()), expected, tolerance)
 
 
 @pytest.mark.parametrize(("mode", "pad_mode"), [("reflect", "reflect"), ("edge", "edge"), ("constant", "constant")])
 def test_padding(waveform, mode, pad_mode):
     sizes: dict[str, Any] = {"hop_length": 100, "n_bins": 24, "f_min": 220.0}
     expected = definition(waveform, gamma=0.0, mode=mode, **sizes)
-    assert error(CQT(sample_rate=RATE, pad_mode=pad_mode, **sizes)(waveform.float()), abs(expected)) < 1e-5
+    assert_close(CQT(sample_rate=RATE, pad_mode=pad_mode, **sizes)(waveform.float()), abs(expected))
 
 
 def librosa_transform(kind, waveform, hop_length):
@@ -116,8 +94,8 @@ def test_equals_librosa_where_that_does_not_resample(waveform, kind):
     # at 6e-5 of the peak for constant Q, and at up to 1e-2 where kernels are a few periods long, as VQT's low ones are.
     front_end = kind(sample_rate=RATE, hop_length=101, n_bins=60, f_min=65.4, power=None)
     result, expected = front_end(waveform.float()), librosa_transform(kind, waveform, 101)
-    assert error(result[24:], expected[24:]) < (2e-4 if kind is CQT else 5e-4)
-    assert error(result, expected) < (2e-4 if kind is CQT else 1e-2)
+    assert_close(result[24:], expected[24:], 2e-4 if kind is CQT else 5e-4)
+    assert_close(result, expected, 2e-4 if kind is CQT else 1e-2)
 
 
 @pytest.mark.parametrize("kind", [CQT, VQT])
@@ -126,9 +104,9 @@ def test_differs_from_librosa_as_that_does_from_itself(waveform, kind):
     # Every 16th frame of an odd hop says the same without: what librosa differs by from that, we may differ by.
     resampled, plain = (abs(librosa_transform(kind, waveform, hop)) for hop in (80, 5))
     result = kind(sample_rate=RATE, hop_length=80, n_bins=60, f_min=65.4)(waveform.float())
-    tolerance = error(plain[:, ::16], resampled)
+    tolerance = relative_error(plain[:, ::16], resampled)
     assert 1e-4 < tolerance < 0.25
-    assert error(result, resampled) < tolerance + (2e-4 if kind is CQT else 1e-2)
+    assert_close(result, resampled, tolerance + (2e-4 if kind is CQT else 1e-2))
 
 
 def test_a_tone_is_in_its_bin_at_half_its_amplitude_times_the_root_of_the_length():
@@ -169,10 +147,10 @@ def test_many_frames_and_clips_equal_one_by_one(hop_length):
     result = front_end(batch)
     assert result.shape == (len(batch), 1, 48, 1 + 16_000 // hop_length)
     for clip, actual in zip(batch, result, strict=True):
-        assert error(front_end(clip), actual) < 1e-6
+        assert_close(front_end(clip), actual, 1e-6)
     expected = front_end(batch[0, 0, :6000])  # few enough for the same frames in one step where the hop is long
     n_frames = 4000 // hop_length
-    assert error(result[0, 0, :, :n_frames], expected[:, :n_frames]) < 1e-6
+    assert_close(result[0, 0, :, :n_frames], expected[:, :n_frames], 1e-6)
 
 
 @pytest.mark.parametrize("front_end", [CQT(), CQT(hop_length=160, power=2.0, pad_mode="reflect"), VQT(power=None)])
@@ -182,7 +160,7 @@ def test_a_stream_gives_the_same(front_end, size):
     stream = Stream(front_end)
     assert stream.latency == front_end.framing.span - front_end.framing.left - 1
     chunks = [stream.push(chunk) for chunk in waveform.split(size, -1)] + [stream.finish()]
-    assert error(torch.cat(chunks, -1), front_end(waveform)) < 1e-6
+    assert_close(torch.cat(chunks, -1), front_end(waveform), 1e-6)
 
 
 def test_a_frame_sees_its_span_alone():
@@ -203,15 +181,9 @@ def test_gradients(float64, power):
     assert torch.autograd.gradcheck(VQT(**TINY, power=power), waveform)
 
 
-def test_a_module_like_any_other():
+def test_it_says_what_it_is_and_has_nothing_to_learn():
     front_end = CQT(**TINY)
-    waveform = noise(2, 200)
-    expected = front_end(waveform)
     assert front_end.state_dict() == {} and list(front_end.parameters()) == []
-    assert torch.equal(pickle.loads(pickle.dumps(front_end))(waveform), expected)
-    assert error(torch.compile(front_end, backend="eager", fullgraph=True)(waveform), expected) < 1e-6
-    assert np.array_equal(front_end(waveform.numpy()), expected.numpy())
-    assert error(copy.deepcopy(front_end).double()(waveform.double()), expected) < 1e-6
     assert repr(front_end).startswith("CQT(\n  sample_rate=400, hop_length=8, f_min=50.0, n_bins=5, bins_per_octave=4")
     assert front_end.axis.frequencies is not None
     torch.testing.assert_close(front_end.axis.frequencies, 50 * 2 ** (torch.arange(5) / 4))
@@ -249,9 +221,7 @@ def test_the_largest_number_of_bins_is_named(gamma):
         (lambda: VQT(gamma=-1.0), r"gamma = -1.0 Hz: expected 0 or more, or None"),
         (lambda: CQT(f_min=9000.0, n_bins=1), r"n_bins = 1: from f_min = 9000 Hz .*at most 0 bins: lower f_min"),
         (lambda: CQT(pad_mode="wrap"), r"pad_mode = 'wrap': expected one of"),
-        (lambda: CQT()(torch.zeros(9000, dtype=torch.int16)), r"torch.int16.*divide 16-bit integers"),
         (lambda: CQT()(torch.zeros(9000, dtype=torch.float64)), r"is torch.float64, the front-end torch.float32: conv"),
-        (lambda: CQT()(torch.full((9000,), torch.nan)), r"nan at \(0,\): expected finite"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

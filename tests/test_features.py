@@ -4,13 +4,11 @@ import copy
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import librosa
 import numpy as np
 import pytest
-import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,8 +29,8 @@ from audionet.features import (
     deltas,
 )
 from audionet.features.functional import log_compress, mel_matrix
+from tests.sounds import assert_close, noise, sound
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 SIZES = [(512, 480, 160), (512, 512, 128), (400, 400, 160), (600, 401, 77)]  # n_fft, win_length, hop_length
 ODD_SIZES = [(501, 375, 125), (481, 481, 160)]
 N_MELS = 24
@@ -44,26 +42,8 @@ FRONT_ENDS += [LogMel(center=False, pad_mode="constant"), MFCC(), MFCC(lifter=22
 
 @pytest.fixture(params=["noise", "impulse", "sine", "recording"])
 def waveform(request):
-    """(time,) float32, between 3,000 and 4,000 samples."""
-    if request.param == "noise":
-        return 0.1 * torch.randn(4000, generator=torch.Generator().manual_seed(0))
-    if request.param == "impulse":
-        return torch.eye(4000)[1234]
-    if request.param == "sine":
-        return 0.5 * torch.sin(2 * torch.pi * 0.0617 * torch.arange(3999))
-    path = DATA / "fsdd" / "recordings" / "7_jackson_0.wav"
-    if not path.exists():
-        pytest.skip(f"needs the real recording {path}")
-    return torch.from_numpy(soundfile.read(path, dtype="float32")[0][:4000])
-
-
-def assert_close(actual, expected, tolerance=1e-5):
-    """Equal shape, and a difference within ``tolerance`` of the largest expected magnitude."""
-    expected = torch.as_tensor(expected)
-    assert actual.shape == expected.shape
-    assert expected.abs().max() > 0
-    error = float((actual - expected).abs().max() / expected.abs().max())
-    assert error <= tolerance, f"relative error {error:.2g}"
+    """(time,) float32."""
+    return sound(request.param).float()
 
 
 def librosa_mel(waveform, sizes, *, sample_rate=16_000, mel_scale="htk", norm=None, power=2.0, center=True):
@@ -147,7 +127,7 @@ def test_any_parameters_equal_librosa(data):
         "power": power,
     }
     sizes |= {"n_fft": n_fft, "win_length": win_length, "hop_length": hop_length, "center": center}
-    waveform = 0.1 * torch.randn(draw(n_fft, 3000), generator=torch.Generator().manual_seed(draw(0, 9)))
+    waveform = noise(draw(n_fft, 3000), seed=draw(0, 9))
     edges: dict[str, Any] = {"sample_rate": sample_rate, "f_min": float(f_min), "f_max": float(f_max)}
     try:
         front_end = MelSpectrogram(mel_scale="htk" if htk else "slaney", pad_mode="constant", **sizes, **edges)
@@ -224,7 +204,7 @@ def test_deltas_equal_torchaudio_and_librosa(waveform, width):
 
 
 def test_deltas_stand_below_the_bands():
-    waveform = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+    waveform = noise(2, 4000)
     plain, twice = MFCC(n_mfcc=13)(waveform), Deltas(MFCC(n_mfcc=13), order=2, width=5)(waveform)
     first = compute_deltas(plain, win_length=5)
     assert_close(twice, torch.cat([plain, first, compute_deltas(first, win_length=5)], -2))
@@ -233,7 +213,7 @@ def test_deltas_stand_below_the_bands():
 
 
 def test_a_frame_of_the_windows_own_length():
-    waveform = torch.randn(4000, generator=torch.Generator().manual_seed(0))
+    waveform = noise(4000)
     front_end = Spectrogram(n_fft=512, win_length=400, frame_length=400, hop_length=160, center=False)
     frames = waveform.unfold(0, 400, 160) * torch.hann_window(400)
     assert_close(front_end(waveform), torch.fft.rfft(frames, 512).abs().square().T)
@@ -243,7 +223,7 @@ def test_a_frame_of_the_windows_own_length():
 
 
 def test_blocks_change_nothing():
-    long = torch.randn(3, 200_000, generator=torch.Generator().manual_seed(0))  # 1,251 frames a clip: blocks of frames
+    long = noise(3, 200_000)  # 1,251 frames a clip: blocks of frames
     many = long[:, :60_000].reshape(90, 2000)  # 13 a clip: blocks of clips
     for waveform in (long, many):
         for front_end in (LogMel(), Spectrogram(power=None)):
@@ -290,7 +270,7 @@ def test_float32_is_float64_rounded(waveform, front_end):
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda front_end: type(front_end).__name__)
 def test_a_batch_equals_one_by_one_in_any_shape(front_end):
     levels = torch.tensor([1.0, 1e-3, 0.0, 0.3, 10.0, 1e-2]).view(2, 3, 1, 1)  # what one clip does to another shows
-    batch = levels * torch.randn(2, 3, 1, 2000, generator=torch.Generator().manual_seed(1))
+    batch = levels * noise(2, 3, 1, 2000)
     before = batch.clone()
     result = front_end(batch)
     assert torch.equal(batch, before)
@@ -303,7 +283,7 @@ def test_a_batch_equals_one_by_one_in_any_shape(front_end):
 
 
 def test_a_view_that_is_not_contiguous_is_read_right():
-    batch = torch.randn(2000, 4, generator=torch.Generator().manual_seed(2)).T
+    batch = noise(2000, 4).T
     assert not batch.is_contiguous()
     assert torch.equal(LogMel()(batch), LogMel()(batch.contiguous()))
 
@@ -381,7 +361,7 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
     power = torch.tensor([[1.0, 1e-3, 1e-9], [1e-4, 1e-6, 0.0]])
     expected = torch.tensor([[0.0, -30.0, -80.0], [-40.0, -60.0, -80.0]])
     assert_close(log_compress(power, scale="db", offset=1e-8), expected)
-    clips = torch.randn(2, 4000, generator=torch.Generator().manual_seed(0)) * torch.tensor([[1.0], [1e-3]])
+    clips = noise(2, 4000) * torch.tensor([[1.0], [1e-3]])
     plain, floored = LogMel(scale="db")(clips), LogMel(scale="db", top_db=12.0)(clips)
     lowest = plain.amax((-2, -1), keepdim=True) - 12
     assert torch.equal(floored, plain.clamp(min=lowest)) and (plain < lowest).any()

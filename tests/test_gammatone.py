@@ -1,21 +1,17 @@
 """The gammatone filterbank equals its impulse responses, convolved, squared and averaged in float64."""
 
-import copy
-import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy
-import soundfile
 import torch
 
 from audionet.features import Stream
 from audionet.features.gammatone import Gammatone, erb, gammatone_frequencies, gammatone_kernel
+from tests.sounds import assert_close, noise, sound
 
-RECORDING = Path(__file__).parents[2] / "shared" / "data" / "fsdd" / "recordings" / "7_jackson_0.wav"
-RATE = 8000  # the recording's
+RATE = 8000  # of the sounds
 SIZES: list[dict[str, Any]] = [
     {},
     {"win_length": 201, "hop_length": 77, "n_bands": 10},  # which have no common divisor
@@ -30,28 +26,7 @@ TINY: dict[str, Any] = {"f_min": 1000.0, "n_bands": 3, "win_length": 12, "hop_le
 @pytest.fixture(params=["noise", "impulse", "sine", "recording", "short"])
 def waveform(request):
     """(time,) float64."""
-    if request.param == "noise":
-        return 0.1 * torch.randn(4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    if request.param == "impulse":
-        return (torch.arange(4000) == 1234).double()
-    if request.param == "sine":
-        return 0.5 * torch.sin(2 * torch.pi * 0.0617 * torch.arange(3999, dtype=torch.float64))
-    if request.param == "short":
-        return torch.linspace(-0.5, 1, 300, dtype=torch.float64)
-    if not RECORDING.exists():
-        pytest.skip(f"needs the real recording {RECORDING}")
-    return torch.from_numpy(soundfile.read(RECORDING)[0][:4000])
-
-
-def noise(*shape: int) -> torch.Tensor:
-    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(1))
-
-
-def error(actual, expected):
-    """The largest difference, relative to the largest expected magnitude."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert actual.shape == expected.shape and abs(expected).max() > 0
-    return abs(actual - expected).max() / abs(expected).max()
+    return sound(request.param)
 
 
 def definition(
@@ -87,10 +62,10 @@ def definition(
 def test_equals_the_definition(waveform, sizes):
     expected = definition(waveform, **sizes)
     result = Gammatone(sample_rate=RATE, **sizes)(waveform.float())
-    assert error(result, expected) < 1e-5
+    assert_close(result, expected)
     for row, expected_row in zip(result, expected, strict=True):  # quiet bands too
         if expected_row.max() > 1e-4 * expected.max():
-            assert error(row, expected_row) < 1e-5
+            assert_close(row, expected_row)
 
 
 def test_erb():
@@ -108,7 +83,7 @@ def test_kernel_equals_scipys_shape(frequency):
     kernel = gammatone_kernel(frequency, sample_rate=16_000).numpy()
     theirs, _ = scipy.signal.gammatone(frequency, "fir", order=4, numtaps=len(kernel), fs=16_000)
     scale = (kernel @ theirs) / (theirs @ theirs)
-    assert error(kernel, scale * theirs) < 1e-5
+    assert_close(kernel, scale * theirs)
     assert scale == pytest.approx(1, abs=0.02)  # scipy's gain is that of the envelope alone
 
 
@@ -138,12 +113,9 @@ def test_a_tone_in_the_middle_of_a_band_has_its_power_there():
     torch.testing.assert_close(result[9], torch.full((60,), 0.125), rtol=0.01, atol=0)
 
 
-def test_silence_is_nothing_and_its_gradient_finite():
-    waveform = torch.zeros(2, 3000, requires_grad=True)
-    result = Gammatone()(waveform)
+def test_silence_is_nothing():
+    result = Gammatone()(torch.zeros(2, 3000))
     assert result.shape == (2, 64, 19) and not result.any()
-    result.sum().backward()
-    assert waveform.grad is not None and waveform.grad.isfinite().all()
 
 
 def test_filters_do_not_look_ahead():
@@ -162,7 +134,7 @@ def test_a_stream_gives_the_same(options, size):
     front_end, waveform = Gammatone(**options), noise(2, 9000)
     stream = Stream(front_end)
     chunks = [stream.push(chunk) for chunk in waveform.split(size, -1)] + [stream.finish()]
-    assert error(torch.cat(chunks, -1), front_end(waveform)) < 1e-6
+    assert_close(torch.cat(chunks, -1), front_end(waveform), 1e-6)
     assert stream.latency == front_end.win_length - 1 - (front_end.win_length // 2 if front_end.framing.right else 0)
 
 
@@ -173,15 +145,9 @@ def test_gradients(order):
     assert torch.autograd.gradcheck(Gammatone(**TINY, order=order).double(), waveform)
 
 
-def test_a_module_like_any_other():
-    front_end, waveform = Gammatone(**TINY), noise(2, 3, 2000)
-    expected = front_end(waveform)
-    assert expected.shape == (2, 3, 3, 251) and error(front_end(waveform[1, 2]), expected[1, 2]) < 1e-6
+def test_it_says_what_it_is_and_has_nothing_to_learn():
+    front_end = Gammatone(**TINY)
     assert front_end.state_dict() == {} and list(front_end.parameters()) == []
-    assert torch.equal(pickle.loads(pickle.dumps(front_end))(waveform), expected)
-    assert error(torch.compile(front_end, backend="eager", fullgraph=True)(waveform), expected) < 1e-6
-    assert error(copy.deepcopy(front_end).double()(waveform.double()), expected) < 1e-5
-    assert np.array_equal(front_end(waveform.numpy()), expected.numpy())
     assert "sample_rate=16000, n_bands=3, f_min=1000.0, f_max=8000.0, order=4" in repr(front_end)
 
 

@@ -1,44 +1,22 @@
 """Kaldi's features equal torchaudio's, and Kaldi's definitions written out in NumPy, offline and on a stream."""
 
-import copy
-import pickle
-from pathlib import Path
-
 import numpy as np
 import pytest
-import soundfile
 import torch
 from torchaudio.compliance import kaldi
 
 from audionet.features import Stream
 from audionet.features.kaldi import KaldiFbank, KaldiMFCC, kaldi_framing, kaldi_window, straight_mel_matrix
+from tests.sounds import assert_close, noise, sound
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 EPSILON = 2.0**-23
 pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(params=["noise", "impulse", "silence", "recording"])
 def waveform(request):
-    """(time,) float64, about 4,000 samples."""
-    if request.param == "noise":
-        return 0.1 * torch.randn(4001, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    if request.param == "impulse":
-        return torch.eye(4000, dtype=torch.float64)[1234]
-    if request.param == "silence":
-        return torch.zeros(4000, dtype=torch.float64)
-    path = DATA / "fsdd" / "recordings" / "7_jackson_0.wav"
-    if not path.exists():
-        pytest.skip(f"needs the real recording {path}")
-    return torch.from_numpy(soundfile.read(path)[0][:4000])
-
-
-def assert_close(actual, expected, tolerance=1e-5):
-    """Equal shape, and a difference within ``tolerance`` of the largest expected magnitude."""
-    expected = torch.as_tensor(expected)
-    assert actual.shape == expected.shape
-    error = float((actual - expected).abs().max())
-    assert error <= tolerance * float(expected.abs().max()), f"error {error:.2g}"
+    """(time,) float64."""
+    return sound(request.param)
 
 
 FBANKS = [
@@ -138,14 +116,6 @@ def test_mfcc_equals_kaldis_definition(waveform):
     assert_close(KaldiMFCC()(clip), expected.T, 1e-9)
 
 
-def test_float32_is_float64_rounded(waveform):
-    # Looser than 1e-5: in float32, weak bands have few digits beside a loud one, whoever computes them.
-    for front_end in (KaldiFbank(), KaldiMFCC(snip_edges=False)):
-        rounded = copy.deepcopy(front_end).float()(waveform.float())
-        assert rounded.dtype == torch.float32
-        assert_close(rounded.double(), front_end(waveform), 1e-3)
-
-
 @pytest.mark.parametrize("hop_length", [100, 125, 160, 399, 400])
 @pytest.mark.parametrize("win_length", [400, 401])
 def test_number_of_frames(win_length, hop_length):
@@ -159,7 +129,7 @@ def test_number_of_frames(win_length, hop_length):
 def test_a_clip_shorter_than_a_window():
     with pytest.raises(ValueError, match=r"\(399,\).*at least 400 samples"):
         KaldiFbank()(torch.zeros(399))
-    clip = torch.randn(200, generator=torch.Generator().manual_seed(1))
+    clip = noise(200)
     assert_close(KaldiFbank(snip_edges=False)(clip), kaldi_fbank(clip, snip_edges=False).T)
     with pytest.raises(ValueError, match=r"\(199,\).*at least 200 samples"):
         KaldiFbank(snip_edges=False)(clip[:199])
@@ -182,9 +152,8 @@ EDGES = [
 @pytest.mark.parametrize("options", EDGES, ids=str)
 def test_a_stream_equals_the_whole_clip(build, options):
     front_end = build(**options)
-    generator = torch.Generator().manual_seed(2)
     for time in (1999, 1040):
-        clip = 0.1 * torch.randn(2, time, generator=generator)
+        clip = noise(2, time)
         whole = front_end(clip)
         for chunks in ([9] * 100, [160] * 20, [7, 0, 500, 1, 3000], [3000], [0, 119, 1, 79, 1, 199]):
             parts = []
@@ -198,7 +167,7 @@ def test_a_stream_equals_the_whole_clip(build, options):
 
 
 def test_a_frame_of_a_stream_comes_as_soon_as_its_samples_have():
-    clip = torch.randn(2000, generator=torch.Generator().manual_seed(3))
+    clip = noise(2000)
     for snip_edges, latency in ((True, 399), (False, 279)):
         stream = Stream(KaldiFbank(snip_edges=snip_edges))
         assert stream.latency == latency
@@ -213,23 +182,18 @@ def test_a_stream_refuses_the_clip_that_is_too_short_as_the_whole():
         stream.finish()
 
 
-@pytest.mark.parametrize("build", FRONT_ENDS.values(), ids=FRONT_ENDS)
-def test_a_batch_equals_one_by_one(build):
-    front_end = build()
-    batch = torch.randn(2, 3, 1500, generator=torch.Generator().manual_seed(4)) * torch.tensor([[[1.0]], [[1e-3]]])
-    before = batch.clone()
+def test_a_batch_with_energy_equals_one_by_one():
+    front_end = KaldiFbank(use_energy=True, window="hamming", raw_energy=False)
+    batch = noise(2, 3, 1500) * torch.tensor([[[1.0]], [[1e-3]]])
     result = front_end(batch)
-    assert torch.equal(batch, before)
     for index in np.ndindex(2, 3):
         assert_close(result[index], front_end(batch[index]), 1e-12)
-    assert_close(torch.from_numpy(front_end(batch.numpy())), result, 1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"snip_edges": False, "window": "hamming"}], ids=str)
 def test_gradients(options):
     tiny = {"win_length": 16, "hop_length": 5, "n_mels": 3, "f_min": 300.0, **options}
-    clips = 0.1 * torch.randn(2, 33, generator=torch.Generator().manual_seed(5))
-    clips.requires_grad_()
+    clips = noise(2, 33).requires_grad_()
     for front_end in (
         KaldiFbank(**tiny, use_energy=True, raw_energy=False),
         KaldiFbank(**tiny, use_power=False),
@@ -238,25 +202,20 @@ def test_gradients(options):
         assert torch.autograd.gradcheck(front_end, clips)
 
 
-@pytest.mark.parametrize("build", [*FRONT_ENDS.values(), lambda: KaldiFbank(use_power=False)])
-def test_digital_silence_is_finite_and_so_is_its_gradient(build):
+@pytest.mark.parametrize("options", [{"use_energy": True, "raw_energy": False}, {"use_power": False}], ids=str)
+def test_digital_silence_is_finite_and_so_is_its_gradient(options):
     silence = torch.zeros(1000, requires_grad=True)
-    result = build()(silence)
+    result = KaldiFbank(**options)(silence)
     result.square().sum().backward()
     assert result.isfinite().all()
     assert silence.grad is not None and silence.grad.isfinite().all()
 
 
-def test_it_pickles_compiles_and_says_what_it_is():
+def test_it_says_what_it_is_and_has_nothing_to_learn():
     front_end = KaldiMFCC(snip_edges=False)
-    clip = torch.randn(2000, generator=torch.Generator().manual_seed(6))
-    assert torch.equal(pickle.loads(pickle.dumps(front_end))(clip), front_end(clip))
-    torch._dynamo.reset()  # all front-ends share one __call__, whose compilations torch counts
-    compiled = torch.compile(front_end, backend="eager", fullgraph=True)
-    assert_close(compiled(clip), front_end(clip), 1e-12)
     for part in ("n_mfcc=13", "lifter=22.0", "n_mels=23", "win_length=400", "window='povey'", "snip_edges=False"):
         assert part in repr(front_end)
-    assert front_end.state_dict() == {} and front_end.sample_rate == 16_000
+    assert front_end.state_dict() == {}
 
 
 def test_a_picture_shows_the_bands_where_they_are():
@@ -285,7 +244,6 @@ def test_a_picture_shows_the_bands_where_they_are():
         (lambda: KaldiMFCC(n_mfcc=24), r"n_mfcc = 24: expected 1 to n_mels = 23"),
         (lambda: KaldiMFCC(lifter=-1.0), r"lifter = -1.0: expected 0"),
         (lambda: KaldiFbank()(torch.zeros(800, dtype=torch.float32)), r"torch.float32, the front-end torch.float64: c"),
-        (lambda: KaldiFbank()(torch.zeros(800, dtype=torch.int16)), r"torch.int16.*divide 16-bit integers"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

@@ -1,46 +1,27 @@
 """What `like` builds gives the numbers of the tool it is named after."""
 
 import pickle
-from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
-import soundfile
 import torch
 from torchaudio import transforms
 from torchaudio.compliance import kaldi
 
 from audionet.features import LogMel, Stream
 from audionet.features.presets import PRESETS, WhisperLogMel, like
+from tests.sounds import assert_close, noise, sound
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 FITTING = {"torchaudio": {"n_mels": 40}}  # without which torchaudio's own have empty bands
 pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(params=["noise", "impulse", "silence", "recording"])
 def waveform(request):
-    """(time,) float64, 8,000 samples."""
-    if request.param == "noise":
-        return 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0))
-    if request.param == "impulse":
-        return torch.eye(8000)[1234]
-    if request.param == "silence":
-        return torch.zeros(8000)
-    path = DATA / "fsdd" / "recordings" / "7_jackson_0.wav"
-    if not path.exists():
-        pytest.skip(f"needs the real recording {path}")
-    clip = torch.from_numpy(soundfile.read(path)[0][:8000])
+    """(time,) float64, 8,000 samples: the sound, and silence after it."""
+    clip = sound(request.param)
     return torch.nn.functional.pad(clip, (0, 8000 - len(clip)))
-
-
-def assert_close(actual, expected, tolerance=1e-5):
-    """Equal shape, and a difference within ``tolerance`` of the largest expected magnitude."""
-    expected = torch.as_tensor(np.ascontiguousarray(expected))
-    assert actual.shape == expected.shape
-    error = float((actual - expected).abs().max())
-    assert error <= tolerance * float(expected.abs().max()), f"error {error:.2g}"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +90,7 @@ def test_whisper(waveform, n_mels):
 
 
 def test_whisper_hears_each_clip_of_a_batch_by_itself():
-    clips = torch.randn(2, 4000, generator=torch.Generator().manual_seed(1)) * torch.tensor([[1.0], [1e-4]])
+    clips = noise(2, 4000) * torch.tensor([[1.0], [1e-4]])
     expected = np.stack([whisper(clip.numpy(), 80) for clip in clips])
     assert_close(like("whisper")(clips), expected)
 
@@ -117,7 +98,7 @@ def test_whisper_hears_each_clip_of_a_batch_by_itself():
 def test_whisper_on_a_stream_needs_its_floor_off():
     with pytest.raises(ValueError, match=r"top_db = 80.0 looks at the whole clip"):
         Stream(like("whisper"))
-    clip = torch.randn(4001, generator=torch.Generator().manual_seed(2))
+    clip = noise(4001)
     front_end = like("whisper", top_db=None)
     for sizes in ([11] * 363 + [8], [160] * 25 + [1], [7, 193, 0, 1, 3800], [4001]):
         for kind in (torch.Tensor.numpy, torch.Tensor.clone):
@@ -161,7 +142,7 @@ def test_each_preset(name):
     front_end = like(name.upper(), **FITTING.get(name, {}))
     rate = front_end.sample_rate
     assert rate == (22_050 if name == "librosa" else 16_000)
-    clips = torch.randn(2, 3, 4000, generator=torch.Generator().manual_seed(3))
+    clips = noise(2, 3, 4000)
     result = front_end(clips)
     assert result.ndim == 4 and result.shape[:2] == (2, 3)
     assert_close(result[1, 2], front_end(clips[1, 2]), 1e-12)
@@ -177,7 +158,7 @@ def test_each_preset(name):
 @pytest.mark.parametrize("name", ["yamnet", "kaldi", "bcresnet"])
 def test_a_stream_equals_the_whole_clip(name):
     front_end = like(name)
-    clip = torch.randn(4000, generator=torch.Generator().manual_seed(4))
+    clip = noise(4000)
     for size in (13, 160, 1111):
         stream = Stream(front_end)
         frames = [stream.push(part) for part in clip.split(size)] + [stream.finish()]

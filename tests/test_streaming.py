@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from audionet import features
 from audionet.features import LogMel, MelSpectrogram, Spectrogram, Stream, Waveform
+from tests.sounds import assert_close, noise
 
 SIZES: list[dict[str, Any]] = [
     {},
@@ -28,10 +28,6 @@ for name in ("MFCC", "LFCC"):
     FRONT_ENDS += [features.create(name, top_db=None), features.create(name, top_db=None, deltas=2, center=False)]
 
 
-def noise(*shape: int) -> Tensor:
-    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(0))
-
-
 def streamed(front_end: Any, waveform: Any, sizes: list[int]) -> Any:
     """Push the waveform in chunks of these sizes, and the rest in one."""
     stream, start, frames = Stream(front_end), 0, []
@@ -45,8 +41,8 @@ def streamed(front_end: Any, waveform: Any, sizes: list[int]) -> Any:
 
 def assert_equal(actual: Any, expected: Any) -> None:
     assert type(actual) is type(expected) and actual.shape == expected.shape and actual.dtype == expected.dtype
-    error, largest = abs(actual - expected).max(), abs(expected).max()
-    assert largest > 0 and error <= 1e-6 * largest, f"{error / largest:.2g}"
+    assert abs(expected).max() > 0
+    assert_close(actual, expected, 1e-6)
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda front_end: type(front_end).__name__)

@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
 from audionet.features.framing import Axis, Framing, FrontEnd, Then, check_dtype, described, map_frames
 from audionet.features.functional import check_band_edges
 
 _SCALE = 32768.0  # Kaldi reads 16-bit samples as they are
+_LOG_SCALE = 2 * log(_SCALE)
 _EPSILON = torch.finfo(torch.float32).eps  # what Kaldi puts under its logarithms, whatever the float type
 
 
@@ -239,6 +241,7 @@ class KaldiMFCC(FrontEnd):
     """
 
     dct: Tensor
+    level: Tensor
 
     def __init__(
         self, *, n_mfcc: int = 13, n_mels: int = 23, lifter: float = 22.0, use_energy: bool = True, **fbank: Any
@@ -257,12 +260,15 @@ class KaldiMFCC(FrontEnd):
             dct[:, 0] = 0
             dct = torch.cat([torch.eye(n_mfcc)[:1], dct])
         self.register_buffer("dct", dct, persistent=False)
+        # What the samples' scale adds to all logarithms shows in the first coefficient alone: added last, it costs the
+        # others no digits.
+        self.register_buffer("level", F.pad(_LOG_SCALE * dct[:, :1].sum(0), (0, n_mfcc - 1)), persistent=False)
 
     def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
         """Map what is padded (..., time) to (..., frame, n_mfcc)."""
 
         def cepstrum(x: Tensor) -> Tensor:
-            x = x @ self.dct
+            x = (x - _LOG_SCALE) @ self.dct + self.level
             return x if then is None else then(x)
 
         return self.fbank.frames(waveform, cepstrum)
