@@ -65,9 +65,8 @@ class _Octave(nn.Module):
         """Map blocks (clip, block, hop), of which ``n_blocks`` make a frame, to (clip, frame, bin x part)."""
         margin = (n_blocks - self.n_pieces) // 2
         x = _product(blocks[:, margin : blocks.shape[1] - margin], self.basis)
-        return _product(
-            x.unfold(1, self.n_pieces, 1).mT.flatten(-2), self.weights
-        )  # (clip, frame, piece x vector) @ ...
+        pieces = x.unfold(1, self.n_pieces, 1).mT.flatten(-2)  # (clip, frame, piece x vector)
+        return _product(pieces, self.weights)
 
     def extra_repr(self) -> str:
         """Say the sizes."""
