@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from audionet.features import create
 from benchmarks.fsdd import SPEAKERS, spread, train, trainers
 
 TRAINING = ["--model", json.dumps({"name": "tcresnet"}), "--data.synthetic", "0", "--trainer.max_epochs", "8"]
@@ -73,14 +74,16 @@ def main() -> None:
         runs = {job: start(pool, *job) for job in wanted}
         results = {job: run.result() for job, run in runs.items()}
 
-    print(
-        f"\n| front-end | mean of the six speakers, {len(options.seeds)} seeds | worst speaker |\n| --- | --- | --- |"
-    )
+    mean_of = f"mean of the six speakers, {len(options.seeds)} seeds"
+    print(f"\n| front-end | | {mean_of} | worst speaker |\n| --- | --- | --- | --- |")
     for name in options.names:
         means = [mean(results[seed, name, speaker] for speaker in SPEAKERS) for seed in options.seeds]
         by_speaker = {speaker: [results[seed, name, speaker] for seed in options.seeds] for speaker in SPEAKERS}
         worst = min(SPEAKERS, key=lambda speaker: mean(by_speaker[speaker]))
-        print(f"| {name} | {spread(means)} | {worst} {spread(by_speaker[worst])} |")
+        kind, arguments = FRONT_ENDS[name]
+        learns = any(True for _ in create(kind, sample_rate=8000, **arguments).parameters())
+        made = "learned" if learns else "hand-made"
+        print(f"| {name} | {made} | {spread(means)} | {worst} {spread(by_speaker[worst])} |")
     if options.json:
         named = {f"{name} {speaker} seed {seed}": value for (seed, name, speaker), value in results.items()}
         options.json.write_text(json.dumps(named, indent=2))
