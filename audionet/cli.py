@@ -395,7 +395,8 @@ def _audio_files(paths: Iterable[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO_EXTENSIONS)
+        found = (file for file in path.rglob("*") if file.suffix.lower() in AUDIO_EXTENSIONS)
+        inside = sorted(file for file in found if not file.is_dir())
         if not inside:
             raise ValueError(f"{path}: no audio file in this folder; expected {' '.join(sorted(AUDIO_EXTENSIONS))}")
         yield from inside

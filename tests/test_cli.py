@@ -367,6 +367,13 @@ def test_an_interrupted_generation_keeps_what_is_made(capsys, digits_generator, 
     assert audionet.load_audio(out)[0].shape == (1, 240)
 
 
+def test_a_folder_called_like_a_sound_is_none(capsys, write_bundle, wav, tmp_path):
+    wav("words/a.wav")
+    (tmp_path / "words" / "b.wav").mkdir()
+    code, lines, errors = call(capsys, "recognize", write_bundle(), tmp_path / "words")
+    assert (code, len(lines), errors) == (0, 1, [])
+
+
 def test_features_of_folders(capsys, wav, tmp_path):
     from audionet.features import MFCC
 
@@ -386,6 +393,7 @@ def test_features_of_folders(capsys, wav, tmp_path):
         "sample_rate": 8000,
         "hop_length": 160,
         "format": "npy",
+        "base": str(tmp_path / "takes"),
     }
     (tmp_path / "takes/bad.wav").write_text("words")
     code, lines, errors = call(capsys, *given)

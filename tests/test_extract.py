@@ -75,7 +75,8 @@ def test_every_file_gets_the_features_of_its_sound(corpus, tmp_path, workers):
         assert x.dtype == np.float32 and x.flags.c_contiguous
         exact = expected(sound, front_end)
         np.testing.assert_allclose(x, exact, rtol=0, atol=1e-5 * np.abs(exact).max())
-    assert json.loads((tmp_path / "out/features.json").read_text()) == {**SETTINGS, "format": "npy"}
+    kept = {**SETTINGS, "format": "npy", "base": str(corpus)}
+    assert json.loads((tmp_path / "out/features.json").read_text()) == kept
 
 
 def test_what_is_there_is_not_made_again(corpus, tmp_path):
@@ -87,8 +88,7 @@ def test_what_is_there_is_not_made_again(corpus, tmp_path):
 
     changed = corpus / "a/1.wav"
     audio.save_audio(changed, np.full(8000, 0.25, np.float32), 16_000)
-    later = max(times.values()) + 1_000_000
-    os.utime(changed, ns=(later, later))
+    os.utime(changed, (1e9, 1e9))  # another recording in its place, which may be an older one
     (out / "a/2.npy").write_bytes(b"")  # as after a power failure
     (out / "4.npy").unlink()
     assert run(corpus, out)[0] == 3
@@ -107,9 +107,14 @@ def test_other_settings_are_noticed_and_touch_nothing(corpus, tmp_path):
         with pytest.raises(ValueError, match=words):
             run(corpus, out, **options)
     assert {path: path.stat().st_mtime_ns for path in files_in(out)} == before
-    (out / "features.json").write_text("{")
-    with pytest.raises(ValueError, match=r"features.json is damaged"):
-        run(corpus, out)
+    (tmp_path / "other").mkdir()
+    audio.save_audio(tmp_path / "other/4.wav", np.zeros(1600, np.float32), 16_000)
+    with pytest.raises(ValueError, match=r'holds features made with base = ".*", you ask for ".*/other"'):
+        make_plan([tmp_path / "other/4.wav"], out, base=tmp_path / "other", settings=SETTINGS)
+    for damaged in ("{", "[]", "[1]"):
+        (out / "features.json").write_text(damaged)
+        with pytest.raises(ValueError, match="features.json is damaged"):
+            run(corpus, out)
 
 
 def test_bad_files_are_named_and_the_others_made(corpus, tmp_path):
@@ -144,9 +149,9 @@ def test_a_file_is_whole_or_not_there(tmp_path):
     with pytest.raises(RuntimeError), whole(tmp_path / "x.npy") as file:
         file.write(b"half")
         raise RuntimeError
-    item = Item("x", "x.wav", 1, 0)
+    item = Item("x", "x.wav", 1, 1_700_000_000_123_456_789)
     assert NpyFiles(tmp_path).done([item]) == set()
-    with whole(tmp_path / "x.npy") as file:
+    with whole(tmp_path / "x.npy", item.modified) as file:
         file.write(b"all")
     assert NpyFiles(tmp_path).done([item]) == {"x"}
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
@@ -275,3 +280,20 @@ def test_parquet(corpus, tmp_path, monkeypatch):
 
     with pytest.raises(ValueError, match="no complex numbers"):
         run(corpus, tmp_path / "complex", Spectrogram(power=None), format="parquet")
+
+
+def test_names_as_long_as_names_can_be(tmp_path):
+    sound = tmp_path / "in" / f"{'x' * 251}.wav"
+    sound.parent.mkdir()
+    audio.save_audio(tmp_path / "in/short.wav", np.zeros(1600, np.float32), 16_000)
+    (tmp_path / "in/short.wav").rename(sound)
+    plan = make_plan([sound], tmp_path / "out", base=sound.parent, settings={})
+    assert list(extract(plan, LogMel(), workers=1)) == [(1, [])]
+    assert (tmp_path / "out" / f"{'x' * 251}.npy").exists()
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs the extra audionet[parquet]")
+    sound = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav")
+    with pytest.raises(ValueError, match=r"\\udcff.wav': its name is not UTF-8; rename it, or choose the format npy"):
+        make_plan([sound], tmp_path / "out", base=tmp_path, settings={}, format="parquet")

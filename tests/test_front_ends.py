@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "PCEN+trainable": {"trainable": True},
 }
 CASES = [*NAMES, *CHANGES]
+WITH_OFFSET = {"LogMel", "SpectralFlatness", "SincNet", "ConvFilterbank", "YamnetLogMel"}
+OFFSETS = (0.0, -1.0, 1e-38, nan)
 RAGGED = {"SpectralRolloff", "ZeroCrossingRate"}  # steps: a rounding error may move a whole one
 # A logarithm 80 dB under the loudest band has four digits left in float32, whoever computes it, and beside a tone none.
 LOGARITHMS = {"LogMel", "LogMel+small offset", "MFCC", "MFCC+deltas", "LFCC", "KaldiFbank", "KaldiMFCC"}
@@ -189,6 +192,47 @@ def test_bad_samples_are_refused(case):
         with pytest.raises(ValueError, match=message):
             front_end(waveform)
     assert front_end(torch.zeros(shortest)).shape[-1] >= 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_autocasting_changes_nothing(case):
+    front_end, waveform = build(case), noise(4000)
+    expected = front_end(waveform)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(front_end(waveform), expected)
+
+
+@pytest.mark.parametrize("case", ["LogMel", "Gammatone", "LEAF", "KaldiFbank"])
+def test_half_precision_is_refused(case):
+    with pytest.raises(ValueError, match=r"float16.*waveform.to\(torch.float32\)"):
+        build(case)(noise(4000).half())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("LogMel", {"f_max": 8.0}, r"n_fft = 512 is too coarse.*raise n_fft to \d{5} "),
+        ("LogMel", {"n_mels": 1000}, r"are empty.*raise n_fft to \d+ "),
+        ("KaldiFbank", {"f_max": 21.0}, r"are empty.*raise n_fft to \d+,"),
+        ("LogMel", {"f_max": 1e-3}, r"are empty.*raise n_fft to \d+ "),
+        *((name, {"offset": value}, "offset = .*expected 1e-30") for name in sorted(WITH_OFFSET) for value in OFFSETS),
+        ("Spectrogram", {"power": nan}, "power = nan: expected 2"),
+        ("LogMel", {"top_db": nan}, "top_db = nan dB: expected 0 or more"),
+        ("MFCC", {"lifter": nan}, "lifter = nan: expected 0"),
+        ("KaldiMFCC", {"lifter": nan}, "lifter = nan: expected 0"),
+        ("Chroma", {"tuning": nan}, "tuning = nan: expected"),
+        ("CQT", {"f_min": nan}, "f_min = nan: expected more than 0"),
+        ("Gammatone", {"bandwidth": nan}, "bandwidth = nan"),
+        ("LogMel", {"hop_length": 160.5}, "hop_length = 160.5: expected at least 1 sample, a whole number"),
+        ("ZeroCrossingRate", {"frame_length": 512.5}, "frame length = 512.5: expected at least 1 sample, a whole"),
+        ("LEAF", {"kernel_size": 401.0}, "kernel_size = 401.0: expected an odd number"),
+        ("KaldiFbank", {"win_length": 400.0}, "frame length = 400.0: expected at least 1 sample, a whole number"),
+        ("MFCC", {"deltas": 1.5}, "order = 1.5: expected at least 1, a whole number"),
+    ],
+)
+def test_bad_options_are_refused_at_once(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        create(name, **arguments)
 
 
 @pytest.mark.parametrize("case", CASES)

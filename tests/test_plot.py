@@ -12,7 +12,17 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import AsinhNorm, LogNorm
 from matplotlib.figure import Figure
 
-from audionet.features import LFCC, MFCC, Deltas, Filterbank, LinearFilterbank, LogMel, MelSpectrogram, Spectrogram
+from audionet.features import (
+    LFCC,
+    MFCC,
+    Deltas,
+    Filterbank,
+    Gammatone,
+    LinearFilterbank,
+    LogMel,
+    MelSpectrogram,
+    Spectrogram,
+)
 from audionet.features.framing import Axis
 from audionet.features.plot import plot
 from audionet.features.waveform import Waveform
@@ -127,6 +137,9 @@ def test_frames_are_where_the_middle_of_their_samples_is():
         np.testing.assert_allclose(np.diff(times), hop / 16_000)
         middle = (times[:-1] + times[1:])[x.sum(0).argmax()] / 2
         assert middle == pytest.approx(1500 / 16_000)
+    for center, first in ((True, 0), (False, 240)):  # of the average, whatever the filters remember
+        times, _ = edges_of(plot(torch.ones(4, 5), Gammatone(n_bands=4, center=center)))
+        assert (times[0] + times[1]) / 2 == pytest.approx(first / 16_000)
     figure = plot(x, sample_rate=1000, hop_length=10)
     assert edges_of(figure)[0][0] == pytest.approx(-0.005)
     assert figure.axes[0].get_xlim() == pytest.approx((0.0, 0.01 * x.shape[1] - 0.005))

@@ -161,3 +161,17 @@ def test_chunks_must_be_alike():
             stream.push(second)
         frames = torch.cat([torch.as_tensor(part) for part in (stream.push(first), stream.finish())], -1)
         assert frames.shape[-1] > 0  # nothing is lost
+
+
+def test_what_fails_leaves_no_sound_behind():
+    front_end, waveform = LogMel(), noise(4000)
+    stream = Stream(front_end)
+    stream.push(waveform[:100])
+    with pytest.raises(ValueError, match="at least 257 samples"):
+        stream.finish()
+    with pytest.raises(ValueError, match="torch.float64, the front-end torch.float32"):
+        stream.push(waveform.double())
+    frames = [stream.push(chunk) for chunk in waveform.split(333)]
+    with pytest.raises(ValueError, match="torch.Size|shape"):
+        stream.push(noise(2, 100))
+    assert_close(torch.cat([*frames, stream.finish()], -1), front_end(waveform), 1e-6)

@@ -28,7 +28,7 @@ class Cepstrum(FrontEnd):
 
     def __init__(self, logarithm: Logarithm, *, n_bands: int, n_coefficients: int, lifter: float) -> None:
         super().__init__()
-        if lifter < 0:
+        if not lifter >= 0:
             raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
         self.logarithm, self.lifter = logarithm, lifter
         self.framing, self.sample_rate = logarithm.framing, logarithm.sample_rate

@@ -1,6 +1,6 @@
 """Chroma: the spectrum folded into one octave."""
 
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -43,10 +43,12 @@ def chroma_matrix(
     """
     sizes = {"sample_rate": sample_rate, "n_fft": n_fft, "n_chroma": n_chroma}
     for name, value in (sizes | ({} if octwidth is None else {"octwidth": octwidth})).items():
-        if value <= 0:
+        if not value > 0:
             raise ValueError(f"{name} = {value}: expected more than 0")
     # One bin beyond the last, whose distance is asked for.
     frequencies = torch.arange(1, n_fft // 2 + 2, dtype=torch.float64) * sample_rate / n_fft
+    if not isfinite(tuning):
+        raise ValueError(f"tuning = {tuning}: expected a number of steps")
     pitches = n_chroma * torch.log2(frequencies / 27.5) - tuning
     # The constant has no pitch; Ellis puts it one and a half octaves below bin 1.
     pitches = torch.cat([pitches[:1] - 1.5 * n_chroma, pitches])
@@ -109,7 +111,7 @@ class Chroma(Filterbank):
         pad_mode: str = "constant",
         **spectrogram: Any,
     ) -> None:
-        if norm is not None and norm <= 0:
+        if norm is not None and not norm > 0:
             raise ValueError(f"norm = {norm}: expected more than 0, or None to leave frames as they are")
         filters = chroma_matrix(
             sample_rate=sample_rate,

@@ -126,14 +126,14 @@ class VQT(FrontEnd):
         positive = {"sample_rate": sample_rate, "hop_length": hop_length, "f_min": f_min, "n_bins": n_bins}
         positive |= {"bins_per_octave": bins_per_octave, "filter_scale": filter_scale, "norm": norm}
         for name, value in positive.items():
-            if value <= 0:
+            if not value > 0:
                 raise ValueError(f"{name} = {value}: expected more than 0")
-        if power is not None and power <= 0:
+        if power is not None and not power > 0:
             raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex transform)")
         ratio = 2.0 ** (2 / bins_per_octave)
         alpha = (ratio - 1) / (ratio + 1)
         gamma = 24.7 * alpha / 0.108 if gamma is None else gamma
-        if gamma < 0:
+        if not gamma >= 0:
             raise ValueError(f"gamma = {gamma} Hz: expected 0 or more, or None for the ear's")
         frequencies = f_min * 2.0 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         _check_highest(frequencies, alpha=alpha / filter_scale, gamma=gamma, sample_rate=sample_rate)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.framing import Axis, FrontEnd, centred, check_dtype, described
-from audionet.features.functional import check_band_edges, log_compress
+from audionet.features.framing import Axis, FrontEnd, centred, check_dtype, described, is_whole
+from audionet.features.functional import check_band_edges, check_offset, log_compress
 
 _IN_CACHE = 2**18  # filtered samples that are computed at a time on the CPU
 _IN_MEMORY = 2**27  # and elsewhere
@@ -162,7 +162,7 @@ def odd_length(name: str, length: int | None, *, at_16k: int, sample_rate: int) 
         ValueError: If it is not odd.
     """
     length = int((at_16k - 1) * sample_rate / 16_000) | 1 if length is None else length
-    if length < 3 or length % 2 == 0:
+    if not is_whole(length) or length < 3 or length % 2 == 0:
         raise ValueError(f"{name} = {length}: expected an odd number of samples, at least 3, so that it has a middle")
     return length
 
@@ -223,6 +223,7 @@ class ConvFilterbank(FrontEnd):
     ) -> None:
         super().__init__()
         check_n_filters(n_filters)
+        check_offset(offset)
         kernel_size = odd_length("kernel_size", kernel_size, at_16k=401, sample_rate=sample_rate)
         win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
         hop_length = sample_rate // 100 if hop_length is None else hop_length

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from audionet.features.framing import Axis, FrontEnd, State, described
+from audionet.features.framing import Axis, FrontEnd, State, described, is_whole
 
 
 def deltas(x: Tensor, *, width: int = 9) -> Tensor:
@@ -46,8 +46,8 @@ class Deltas(FrontEnd):
 
     def __init__(self, front_end: FrontEnd, *, order: int = 2, width: int = 9) -> None:
         super().__init__()
-        if order < 1:
-            raise ValueError(f"order = {order}: expected at least 1")
+        if not is_whole(order) or order < 1:
+            raise ValueError(f"order = {order}: expected at least 1, a whole number")
         self.front_end, self.framing, self.order, self.width = front_end, front_end.framing, order, width
         self.sample_rate = front_end.sample_rate
         self.lookahead = front_end.lookahead + order * _half(width)
@@ -76,6 +76,11 @@ class Deltas(FrontEnd):
     def needs_clip(self) -> str | None:
         """The setting that looks at the whole clip."""
         return self.front_end.needs_clip
+
+    @property
+    def middle(self) -> int:
+        """That of the bands."""
+        return self.front_end.middle
 
     @property
     def axis(self) -> Axis:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from audionet.features.framing import Axis, FrontEnd, centred, described, map_frames
+from audionet.features.functional import check_offset
 from audionet.features.spectral import Spectrogram
 
 
@@ -136,8 +137,7 @@ class SpectralFlatness(SpectralDescriptor):
 
     def __init__(self, *, offset: float = 1e-10, **spectrogram: Any) -> None:
         super().__init__(Spectrogram(power=2.0, **spectrogram))
-        if offset <= 0:
-            raise ValueError(f"offset = {offset}: expected more than 0")
+        check_offset(offset)
         self.offset = offset
 
     def describe(self, spectrum: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ class ZeroCrossingRate(FrontEnd):
         super().__init__()
         if frame_length < 2:
             raise ValueError(f"frame_length = {frame_length}: expected at least 2 samples")
-        if threshold < 0:
+        if not threshold >= 0:
             raise ValueError(f"threshold = {threshold}: expected 0 or more")
         self.framing = centred(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.threshold = sample_rate, threshold

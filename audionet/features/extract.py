@@ -54,13 +54,14 @@ def make_plan(
         paths: Audio files.
         folder: Where the features go; made where it is not there.
         base: Folder that the files lie below; their features are called by the rest of their paths.
-        settings: What decides the features, as JSON takes it. It is kept beside them, in `features.json`.
+        settings: What decides the features, as JSON takes it. It is kept beside them, in `features.json`, with the
+            format and the base.
         format: "npy", "zarr" or "parquet", see `audionet.features.outputs`.
         with_pictures: Whether each is to have a picture, too.
 
     Raises:
         ValueError: An unknown format, or a library for it is missing; two files whose features would have the same
-            name; or the folder holds features of other settings.
+            name; or the folder holds features of other settings or of files below another base.
         OSError: The folder cannot be written.
     """
     if format not in OUTPUTS:
@@ -68,7 +69,8 @@ def make_plan(
     output = OUTPUTS[format](Path(folder))
     items = find_items(paths, base)
     output.folder.mkdir(parents=True, exist_ok=True)
-    _check_settings(output.folder / "features.json", {**settings, "format": format})
+    kept = {**settings, "format": format, "base": os.path.abspath(base)}
+    _check_settings(output.folder / "features.json", kept)
     done = output.done(items)
     if with_pictures:
         done &= {item.key for item in items if is_fresh(_picture(output, item), item)}
@@ -161,6 +163,8 @@ def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     asked = json.loads(json.dumps(settings))
     try:
         kept = json.loads(path.read_bytes())
+        if not isinstance(kept, dict):
+            raise ValueError("no mapping")
     except FileNotFoundError:
         with whole(path) as file:
             file.write(json.dumps(asked, indent=2).encode() + b"\n")
@@ -227,5 +231,5 @@ def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Seque
 def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
     from audionet.features.plot import plot
 
-    with whole(_picture(output, item)) as file:
+    with whole(_picture(output, item), item.modified) as file:
         plot(x, front_end, title=item.key).savefig(file, format="png", dpi=150)

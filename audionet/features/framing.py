@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,9 @@ class Framing:
     pad_mode: str = "constant"
 
     def __post_init__(self) -> None:
-        if self.hop_length < 1:
-            raise ValueError(f"hop_length = {self.hop_length}: expected at least 1 sample")
+        for name, length in (("hop_length", self.hop_length), ("frame length", self.span)):
+            if not is_whole(length) or length < 1:
+                raise ValueError(f"{name} = {length}: expected at least 1 sample, a whole number")
         if self.pad_mode not in PAD_MODES:
             raise ValueError(f"pad_mode = {self.pad_mode!r}: expected one of {', '.join(map(repr, PAD_MODES))}")
 
@@ -125,7 +127,13 @@ class FrontEnd(nn.Module):
     lookahead: int = 0
 
     def __call__(self, waveform: Any, *arguments: Any, **named: Any) -> Any:
-        """Map a tensor to a tensor, and a NumPy array of any float type, without gradients, to a NumPy array."""
+        """Map a tensor to a tensor, and a NumPy array of any float type, without gradients, to a NumPy array.
+
+        Autocasting is off inside: in 16 bits spectra have two digits.
+        """
+        if isinstance(waveform, Tensor) and torch.is_autocast_enabled(waveform.device.type):
+            with torch.autocast(waveform.device.type, enabled=False):
+                return super().__call__(waveform, *arguments, **named)
         if not isinstance(waveform, np.ndarray):
             return super().__call__(waveform, *arguments, **named)
         check_array(waveform)
@@ -164,6 +172,11 @@ class FrontEnd(nn.Module):
     def axis(self) -> Axis:
         """What the bands are, for pictures."""
         return Axis()
+
+    @property
+    def middle(self) -> int:
+        """Samples from t * hop_length to the middle of what frame t looks at, where a periodic window is highest."""
+        return self.framing.span // 2 - self.framing.left
 
 
 def map_frames(waveform: Tensor, then: Then, *, span: int, hop_length: int) -> Tensor:
@@ -218,8 +231,15 @@ def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "wavefor
         raise ValueError(f"{name} is {waveform[place].item()} at {place}: expected finite samples; mend or drop it")
 
 
+def is_whole(number: Any) -> bool:
+    """Say whether this is an int, of Python or NumPy."""
+    return isinstance(number, Integral)
+
+
 def check_dtype(waveform: Tensor, ours: torch.dtype) -> None:
     """Raise a ValueError unless ``waveform`` is of the front-end's own float type."""
+    if waveform.dtype != ours and waveform.dtype.itemsize < 4:
+        raise ValueError(f"waveform is {waveform.dtype}, too short for spectra: convert it, with waveform.to({ours})")
     if waveform.dtype != ours:
         raise ValueError(
             f"waveform is {waveform.dtype}, the front-end {ours}: "

@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Callable
-from itertools import count
+from math import ceil, inf
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
 from audionet.features.framing import Then, check_dtype, map_frames
+
+_MOST_EDGES = 1 << 26  # that are looked at for a message, which is a second
 
 
 def stft(
@@ -90,6 +93,12 @@ def log_compress(x: Tensor, *, scale: str = "log", offset: float = 1e-6) -> Tens
     return torch.log(x + offset if offset > 1e-8 else (x / offset + 1) * offset)
 
 
+def check_offset(offset: float) -> None:
+    """Raise a ValueError unless this keeps logarithms finite in float32, also where it is exported as a factor."""
+    if not 1e-30 <= offset < inf:
+        raise ValueError(f"offset = {offset}: expected 1e-30 or more, which keeps the logarithm of silence finite")
+
+
 def mel_matrix(
     *, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str, norm: str | None
 ) -> Tensor:
@@ -112,7 +121,13 @@ def mel_matrix(
     def triangles(n_freqs: int, rate: int) -> Tensor:
         return melscale_fbanks(n_freqs, f_min, f_max, n_mels, rate, norm=norm, mel_scale=mel_scale)
 
-    return _filled("mel", triangles, sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max)
+    def edges() -> np.ndarray:
+        import librosa  # as it takes long to import and is for a message
+
+        return librosa.mel_frequencies(n_mels + 2, fmin=f_min, fmax=f_max, htk=mel_scale == "htk")
+
+    sizes: dict[str, Any] = {"sample_rate": sample_rate, "n_fft": n_fft, "f_min": f_min, "f_max": f_max}
+    return _filled("mel", triangles, edges, **sizes, n_mels=n_mels)
 
 
 def linear_matrix(*, sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
@@ -125,7 +140,11 @@ def linear_matrix(*, sample_rate: int, n_fft: int, n_bands: int, f_min: float, f
     def triangles(n_freqs: int, rate: int) -> Tensor:
         return linear_fbanks(n_freqs, f_min, f_max, n_bands, rate)
 
-    return _filled("linear", triangles, sample_rate=sample_rate, n_fft=n_fft, n_bands=n_bands, f_min=f_min, f_max=f_max)
+    def edges() -> np.ndarray:
+        return np.linspace(f_min, f_max, n_bands + 2)
+
+    sizes: dict[str, Any] = {"sample_rate": sample_rate, "n_fft": n_fft, "f_min": f_min, "f_max": f_max}
+    return _filled("linear", triangles, edges, **sizes, n_bands=n_bands)
 
 
 def check_band_edges(f_min: float, f_max: float, sample_rate: int) -> None:
@@ -137,9 +156,31 @@ def check_band_edges(f_min: float, f_max: float, sample_rate: int) -> None:
         )
 
 
+def smallest_n_fft(edges: np.ndarray, sample_rate: int, n_fft: int, is_filled: Callable[[int], bool]) -> int:
+    """Return the smallest FFT size above ``n_fft`` of which each band has a bin, or, if that would take long, one.
+
+    Args:
+        edges: (band + 2,) in hertz: band k lies between edges k and k + 2.
+        sample_rate: In hertz.
+        n_fft: What is too coarse.
+        is_filled: Says whether a size fills all bands, which rounding decides where a bin lies on an edge.
+    """
+    enough = ceil(sample_rate / (edges[2:] - edges[:-2]).min()) + 1  # bins lie closer than the narrowest band is wide
+    if enough * len(edges) > _MOST_EDGES:
+        return enough
+    for start in range(n_fft + 1, enough, 1024):
+        sizes = np.arange(start, min(start + 1024, enough))
+        bins = edges * sizes[:, None] / sample_rate
+        has_all = (np.floor(bins[:, :-2]) + 1 < bins[:, 2:]).all(1)
+        if found := next(filter(is_filled, sizes[has_all].tolist()), None):
+            return found
+    return enough
+
+
 def _filled(
     kind: str,
     triangles: Callable[[int, int], Tensor],
+    edges: Callable[[], np.ndarray],
     *,
     sample_rate: int,
     n_fft: int,
@@ -162,8 +203,7 @@ def _filled(
 
     filters = matrix(n_fft)
     if empty := (filters.amax(0) == 0).nonzero().flatten().tolist():
-        # Bins lie close enough at last, since every band is wider than nothing.
-        wanted = next(size for size in count(n_fft + 1) if matrix(size).amax(0).all())
+        wanted = smallest_n_fft(edges(), sample_rate, n_fft, lambda size: bool(matrix(size).amax(0).all()))
         raise ValueError(
             f"{kind} bands {empty} are empty: n_fft = {n_fft} is too coarse for {name} = {n_bands} between {f_min:g} "
             f"and {f_max:g} Hz; raise n_fft to {wanted} or lower {name}"

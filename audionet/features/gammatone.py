@@ -160,7 +160,7 @@ class Gammatone(FrontEnd):
         for name, value in sizes.items():
             if value < 1:
                 raise ValueError(f"{name} = {value}: expected at least 1")
-        if bandwidth <= 0:
+        if not bandwidth > 0:
             raise ValueError(f"bandwidth = {bandwidth} ERB: expected more than 0")
         f_max = sample_rate / 2 if f_max is None else f_max
         check_band_edges(f_min, f_max, sample_rate)
@@ -192,6 +192,11 @@ class Gammatone(FrontEnd):
         squares = torch.cat([group(clips, self.history) for group in self.groups], 1)  # (clip, band, time // unit)
         x = squares.unfold(-1, n_units, step).sum(-1).mT / self.win_length
         return x.reshape(*waveform.shape[:-1], *x.shape[1:])
+
+    @property
+    def middle(self) -> int:
+        """Samples from t * hop_length to the middle of frame t's average; what filters remember lies before it."""
+        return self.framing.latency + 1 - self.win_length + self.win_length // 2
 
     @property
     def axis(self) -> Axis:

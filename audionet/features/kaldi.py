@@ -1,16 +1,16 @@
 """Kaldi's filterbank and MFCC features, number for number."""
 
-from itertools import count
 from math import log, pi
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
 from audionet.features.framing import Axis, Framing, FrontEnd, Then, check_dtype, described, map_frames
-from audionet.features.functional import check_band_edges
+from audionet.features.functional import check_band_edges, smallest_n_fft
 
 _SCALE = 32768.0  # Kaldi reads 16-bit samples as they are
 _LOG_SCALE = 2 * log(_SCALE)
@@ -71,7 +71,8 @@ def straight_mel_matrix(*, sample_rate: int, n_fft: int, n_mels: int, f_min: flo
 
     filters = triangles(n_fft)
     if empty := is_empty(filters).nonzero().flatten().tolist():
-        wanted = next(size for size in count(n_fft + 1) if not is_empty(triangles(size)).any())
+        edges = 700 * np.expm1(np.linspace(first, last, n_mels + 2) / 1127)
+        wanted = smallest_n_fft(edges, sample_rate, n_fft, lambda size: not is_empty(triangles(size)).any())
         raise ValueError(
             f"mel bands {empty} are empty: n_fft = {n_fft} is too coarse for n_mels = {n_mels} between {f_min:g} and "
             f"{f_max:g} Hz; raise n_fft to {wanted}, with the window where it follows from that, or lower n_mels"
@@ -147,7 +148,7 @@ class KaldiFbank(FrontEnd):
         hop_length = sample_rate * 10 // 1000 if hop_length is None else hop_length
         if not 0 <= preemphasis <= 1:
             raise ValueError(f"preemphasis = {preemphasis}: expected 0 (none) to 1")
-        if energy_floor < 0:
+        if not energy_floor >= 0:
             raise ValueError(f"energy_floor = {energy_floor}: expected 0 (none) or more")
         if win_length % 2 and not round_to_power_of_two:
             raise ValueError(f"win_length = {win_length}: expected an even number, or round_to_power_of_two=True")
@@ -249,7 +250,7 @@ class KaldiMFCC(FrontEnd):
         super().__init__()
         if not 0 < n_mfcc <= n_mels:
             raise ValueError(f"n_mfcc = {n_mfcc}: expected 1 to n_mels = {n_mels}")
-        if lifter < 0:
+        if not lifter >= 0:
             raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
         self.fbank = KaldiFbank(n_mels=n_mels, use_energy=use_energy, use_log=True, use_power=True, **fbank)
         self.framing, self.sample_rate, self.lifter = self.fbank.framing, self.fbank.sample_rate, lifter

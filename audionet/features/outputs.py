@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -45,7 +46,7 @@ class Output(Protocol):
         """Where it is."""
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Return the keys of those whose features are there already, and not older than they."""
+        """Return the keys of those whose features are there already and made from them as they are."""
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Make ready for these to be written."""
@@ -74,7 +75,7 @@ class NpyFiles:
     def write(self, features: Mapping[Item, np.ndarray]) -> None:
         """Write the files."""
         for item, x in features.items():
-            with whole(f"{self.folder}/{item.key}.npy") as file:
+            with whole(f"{self.folder}/{item.key}.npy", item.modified) as file:
                 np.lib.format.write_array(file, x)
 
     def finish(self) -> None:
@@ -124,6 +125,7 @@ class ZarrStore:
             _imported("zarr").create_array(
                 store=partial, data=x, chunks=(len(x), n_frames), dimension_names=("band", "frame")
             )
+            os.utime(partial / "zarr.json", ns=(item.modified, item.modified))
             target = self.folder / "features.zarr" / item.key
             shutil.rmtree(target, ignore_errors=True)  # of a file that has changed
             os.rename(partial, target)
@@ -164,7 +166,14 @@ class ParquetFile:
         return {item.key for item in items if there.get(item.key) == item.modified}
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Make the folder of the parts."""
+        """Make the folder of the parts.
+
+        Raises:
+            ValueError: A file's name is no text.
+        """
+        for item in items:
+            if item.key != item.key.encode(errors="replace").decode():
+                raise ValueError(f"{ascii(item.source)}: its name is not UTF-8; rename it, or choose the format npy")
         (self.folder / ".parts").mkdir(exist_ok=True)
 
     def write(self, features: Mapping[Item, np.ndarray]) -> None:
@@ -226,13 +235,13 @@ OUTPUTS: dict[str, Callable[[Path], Output]] = {"npy": NpyFiles, "zarr": ZarrSto
 
 
 def is_fresh(path: str | Path, item: Item) -> bool:
-    """Say whether a file is there, not empty, and not older than the item's."""
+    """Say whether a file is there, not empty, and made from the item's as it is: it has that one's time."""
     try:
         status = os.stat(path)
     except OSError:
         return False
     # Empty is what a file may be after the machine went down, since waiting for the disk each time would take too long.
-    return status.st_size > 0 and status.st_mtime_ns >= item.modified
+    return status.st_size > 0 and status.st_mtime_ns == item.modified
 
 
 def make_folders(folder: Path, items: Iterable[Item]) -> None:
@@ -242,12 +251,20 @@ def make_folders(folder: Path, items: Iterable[Item]) -> None:
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[IO[bytes]]:
-    """Open a file to write that appears whole or not at all; one run at a time may write there."""
+def whole(path: str | Path, modified: int | None = None) -> Iterator[IO[bytes]]:
+    """Open a file to write that appears whole or not at all; one run at a time may write there.
+
+    Args:
+        path: Where.
+        modified: What the file shall say of when it was changed, in nanoseconds; None for now.
+    """
     folder, name = os.path.split(path)
-    partial = f"{folder}/.{name}.partial"
+    # Not the name itself, which may be as long as names can be.
+    partial = f"{folder}/.{blake2b(os.fsencode(name), digest_size=16).hexdigest()}.partial"
     with open(partial, "wb") as file:
         yield file
+    if modified is not None:
+        os.utime(partial, ns=(modified, modified))
     os.replace(partial, path)
 
 

@@ -99,10 +99,9 @@ def _middles(
     """Return when the middle of each frame is, in seconds, and of the one after them."""
     offset = 0
     if front_end is not None:
-        framing = front_end.framing
-        offset = framing.span // 2 - framing.left  # a periodic window is highest there
+        offset = front_end.middle
         sample_rate = front_end.sample_rate if sample_rate is None else sample_rate
-        hop_length = framing.hop_length if hop_length is None else hop_length
+        hop_length = front_end.framing.hop_length if hop_length is None else hop_length
     if sample_rate is None or hop_length is None:
         raise ValueError(
             f"sample_rate = {sample_rate}, hop_length = {hop_length}: nothing tells the time between frames; "

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from audionet.features.conv_filterbank import check_n_filters, filter_and_pool, held, mel_edges, odd_length
 from audionet.features.framing import Axis, FrontEnd, centred, described
-from audionet.features.functional import log_compress
+from audionet.features.functional import check_offset, log_compress
 
 
 def sinc_filters(low: Tensor, high: Tensor, window: Tensor) -> Tensor:
@@ -90,6 +90,7 @@ class SincNet(FrontEnd):
     ) -> None:
         super().__init__()
         check_n_filters(n_filters)
+        check_offset(offset)
         kernel_size = odd_length("kernel_size", kernel_size, at_16k=251, sample_rate=sample_rate)
         self.win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
         hop_length = sample_rate // 100 if hop_length is None else hop_length

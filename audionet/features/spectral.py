@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from audionet.features.framing import Axis, FrontEnd, State, Then, centred, described
-from audionet.features.functional import linear_matrix, log_compress, mel_matrix, stft
+from audionet.features.functional import check_offset, linear_matrix, log_compress, mel_matrix, stft
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
 
@@ -61,7 +61,7 @@ class Spectrogram(FrontEnd):
             )
         if not win_length <= frame_length <= n_fft:
             raise ValueError(f"frame_length = {frame_length}: expected win_length = {win_length} to n_fft = {n_fft}")
-        if power is not None and power <= 0:
+        if power is not None and not power > 0:
             raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex spectrum)")
         self.framing = centred(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.n_fft, self.power = sample_rate, n_fft, power
@@ -270,6 +270,9 @@ class Logarithm(FrontEnd):
             raise ValueError(f"scale = {scale!r}: expected 'log' or 'db'")
         if subtract_mean not in MEAN_AXES:
             raise ValueError(f"subtract_mean = {subtract_mean!r}: expected 'clip', 'band' or None")
+        if top_db is not None and not top_db >= 0:
+            raise ValueError(f"top_db = {top_db} dB: expected 0 or more, or None for no floor")
+        check_offset(offset)
         self.bands, self.framing, self.sample_rate = bands, bands.framing, bands.sample_rate
         self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
 

@@ -58,49 +58,54 @@ class Stream:
         """
         backend = self.state["backend"] if self.state else _backend(self.front_end, chunk)
         chunk = backend.take(chunk)
-        if not self.state:
-            self.state = {"backend": backend, "samples": chunk[..., :0], "total": 0, "start": 0, "is_begun": False}
-        known = self.state["samples"]
+        state = self.state or {
+            "backend": backend,
+            "samples": chunk[..., :0],
+            "total": 0,
+            "start": 0,
+            "is_begun": False,
+            "across": {},
+        }
+        known = state["samples"]
         if known.shape[:-1] != chunk.shape[:-1]:
             raise ValueError(
                 f"chunk has shape {tuple(chunk.shape)}: those before were {tuple(known.shape[:-1])} x time"
             )
-        self.state["total"] += chunk.shape[-1]
-        return self._advance(backend.join(known, chunk), is_last=False)
+        state = {**state, "samples": backend.join(known, chunk), "total": state["total"] + chunk.shape[-1]}
+        frames, self.state = self._advance(state, is_last=False)  # which stays as it was if this fails
+        return frames
 
     def finish(self) -> Any:
-        """Give the frames that the end of the sound completes; the stream is then ready for another.
+        """Give the frames that the end of the sound completes; the stream is then ready for another, come what may.
 
         Raises:
             ValueError: The whole sound was shorter than a clip needs to be.
         """
         if not self.state:
             raise ValueError("nothing was pushed, so there is no sound to finish")
-        frames = self._advance(self.state["samples"], is_last=True)
-        self.state = {}
-        return frames
+        state, self.state = self.state, {}
+        return self._advance(state, is_last=True)[0]
 
-    def _advance(self, samples: Any, *, is_last: bool) -> Any:
+    def _advance(self, state: dict[str, Any], *, is_last: bool) -> tuple[Any, dict[str, Any]]:
         """Make the frames that samples complete, where ``start`` says at which of them the next frame begins."""
-        framing, state = self.front_end.framing, self.state
-        backend: _Tensors = state["backend"]
-        start = state["start"]
+        framing, backend = self.front_end.framing, state["backend"]
+        samples, start, is_begun = state["samples"], state["start"], state["is_begun"]
         if is_last and state["total"] < framing.shortest:
             check_waveform(torch.zeros(*samples.shape[:-1], state["total"]), framing.shortest)
-        if not state["is_begun"] and (is_last or samples.shape[-1] >= framing.margin):
+        if not is_begun and (is_last or samples.shape[-1] >= framing.margin):
             samples = backend.pad(samples, replace(framing, right=0))
-            state["is_begun"] = True
+            is_begun = True
         if is_last:
             samples = backend.pad(samples, replace(framing, left=0))
-        room = samples.shape[-1] - start - framing.span if state["is_begun"] else -1
+        room = samples.shape[-1] - start - framing.span if is_begun else -1
         n_new = room // framing.hop_length + 1 if room >= 0 else 0
         stop = start + (n_new - 1) * framing.hop_length + framing.span
-        frames, state["across"] = backend.frames(samples[..., start:stop], n_new, state.get("across", {}), is_last)
+        frames, across = backend.frames(samples[..., start:stop], n_new, state["across"], is_last)
         start += n_new * framing.hop_length
         # The end of the clip is mirrored from samples that may lie before the next frame.
-        past = min(start, samples.shape[-1] - framing.margin) if state["is_begun"] else 0
-        state["samples"], state["start"] = samples[..., max(past, 0) :], start - max(past, 0)
-        return frames
+        past = max(min(start, samples.shape[-1] - framing.margin), 0) if is_begun else 0
+        kept = {"samples": samples[..., past:], "start": start - past, "is_begun": is_begun, "across": across}
+        return frames, {**state, **kept}
 
 
 class _Tensors:

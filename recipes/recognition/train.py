@@ -70,7 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     lightning.seed_everything(config.seed, verbose=False)
     features_name, features_arguments = split_name({**config.features, "sample_rate": data.sample_rate})
     front_end = features.create(features_name, **features_arguments)
-    n_bands = front_end(torch.zeros(1, data.clip_length)).shape[-2]
+    spectrum = front_end(torch.zeros(1, data.clip_length))
+    if spectrum.is_complex():
+        raise ValueError(f"--features: {features_name} gives complex numbers here, which no network takes")
+    n_bands = spectrum.shape[-2]
     model_name, model_arguments = split_name({**config.model, "n_classes": len(data.labels)})
     model_arguments = models.band_arguments(model_name, n_bands) | model_arguments
     model = models.create(model_name, **model_arguments)
