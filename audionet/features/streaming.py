@@ -58,7 +58,7 @@ class Stream:
         """
         backend = self.state["backend"] if self.state else _backend(self.front_end, chunk)
         chunk = backend.take(chunk)
-        state = self.state or {
+        state = dict(self.state) or {
             "backend": backend,
             "samples": chunk[..., :0],
             "total": 0,
@@ -71,8 +71,9 @@ class Stream:
             raise ValueError(
                 f"chunk has shape {tuple(chunk.shape)}: those before were {tuple(known.shape[:-1])} x time"
             )
-        state = {**state, "samples": backend.join(known, chunk), "total": state["total"] + chunk.shape[-1]}
-        frames, self.state = self._advance(state, is_last=False)  # which stays as it was if this fails
+        state["total"] += chunk.shape[-1]
+        frames = self._advance(state, backend.join(known, chunk), is_last=False)
+        self.state = state  # which stays as it was if anything fails before
         return frames
 
     def finish(self) -> Any:
@@ -84,28 +85,29 @@ class Stream:
         if not self.state:
             raise ValueError("nothing was pushed, so there is no sound to finish")
         state, self.state = self.state, {}
-        return self._advance(state, is_last=True)[0]
+        return self._advance(state, state["samples"], is_last=True)
 
-    def _advance(self, state: dict[str, Any], *, is_last: bool) -> tuple[Any, dict[str, Any]]:
+    def _advance(self, state: dict[str, Any], samples: Any, *, is_last: bool) -> Any:
         """Make the frames that samples complete, where ``start`` says at which of them the next frame begins."""
-        framing, backend = self.front_end.framing, state["backend"]
-        samples, start, is_begun = state["samples"], state["start"], state["is_begun"]
+        framing = self.front_end.framing
+        backend: _Tensors = state["backend"]
+        start = state["start"]
         if is_last and state["total"] < framing.shortest:
             check_waveform(torch.zeros(*samples.shape[:-1], state["total"]), framing.shortest)
-        if not is_begun and (is_last or samples.shape[-1] >= framing.margin):
+        if not state["is_begun"] and (is_last or samples.shape[-1] >= framing.margin):
             samples = backend.pad(samples, replace(framing, right=0))
-            is_begun = True
+            state["is_begun"] = True
         if is_last:
             samples = backend.pad(samples, replace(framing, left=0))
-        room = samples.shape[-1] - start - framing.span if is_begun else -1
+        room = samples.shape[-1] - start - framing.span if state["is_begun"] else -1
         n_new = room // framing.hop_length + 1 if room >= 0 else 0
         stop = start + (n_new - 1) * framing.hop_length + framing.span
-        frames, across = backend.frames(samples[..., start:stop], n_new, state["across"], is_last)
+        frames, state["across"] = backend.frames(samples[..., start:stop], n_new, state["across"], is_last)
         start += n_new * framing.hop_length
         # The end of the clip is mirrored from samples that may lie before the next frame.
-        past = max(min(start, samples.shape[-1] - framing.margin), 0) if is_begun else 0
-        kept = {"samples": samples[..., past:], "start": start - past, "is_begun": is_begun, "across": across}
-        return frames, {**state, **kept}
+        past = max(min(start, samples.shape[-1] - framing.margin), 0) if state["is_begun"] else 0
+        state["samples"], state["start"] = samples[..., past:], start - past
+        return frames
 
 
 class _Tensors:
