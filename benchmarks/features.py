@@ -11,6 +11,7 @@ import librosa
 import numpy as np
 import scipy.fft
 import torch
+from threadpoolctl import threadpool_limits
 from torchaudio import transforms
 
 from audionet.audio import save_audio
@@ -31,7 +32,7 @@ def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
     """Measure all."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with torch.no_grad():
+    with torch.no_grad(), threadpool_limits(1):  # for librosa, too
         figures = [*clips(tiny=tiny), stream(tiny=tiny)]
     torch.set_num_threads(n_threads)
     facts = {
