@@ -1,5 +1,6 @@
 """The sounds that front-ends are tested with, and how close two results are."""
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,14 @@ def sound(name: str) -> Tensor:
 def relative_error(actual: Any, expected: Any) -> float:
     """The largest difference of two tensors or arrays as a share of the largest expected magnitude.
 
-    Where silence is expected, the difference itself.
+    Where silence is expected, any difference is infinite.
     """
     actual, expected = (
         x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.array(x, order="C")) for x in (actual, expected)
     )
     assert actual.shape == expected.shape, f"shape {tuple(actual.shape)}, expected {tuple(expected.shape)}"
-    return float((actual - expected).abs().max() / (expected.abs().max() or 1))
+    error, scale = float((actual - expected).abs().max()), float(expected.abs().max())
+    return error / scale if scale else (inf if error else 0.0)
 
 
 def assert_close(actual: Any, expected: Any, tolerance: float = 1e-5) -> None:

@@ -87,6 +87,7 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
         (["--features.n_mel", "3"], "front-end LogMel"),
         (["--features.n_mels", "64"], "n_mels = 64: BC-ResNet splits its rows"),
         (["--features.name", "leaf", "--features.n_filters", "0"], "n_filters = 0: expected at least 1 filter"),
+        (["--features.name", "spectrogram", "--features.power", "null"], "spectrogram gives complex numbers"),
         (["--data.batch_size", "many"], "data.batch_size"),
         (["--trainer.epochs", "3"], "epochs"),
     ],
