@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audionet.features.framing import centred, check_waveform
+from audionet.features.frontend import centred, check_waveform
 from audionet.features.functional import stft
 from audionet.inference import Recognizer
-from audionet.models.wavenet import WaveNet
+from audionet.models.wavenet.network import WaveNet
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))
 """FFT size, window and hop in samples (Yamamoto et al., Parallel WaveGAN, 2020, table 1)."""

@@ -14,10 +14,10 @@ import torch
 import audionet
 from audionet import bundle, evaluate
 from audionet.audio import save_audio
-from audionet.datasets.datamodule import CropDataModule
 from audionet.inference import Generator
 from audionet.inference.generator import PRECISIONS
-from audionet.inference.kernel import Kernel
+from audionet.inference.wavenet.kernel import Kernel
+from audionet.training.data import CropDataModule
 from benchmarks.measure import machine
 
 BATCH = 50

@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from torchaudio import transforms
 
 from audionet.audio import save_audio
+from audionet.bulk.features import extract, make_plan
 from audionet.features import CQT, MFCC, PCEN, LogMel, Stream
-from audionet.features.extract import extract, make_plan
 from benchmarks.measure import Figure, interleaved, ratios
 
 SAMPLE_RATE = 16_000

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from audionet.inference.kernel import Kernel
-from audionet.inference.stepwise import Stepwise
+from audionet.inference.wavenet.kernel import Kernel
+from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.models import WaveNet
 from benchmarks.measure import Figure, interleaved
 
@@ -39,7 +39,7 @@ print(time.perf_counter() - start)
 PEAK = """
 import sys
 from benchmarks.generation import generate, make_model
-from audionet.inference.kernel import Kernel
+from audionet.inference.wavenet.kernel import Kernel
 from benchmarks.measure import peak_memory
 model = make_model()
 bias = model.global_bias({}, 1)[:, None].detach().numpy()

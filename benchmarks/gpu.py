@@ -34,8 +34,8 @@ from torchaudio.functional import resample
 from audionet import features, models, resources
 from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
 from audionet.datasets.batches import Batches, gather_clips
-from audionet.inference.stepwise import Stepwise
-from audionet.tasks import Recognition, fit_and_test
+from audionet.inference.wavenet.stepwise import Stepwise
+from audionet.training import Recognition, fit_and_test
 from benchmarks.measure import Figure, interleaved, machine, markdown, record
 
 PRESET = "speech_commands_v2_12"

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def first_batch() -> dict[str, float]:
     """From making the data module of the synthetic words to the first training batch."""
-    from audionet.datasets.datamodule import ClipDataModule
+    from audionet.training.data import ClipDataModule
 
     start = time.perf_counter()
     data = ClipDataModule(card="words", batch_size=BATCH_SIZE)

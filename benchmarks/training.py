@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from audionet import features, models
 from audionet.augment import Augment
-from audionet.datasets.datamodule import Batches, gather_clips
-from audionet.tasks import Recognition
+from audionet.training import Recognition
+from audionet.training.data import Batches, gather_clips
 from benchmarks.measure import Figure, interleaved, ratios
 from benchmarks.plain_bcresnet import plain_bcresnet
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import audionet
-from audionet import __version__, audio, cli, resources
+from audionet import __version__, audio, resources
+from audionet.cli import main as cli
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -31,7 +32,7 @@ def wav(tmp_path):
 
 def run(*arguments, **options):
     """Run `audionet` as a process of its own."""
-    command = [sys.executable, "-m", "audionet.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "audionet.cli.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=120, **options)
 
 
@@ -54,7 +55,7 @@ def test_help_names_every_command_and_is_fast():
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys\nfrom audionet import cli\n"
+        "import sys\nfrom audionet.cli import main as cli\n"
         "try: cli.main(['recognize', '--help'])\n"
         "except SystemExit: print(sorted({'torch', 'numpy', 'soundfile', 'rich'} & sys.modules.keys()))"
     )
@@ -244,7 +245,15 @@ def test_doctor_exit_code(capsys, monkeypatch):
 def test_interrupt_is_quiet(write_bundle, wav, tmp_path):
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
-    command = [sys.executable, "-m", "audionet.cli", "recognize", str(write_bundle()), str(wav("a.wav")), str(pipe)]
+    command = [
+        sys.executable,
+        "-m",
+        "audionet.cli.main",
+        "recognize",
+        str(write_bundle()),
+        str(wav("a.wav")),
+        str(pipe),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
     with pipe.open("wb"):  # opens once the recogniser opens it too, which then waits for what is never written
         process.send_signal(signal.SIGINT)
@@ -254,7 +263,7 @@ def test_interrupt_is_quiet(write_bundle, wav, tmp_path):
 
 def test_a_reader_that_leaves_is_no_error(write_bundle, wav):
     path = wav("a.wav")
-    command = [sys.executable, "-m", "audionet.cli", "recognize", str(write_bundle()), *[str(path)] * 40]
+    command = [sys.executable, "-m", "audionet.cli.main", "recognize", str(write_bundle()), *[str(path)] * 40]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
     assert process.stdout and process.stderr
     process.stdout.readline()

@@ -11,7 +11,7 @@ import torch
 from audionet import save_audio
 from audionet.audio import read_clip
 from audionet.datasets.batches import Batches, gather_clips
-from audionet.datasets.datamodule import ClipDataModule, CropDataModule
+from audionet.training.data import ClipDataModule, CropDataModule
 
 
 def batches(**changes: object) -> Batches:

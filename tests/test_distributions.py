@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audionet.models import distributions
-from audionet.models.distributions import N_CODES, choose, create, over_amplitudes
+from audionet.models.wavenet import distributions
+from audionet.models.wavenet.distributions import N_CODES, choose, create, over_amplitudes
 
 ALL: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
 EVEN = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000  # the uniform distribution without its chance

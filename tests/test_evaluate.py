@@ -16,7 +16,7 @@ from torch import nn
 import audionet
 from audionet import bundle, evaluate, features, models
 from audionet.inference import Recognizer
-from audionet.models.wavenet import WaveNet
+from audionet.models.wavenet.network import WaveNet
 
 RECORDINGS = Path(__file__).parents[2] / "shared/data/fsdd/recordings"
 DIGITS = "zero one two three four five six seven eight nine".split()

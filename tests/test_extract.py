@@ -10,10 +10,10 @@ import torch
 from filelock import FileLock
 
 from audionet import audio
+from audionet.bulk.features import common_folder, extract, find_items, make_plan
+from audionet.bulk.outputs import Item, NpyFiles, whole
 from audionet.features import LogMel, Spectrogram
-from audionet.features.extract import common_folder, extract, find_items, make_plan
-from audionet.features.framing import Framing, FrontEnd
-from audionet.features.outputs import Item, NpyFiles, whole
+from audionet.features.frontend import Framing, FrontEnd
 
 SETTINGS = {"kind": "logmel", "arguments": {"n_mels": 40}}
 
@@ -158,7 +158,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
 
 
 def test_tasks_are_neither_too_many_files_nor_too_many_bytes(corpus, tmp_path, monkeypatch):
-    from audionet.features import extract as module
+    from audionet.bulk import features as module
 
     assert [n for n, _ in extract(make_plan(files_in(corpus), tmp_path / "1", base=corpus, settings={}), LogMel())]
     monkeypatch.setattr(module, "_MOST_FILES", 3)

@@ -12,8 +12,8 @@ from torch import Tensor
 from audionet import bundle, models
 from audionet.features import LogMel
 from audionet.inference import Generator
-from audionet.inference.kernel import Kernel
-from audionet.inference.stepwise import Stepwise
+from audionet.inference.wavenet.kernel import Kernel
+from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.models import WaveNet
 
 RATE = 8000

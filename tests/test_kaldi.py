@@ -6,7 +6,7 @@ import torch
 from torchaudio.compliance import kaldi
 
 from audionet.features import Stream
-from audionet.features.kaldi import KaldiFbank, KaldiMFCC, kaldi_framing, kaldi_window, straight_mel_matrix
+from audionet.features.compat.kaldi import KaldiFbank, KaldiMFCC, kaldi_framing, kaldi_window, straight_mel_matrix
 from tests.sounds import assert_close, noise, sound
 
 EPSILON = 2.0**-23

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from audionet.inference.kernel import PRECISIONS, Kernel
-from audionet.models.wavenet import WaveNet
+from audionet.inference.wavenet.kernel import PRECISIONS, Kernel
+from audionet.models.wavenet.network import WaveNet
 
 N_SAMPLES = 26
 SETTINGS: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}

@@ -9,16 +9,16 @@ import torch
 from torch.nn import functional as F
 
 from audionet.features import LogMel, Stream
-from audionet.features.conv_filterbank import (
+from audionet.features.functional import mel_matrix
+from audionet.features.learned.conv_filterbank import (
     ConvFilterbank,
     filter_and_pool,
     gabor_filters,
     gabor_from_mel,
     squared_modulus,
 )
-from audionet.features.functional import mel_matrix
-from audionet.features.leaf import LEAF
-from audionet.features.sincnet import SincNet, sinc_filters
+from audionet.features.learned.leaf import LEAF
+from audionet.features.learned.sincnet import SincNet, sinc_filters
 from tests.sounds import assert_close, noise, sound
 
 KINDS: list[type[Any]] = [LEAF, SincNet, ConvFilterbank]

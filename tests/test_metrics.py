@@ -86,5 +86,5 @@ def test_labels_must_be_as_many_as_classes():
 
 
 def test_examples():
-    results = doctest.testmod(metrics)
+    results = doctest.testmod(metrics.classification)
     assert results.failed == 0 and results.attempted >= 2

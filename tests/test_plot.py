@@ -23,9 +23,9 @@ from audionet.features import (
     MelSpectrogram,
     Spectrogram,
 )
-from audionet.features.framing import Axis
-from audionet.features.plot import plot
+from audionet.features.frontend import Axis
 from audionet.features.waveform import Waveform
+from audionet.plots.features import plot
 
 
 def tone(hertz, n_samples=8000, sample_rate=16_000):
@@ -255,7 +255,7 @@ def test_axes_and_gradients_and_files(tmp_path):
 
 def test_pyplot_is_left_alone():
     code = (
-        "import sys, numpy; from audionet.features.plot import plot; print('matplotlib' in sys.modules)\n"
+        "import sys, numpy; from audionet.plots.features import plot; print('matplotlib' in sys.modules)\n"
         "plot(numpy.ones((2, 2)), sample_rate=1, hop_length=1); print('matplotlib.pyplot' in sys.modules)"
     )
     folder = Path(__file__).parents[1]

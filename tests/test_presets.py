@@ -10,7 +10,7 @@ from torchaudio import transforms
 from torchaudio.compliance import kaldi
 
 from audionet.features import LogMel, Stream
-from audionet.features.presets import PRESETS, WhisperLogMel, like
+from audionet.features.compat.like import PRESETS, WhisperLogMel, like
 from tests.sounds import assert_close, noise, sound
 
 FITTING = {"torchaudio": {"n_mels": 40}}  # without which torchaudio's own have empty bands

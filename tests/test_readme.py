@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import audionet
-from audionet import cli
+from audionet.cli import main as cli
 from audionet.features import FEATURES
 
 ROOT = Path(__file__).parents[1]

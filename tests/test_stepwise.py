@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from audionet.inference.stepwise import Stepwise
+from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.models import WaveNet
-from audionet.models.distributions import N_UNIFORMS
+from audionet.models.wavenet.distributions import N_UNIFORMS
 
 CATEGORIES = {"label": ["yes", "no"], "speaker": ["a", "b", "c"]}
 BATCH, TIME = 3, 45
@@ -153,7 +153,7 @@ def test_pieces_of_any_size_give_the_same_samples(config, cuts):
 def test_blocks_on_the_device_leave_no_seam(monkeypatch):
     case = Case(**ALL_OF_IT)
     whole, outputs = case.run(n_forced=20)
-    monkeypatch.setattr("audionet.inference.stepwise._BLOCK", 16)
+    monkeypatch.setattr("audionet.inference.wavenet.stepwise._BLOCK", 16)
     blocks, blockwise = case.run(n_forced=20)
     np.testing.assert_array_equal(blocks, whole)
     np.testing.assert_array_equal(blockwise, outputs)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from audionet import audio
-from audionet.datasets import building, store
+from audionet.datasets import build as building
+from audionet.datasets import store
 from audionet.datasets.clip import Clip
 from audionet.datasets.store import FULL_SCALE, StoreError, open_store, read_background, read_recording, scan
 

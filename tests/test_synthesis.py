@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audionet.datasets import synthesis
-from audionet.datasets.synthesis import SAMPLE_RATE, index, noise, render, speak, variants, voices
+from audionet.datasets.synthesis import words as synthesis
+from audionet.datasets.synthesis.words import SAMPLE_RATE, index, noise, render, speak, variants, voices
 
 pytest.importorskip("espeakng_loader", reason="the synth extra is not installed")
 

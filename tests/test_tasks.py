@@ -20,9 +20,9 @@ from torch import Tensor
 
 from audionet import evaluate, features, models
 from audionet.augment import Augment, SpecAugment
-from audionet.datasets.datamodule import ClipDataModule, CropDataModule
-from audionet.tasks import Generation, LogSound, Recognition, fit_and_test, training_record
-from audionet.tasks.schedule import warmup_cosine
+from audionet.training import Generation, LogSound, Recognition, fit_and_test, training_record
+from audionet.training.data import ClipDataModule, CropDataModule
+from audionet.training.schedule import warmup_cosine
 
 HOP = 40
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}

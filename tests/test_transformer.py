@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from audionet.features import MFCC, LogMel, Spectrogram
-from audionet.features.transformer import FeatureTransformer
+from audionet.features.sklearn import FeatureTransformer
 
 REPOSITORY = Path(__file__).parents[1]
 RECORDING = REPOSITORY.parent / "shared" / "data" / "fsdd" / "recordings" / "7_jackson_0.wav"
@@ -95,7 +95,7 @@ def test_names():
 
 
 def test_many_clips_of_one_length_equal_each_alone(clips, monkeypatch):
-    from audionet.features import transformer
+    from audionet.features import sklearn as transformer
 
     rows = FeatureTransformer().fit_transform(clips)
     monkeypatch.setattr(transformer, "_BATCH_BYTES", 2 * 4 * 4000)  # two at a time
@@ -160,7 +160,7 @@ def test_wrong_clips(clips, words):
 
 
 def test_without_scikit_learn_the_extra_is_named():
-    code = "import sys; sys.modules['sklearn'] = None\nimport audionet.features.transformer"
+    code = "import sys; sys.modules['sklearn'] = None\nimport audionet.features.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert "ImportError: FeatureTransformer needs scikit-learn" in done.stderr
     assert "pip install 'audionet[sklearn]'" in done.stderr

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 import audionet
 from audionet import bundle, features, models
-from audionet.datasets.datamodule import ClipDataModule
 from audionet.features import Waveform
 from audionet.models import WaveNet, WaveNetAutoencoder, WaveNetClassifier
-from audionet.tasks import Recognition, fit_and_test
+from audionet.training import Recognition, fit_and_test
+from audionet.training.data import ClipDataModule
 
 STACK: dict[str, Any] = {
     "n_layers": 6,

@@ -25,7 +25,7 @@ import numpy as np
 from filelock import FileLock
 
 from audionet.audio import AudioError, decode, resample, to_mono
-from audionet.datasets.building import FULL_SCALE, StoreError, named, render_clips, synced, to_int16
+from audionet.datasets.build import FULL_SCALE, StoreError, named, render_clips, synced, to_int16
 from audionet.datasets.clip import Clip
 
 __all__ = ["FULL_SCALE", "Store", "StoreError", "open_store", "read_background", "read_recording", "scan"]

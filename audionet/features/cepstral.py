@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.framing import Axis, FrontEnd, State, Then, described
+from audionet.features.frontend import Axis, FrontEnd, State, Then, described
 from audionet.features.spectral import LinearFilterbank, Logarithm, LogMel
 
 

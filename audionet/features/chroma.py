@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audionet.features.framing import Axis, Then, described
+from audionet.features.frontend import Axis, Then, described
 from audionet.features.spectral import Filterbank, Spectrogram
 
 _PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")

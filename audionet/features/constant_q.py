@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audionet.features.framing import Axis, Framing, FrontEnd, check_dtype, described
+from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, described
 
 _BLOCK = 800  # frames computed at a time, so that their samples stay in the cache
 _TERMS = 128  # that a product sums at a time

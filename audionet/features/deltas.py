@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from audionet.features.framing import Axis, FrontEnd, State, described, is_whole
+from audionet.features.frontend import Axis, FrontEnd, State, described, is_whole
 
 
 def deltas(x: Tensor, *, width: int = 9) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audionet.features.framing import Axis, FrontEnd, centred, described, map_frames
+from audionet.features.frontend import Axis, FrontEnd, centred, described, map_frames
 from audionet.features.functional import check_offset
 from audionet.features.spectral import Spectrogram
 

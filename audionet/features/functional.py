@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
-from audionet.features.framing import Then, check_dtype, map_frames
+from audionet.features.frontend import Then, check_dtype, map_frames
 
 _MOST_EDGES = 1 << 26  # that are looked at for a message, which is a second
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.framing import Axis, Framing, FrontEnd, check_dtype, described
+from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, described
 from audionet.features.functional import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak

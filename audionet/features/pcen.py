@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.framing import Axis, FrontEnd, State, described
+from audionet.features.frontend import Axis, FrontEnd, State, described
 from audionet.features.spectral import MelSpectrogram
 
 _BLOCK = 32  # frames that one matrix smooths; more in long clips, so that the matrix from block to block stays small

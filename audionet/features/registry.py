@@ -4,17 +4,17 @@ from typing import Any
 
 from audionet.features.cepstral import LFCC, MFCC
 from audionet.features.chroma import Chroma
+from audionet.features.compat.kaldi import KaldiFbank, KaldiMFCC
+from audionet.features.compat.like import WhisperLogMel, YamnetLogMel
 from audionet.features.constant_q import CQT, VQT
-from audionet.features.conv_filterbank import ConvFilterbank
 from audionet.features.deltas import Deltas
 from audionet.features.descriptors import RMS, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate
-from audionet.features.framing import FrontEnd
+from audionet.features.frontend import FrontEnd
 from audionet.features.gammatone import Gammatone
-from audionet.features.kaldi import KaldiFbank, KaldiMFCC
-from audionet.features.leaf import LEAF
+from audionet.features.learned.conv_filterbank import ConvFilterbank
+from audionet.features.learned.leaf import LEAF
+from audionet.features.learned.sincnet import SincNet
 from audionet.features.pcen import PCEN
-from audionet.features.presets import WhisperLogMel, YamnetLogMel
-from audionet.features.sincnet import SincNet
 from audionet.features.spectral import LinearFilterbank, LogMel, MelSpectrogram, Spectrogram
 from audionet.features.waveform import Waveform
 

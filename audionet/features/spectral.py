@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audionet.features.framing import Axis, FrontEnd, State, Then, centred, described
+from audionet.features.frontend import Axis, FrontEnd, State, Then, centred, described
 from audionet.features.functional import check_offset, linear_matrix, log_compress, mel_matrix, stft
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audionet.features.framing import Framing, FrontEnd, State, check_array, check_waveform
+from audionet.features.frontend import Framing, FrontEnd, State, check_array, check_waveform
 from audionet.features.spectral import Logarithm
 
 

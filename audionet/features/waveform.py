@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from audionet.features.framing import Axis, Framing, FrontEnd
+from audionet.features.frontend import Axis, Framing, FrontEnd
 
 
 class Waveform(FrontEnd):

@@ -13,7 +13,7 @@ from audionet import audio
 from audionet.bundle import Bundle
 from audionet.inference.devices import usable
 from audionet.models import WaveNet, WaveNetAutoencoder
-from audionet.models.distributions import N_UNIFORMS, over_amplitudes
+from audionet.models.wavenet.distributions import N_UNIFORMS, over_amplitudes
 
 MAX_SECONDS = 3600.0
 MAX_BATCH = 1024
@@ -27,7 +27,7 @@ Category = str | Sequence[str]
 
 
 class Engine(Protocol):
-    """A way to compute samples: `audionet.inference.kernel.Kernel`, `audionet.inference.stepwise.Stepwise`."""
+    """A way to compute samples: `Kernel` or `Stepwise` of `audionet.inference.wavenet`."""
 
     def start(self, batch: int) -> Any:
         """Return the state before the first sample."""
@@ -89,11 +89,11 @@ class Generator:
         self._engine: Callable[[], Engine]
         # Imported now, not by the first sample: numba takes half a second.
         if self.device.type == "cpu":
-            from audionet.inference.kernel import Kernel
+            from audionet.inference.wavenet.kernel import Kernel
 
             self._engine = partial(Kernel, self.wavenet, precision=precision)
         else:
-            from audionet.inference.stepwise import Stepwise
+            from audionet.inference.wavenet.stepwise import Stepwise
 
             self._engine = partial(Stepwise, self.wavenet)
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from audionet.models.bcresnet import BCResNet
 from audionet.models.tcresnet import TCResNet
-from audionet.models.wavenet import WaveNet
-from audionet.models.wavenet_autoencoder import WaveNetAutoencoder
-from audionet.models.wavenet_classifier import WaveNetClassifier
+from audionet.models.wavenet.autoencoder import WaveNetAutoencoder
+from audionet.models.wavenet.classifier import WaveNetClassifier
+from audionet.models.wavenet.network import WaveNet
 
 __all__ = [
     "MODELS",

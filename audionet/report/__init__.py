@@ -4,10 +4,10 @@ Nothing here touches pyplot's global state, and the page loads nothing: pictures
 browser is told to refuse everything else.
 """
 
+from audionet.plots.confusion import plot_confusion, plot_distribution, plot_spectrogram
+from audionet.plots.curves import plot_curves
 from audionet.report.clips import ReportClip, plot_clip
-from audionet.report.curves import plot_curves
 from audionet.report.generation import write_generation
-from audionet.report.pictures import plot_confusion, plot_distribution, plot_spectrogram
 from audionet.report.recognition import write
 
 __all__ = [

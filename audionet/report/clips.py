@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audionet.audio import load_audio
-from audionet.report.canvas import png
+from audionet.plots.confusion import plot_spectrogram
+from audionet.plots.style import png
 from audionet.report.page import image
-from audionet.report.pictures import plot_spectrogram
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from audionet.report.canvas import png
+from audionet.plots.curves import plot_curves
+from audionet.plots.style import png
 from audionet.report.clips import ReportClip, generated_part
-from audionet.report.curves import plot_curves
 from audionet.report.page import fact_list, frame, image, section, write_files
 
 

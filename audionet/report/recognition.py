@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audionet.metrics import ClassScores, accuracy, per_class
-from audionet.report.canvas import png
+from audionet.plots.confusion import WIDE, plot_confusion
+from audionet.plots.curves import plot_curves
+from audionet.plots.style import png
 from audionet.report.clips import ReportClip, clip_cards, generated_part
-from audionet.report.curves import plot_curves
 from audionet.report.page import fact_list, frame, image, section, write_files
-from audionet.report.pictures import WIDE, plot_confusion
 
 
 def write(

@@ -19,9 +19,9 @@ from jsonargparse import ArgumentParser
 import audionet
 from audionet import bundle, features, metrics, models, report
 from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment
-from audionet.datasets.datamodule import ClipDataModule
 from audionet.flags import parse, split_name
-from audionet.tasks import Recognition, fit_and_test, training_record
+from audionet.training import Recognition, fit_and_test, training_record
+from audionet.training.data import ClipDataModule
 
 
 def make_parser() -> ArgumentParser:

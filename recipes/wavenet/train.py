@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 
 import audionet
 from audionet import bundle, features, models, report
-from audionet.datasets.datamodule import CropDataModule
 from audionet.flags import parse, split_name
 from audionet.inference import Generator
-from audionet.tasks import Generation, LogSound, fit_and_test, training_record
+from audionet.training import Generation, LogSound, fit_and_test, training_record
+from audionet.training.data import CropDataModule
 
 
 def make_parser() -> ArgumentParser:

@@ -13,11 +13,12 @@ import torch
 
 import audionet
 from audionet import features, models
-from audionet.datasets import datamodule, labels
-from audionet.datasets.datamodule import CropDataModule
+from audionet.datasets import labels
 from audionet.datasets.store import Store
 from audionet.flags import split_name
-from audionet.tasks import Generation
+from audionet.training import Generation
+from audionet.training import data as datamodule
+from audionet.training.data import CropDataModule
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wavenet"
 PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))

@@ -1,0 +1,1 @@
+"""Front-ends whose numbers are those of another tool."""

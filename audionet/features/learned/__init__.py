@@ -1,0 +1,1 @@
+"""Front-ends whose filters are learned with the network."""

@@ -1,0 +1,149 @@
+"""SincNet: band-pass filters of which the cutoffs are learned."""
+
+from math import pi
+
+import torch
+from torch import Tensor, nn
+
+from audionet.features.frontend import Axis, FrontEnd, centred, described
+from audionet.features.functional import check_offset, log_compress
+from audionet.features.learned.conv_filterbank import check_n_filters, filter_and_pool, held, mel_edges, odd_length
+
+
+def sinc_filters(low: Tensor, high: Tensor, window: Tensor) -> Tensor:
+    """Return band-pass filters, 2 f2 sinc(2 pi f2 t) - 2 f1 sinc(2 pi f1 t), times a window.
+
+    (Ravanelli & Bengio, Speaker recognition from raw waveform with SincNet, 2018, arXiv 1808.00158, eq. 4, 7 and 8;
+    there sinc(x) = sin(x) / x.)
+
+    Args:
+        low: f1 (filter,), in cycles a sample.
+        high: f2 (filter,), likewise.
+        window: (kernel_size,), odd: t runs from -(kernel_size - 1) / 2 to (kernel_size - 1) / 2.
+            Hamming's in the paper.
+
+    Returns:
+        (filter, kernel_size)
+    """
+    t = torch.arange(1, len(window) // 2 + 1, dtype=low.dtype, device=low.device)
+    # Only one half, since they are symmetric, and without the 0 / 0 in the middle.
+    right = (torch.sin(2 * pi * high[:, None] * t) - torch.sin(2 * pi * low[:, None] * t)) / (pi * t)
+    return torch.cat([right.flip(-1), 2 * (high - low)[:, None], right], -1) * window
+
+
+class SincNet(FrontEnd):
+    """SincNet's band-pass filters as a front-end (Ravanelli & Bengio, 2018, arXiv 1808.00158).
+
+    Each filter learns two cutoffs: f1 = |low| and f2 = f1 + min_bandwidth + |width| (eq. 5 and 6, with a least
+    bandwidth), up to half the sample rate; they begin one above the other on the mel scale. Filters are laid over every
+    sample; what they give is rectified (absolute value), averaged over ``win_length`` samples every ``hop_length``, and
+    compressed, ln(x + offset). In the paper a maximum over three samples and a layer normalisation follow the filters:
+    the latter is the model's business.
+
+    Frames look at a kernel and a window, less a sample; the waveform is padded once.
+
+    Args:
+        sample_rate: In hertz.
+        n_filters: Number of filters.
+        f_min: Lower cutoff of the first filter in hertz.
+        f_max: Upper cutoff of the last in hertz; None for half the sample rate.
+        min_bandwidth: The least bandwidth in hertz.
+        kernel_size: Samples of a filter, odd; None for 251 at 16 kHz, and as long at other rates.
+        win_length: Samples that are averaged, odd; None for 25 ms.
+        hop_length: Samples from one frame to the next; None for 10 ms.
+        offset: What keeps the logarithm finite.
+        center: Whether frame t is centred on sample t * hop_length.
+        pad_mode: How the ends are padded when centred: "constant", zeros, or as for `Framing`.
+
+    Shape:
+        (..., time) -> (..., n_filters, frame); frame = 1 + (time - 1) // hop_length when centred.
+
+    Raises:
+        ValueError: If there is no filter, a length is even, the cutoffs do not fit the sample rate or lie closer than
+            ``min_bandwidth``.
+
+    Attributes:
+        low: (n_filters,), in cycles a sample, so that a step of an optimiser means the same at all rates.
+        width: (n_filters,), in cycles a sample: the bandwidth beyond the least.
+
+    Example:
+        >>> SincNet()(torch.randn(8, 16_000)).shape
+        torch.Size([8, 80, 100])
+    """
+
+    window: Tensor
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        n_filters: int = 80,
+        f_min: float = 30.0,
+        f_max: float | None = None,
+        min_bandwidth: float = 5.0,
+        kernel_size: int | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        offset: float = 1e-4,
+        center: bool = True,
+        pad_mode: str = "constant",
+    ) -> None:
+        super().__init__()
+        check_n_filters(n_filters)
+        check_offset(offset)
+        kernel_size = odd_length("kernel_size", kernel_size, at_16k=251, sample_rate=sample_rate)
+        self.win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
+        hop_length = sample_rate // 100 if hop_length is None else hop_length
+        span = kernel_size + self.win_length - 1
+        self.framing = centred(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.sample_rate, self.min_bandwidth, self.offset = sample_rate, min_bandwidth, offset
+        f_max = sample_rate / 2 if f_max is None else f_max
+        edges = mel_edges(n_filters + 1, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
+        narrowest = sample_rate * float(edges.diff()[0])
+        if not 0 < min_bandwidth < narrowest:
+            raise ValueError(
+                f"min_bandwidth = {min_bandwidth} Hz: expected above 0 and below {narrowest:.4g} Hz, the first of "
+                f"n_filters = {n_filters} between {f_min:g} and {f_max:g} Hz; lower one of them"
+            )
+        window = torch.hamming_window(kernel_size, periodic=False)
+        self.register_buffer("window", window, persistent=False)
+        dtype = torch.get_default_dtype()
+        self.low = nn.Parameter(edges[:-1].to(dtype))
+        self.width = nn.Parameter((edges.diff() - min_bandwidth / sample_rate).to(dtype))
+
+    @property
+    def cutoffs(self) -> tuple[Tensor, Tensor]:
+        """Lower and upper cutoffs (n_filters,) in cycles a sample."""
+        least = self.min_bandwidth / self.sample_rate
+        low = held(self.low.abs(), 0.0, 0.5 - least)
+        return low, held(low + least + self.width.abs(), 0.0, 0.5)
+
+    def frames(self, waveform: Tensor) -> Tensor:
+        """Map what is padded (..., time) to (..., frame, n_filters)."""
+        filters = sinc_filters(*self.cutoffs, self.window)
+        pooling = filters.new_full((len(filters), self.win_length), 1 / self.win_length)
+        hop_length = self.framing.hop_length
+        x = filter_and_pool(waveform, filters[None], pooling, hop_length=hop_length, rectify=_absolute)
+        return log_compress(x, offset=self.offset)
+
+    @property
+    def axis(self) -> Axis:
+        """The middles of the bands."""
+        low, high = self.cutoffs
+        return Axis(quantity="ln amplitude", frequencies=(low + high).detach() / 2 * self.sample_rate)
+
+    def extra_repr(self) -> str:
+        """Say the sizes."""
+        return described(
+            sample_rate=self.sample_rate,
+            n_filters=len(self.low),
+            min_bandwidth=self.min_bandwidth,
+            kernel_size=len(self.window),
+            win_length=self.win_length,
+            hop_length=self.framing.hop_length,
+            offset=self.offset,
+        )
+
+
+def _absolute(x: Tensor) -> Tensor:
+    return x.squeeze(-3).abs()

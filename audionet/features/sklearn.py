@@ -1,0 +1,149 @@
+"""Front-ends for scikit-learn: waveforms in, one row of numbers a clip out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audionet.features.frontend import FrontEnd, check_array
+from audionet.features.registry import create
+
+try:
+    from sklearn.base import BaseEstimator, TransformerMixin
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        f"FeatureTransformer needs scikit-learn, which is missing ({error}); pip install 'audionet[sklearn]'"
+    ) from error
+
+_BATCH_BYTES = 1 << 23  # clips of one length that go through the front-end together
+_POOLINGS: dict[str, tuple[str, ...]] = {"mean_std": ("mean", "std"), "mean": ("mean",), "none": ()}
+
+
+class FeatureTransformer(TransformerMixin, BaseEstimator):
+    """Features of clips, pooled over time, as a scikit-learn transformer.
+
+    The clips are waveforms in [-1, 1], as floats: a list of arrays (time,) of any lengths, or one array (clip, time),
+    whose length scikit-learn wants to be that of ``fit``.
+
+    Args:
+        front_end: Name of a front-end, see `audionet.features.create`, or one that is made already, such as
+            ``features.like("whisper")``.
+        sample_rate: Of the clips, in hertz; None for the front-end's own.
+        pooling: How frames become one row: "mean_std", each band's mean over time, then each band's standard deviation;
+            "mean"; or "none", all frames, band by band, which takes clips of one length.
+        arguments: Further arguments of a front-end that is given by its name.
+
+    Attributes:
+        front_end_: The front-end.
+        n_bands_: Number of its bands.
+        n_frames_: Number of frames of the first clip.
+
+    Raises:
+        ValueError: From ``fit`` and ``transform``: an argument does not fit; or the clips are integers, not finite, too
+            short, or of other lengths than with pooling="none" those of ``fit``.
+
+    Example:
+        >>> clips = [np.random.randn(16_000), np.random.randn(12_000)]
+        >>> FeatureTransformer("MFCC", arguments={"n_mfcc": 13}).fit_transform(clips).shape
+        (2, 26)
+    """
+
+    def __init__(
+        self,
+        front_end: str | FrontEnd = "LogMel",
+        *,
+        sample_rate: int | None = None,
+        pooling: str = "mean_std",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.front_end = front_end
+        self.sample_rate = sample_rate
+        self.pooling = pooling
+        self.arguments = arguments
+
+    def fit(self, X: Any, y: Any = None) -> "FeatureTransformer":
+        """Build the front-end and see how many numbers it makes of the first clip; nothing is learned."""
+        if self.pooling not in _POOLINGS:
+            raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(map(repr, _POOLINGS))}")
+        clips = self._clips(X, reset=True)
+        self.front_end_ = self._build()
+        self.n_bands_, self.n_frames_ = self._features([clips[0]])[0].shape
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features, (clip, n_features), float32."""
+        check_is_fitted(self)
+        features = self._features(self._clips(X, reset=False))
+        if self.pooling == "none":
+            for number, x in enumerate(features):
+                if x.shape[1] != self.n_frames_:
+                    raise ValueError(
+                        f"clip {number} has {x.shape[1]} frames, that of fit {self.n_frames_}: pooling = 'none' takes "
+                        "clips of one length, to which audionet.audio.fit brings them; or choose 'mean_std'"
+                    )
+            return np.stack([x.ravel() for x in features])
+        return np.stack([np.concatenate([getattr(x, name)(1) for name in _POOLINGS[self.pooling]]) for x in features])
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that what comes out is float32, whatever came in."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns, such as "logmel0_mean", or for pooling="none", "logmel0_frame0"."""
+        check_is_fitted(self)
+        name = self.front_end if isinstance(self.front_end, str) else type(self.front_end).__name__
+        bands = [f"{name.lower()}{band}" for band in range(self.n_bands_)]
+        if self.pooling == "none":
+            names = [f"{band}_frame{frame}" for band in bands for frame in range(self.n_frames_)]
+        else:
+            names = [f"{band}_{pooled}" for pooled in _POOLINGS[self.pooling] for band in bands]
+        return np.array(names, dtype=object)
+
+    def _build(self) -> FrontEnd:
+        """Return the front-end.
+
+        Raises:
+            ValueError: Its arguments do not fit.
+        """
+        if isinstance(self.front_end, str):
+            rate = {} if self.sample_rate is None else {"sample_rate": self.sample_rate}
+            return create(self.front_end, **rate, **(self.arguments or {}))
+        if self.arguments:
+            raise ValueError(f"arguments = {self.arguments}: {type(self.front_end).__name__} is made already")
+        if self.sample_rate not in (None, self.front_end.sample_rate):
+            raise ValueError(
+                f"sample_rate = {self.sample_rate}: the front-end is for {self.front_end.sample_rate} Hz; resample the "
+                "clips with audionet.audio.resample"
+            )
+        return self.front_end
+
+    def _clips(self, X: Any, *, reset: bool) -> Sequence[np.ndarray]:
+        """Return the waveforms, each (time,)."""
+        if isinstance(X, list | tuple) and any(isinstance(clip, np.ndarray) for clip in X):
+            for number, clip in enumerate(X):
+                try:
+                    check_array(clip)
+                except ValueError as error:
+                    raise ValueError(f"clip {number}: {error}") from None
+                if clip.ndim != 1:
+                    raise ValueError(f"clip {number} has shape {clip.shape}: expected (time,); mix its channels first")
+            return X
+        clips = validate_data(self, X, dtype=None, reset=reset)
+        check_array(clips)
+        return list(clips)
+
+    def _features(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return each clip's features (band, frame); clips of one length go through the front-end together."""
+        alike: dict[int, list[int]] = {}
+        for number, clip in enumerate(clips):
+            alike.setdefault(len(clip), []).append(number)
+        features: dict[int, np.ndarray] = {}
+        for length, numbers in alike.items():
+            step = max(_BATCH_BYTES // (4 * max(length, 1)), 1)
+            for start in range(0, len(numbers), step):
+                batch = numbers[start : start + step]
+                features.update(zip(batch, self.front_end_(np.stack([clips[number] for number in batch])), strict=True))
+        return [features[number] for number in range(len(clips))]

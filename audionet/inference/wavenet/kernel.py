@@ -1,0 +1,278 @@
+"""WaveNet generation on the CPU: weights packed for the compiled loop, streams divided over cores."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from torch import Tensor, nn
+
+from audionet.inference.wavenet import compiled
+from audionet.models.wavenet.distributions import N_CODES, N_UNIFORMS, Gaussian, LogisticMixture, Softmax
+from audionet.models.wavenet.network import Layer, WaveNet
+
+PRECISIONS = {"float32": compiled.FLOAT32, "bfloat16": compiled.BFLOAT16, "int8": compiled.INT8}
+
+_DISTRIBUTIONS = {
+    Softmax: compiled.SOFTMAX,
+    LogisticMixture: compiled.LOGISTIC_MIXTURE,
+    Gaussian: compiled.GAUSSIAN,
+}
+
+
+@dataclass
+class State:
+    """What generation remembers of a batch of streams.
+
+    Attributes:
+        rings: (batch, slot, R) float32, the past inputs of all layers, each in a ring of its receptive field's length.
+        previous: (batch,) float32, the last samples.
+        clock: Samples made so far.
+    """
+
+    rings: np.ndarray
+    previous: np.ndarray
+    clock: int = 0
+
+
+class Kernel:
+    """All layers and all samples of a WaveNet in one compiled loop on the CPU.
+
+    The weights are copied, so a kernel stays what the network was when it was made. The first use on a machine compiles
+    for some seconds; numba keeps the result.
+
+    Args:
+        model: The network.
+        precision: How weights are kept: "float32", "bfloat16" or "int8" (with a scale for each output; the signals that
+            they meet are rounded to 16 bits).
+        threads: Cores that several streams are divided over; None for all that this process may use.
+
+    Raises:
+        ValueError: There is no such precision, or threads is not a positive number.
+    """
+
+    def __init__(self, model: WaveNet, *, precision: str = "float32", threads: int | None = None) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}; got {precision!r}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads: expected 1 or more, got {threads}")
+        self.threads = _usable_cores() if threads is None else threads
+        self._precision = PRECISIONS[precision]
+        self._distribution = model.distribution
+        self._gates = tuple(model.gate_bias.shape)  # (n_layers, G)
+        self._dilations = np.array(model.dilations, dtype=np.int64)
+        self._kernel_size = model.kernel_size
+        self._n_slots = model.receptive_field - 1
+        self._weights, self._biases, self._embedding = _pack(model, self._precision)
+        self._widths = (
+            self._embedding.shape[1],
+            _padded(self._gates[1] // 2),
+            _padded(model.skip.out_features),
+            _padded(model.hidden.out_features),
+        )
+
+    def start(self, batch: int) -> State:
+        """Return the state before the first sample of a batch of streams: nothing in any layer."""
+        if batch < 1:
+            raise ValueError(f"batch: expected 1 or more streams, got {batch}")
+        rings = np.zeros((batch, self._n_slots, self._widths[0]), np.float32)
+        return State(rings, np.zeros(batch, np.float32))
+
+    def run(
+        self,
+        state: State,
+        *,
+        bias: np.ndarray,
+        uniforms: np.ndarray,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        forced: np.ndarray | None = None,
+        outputs: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Make samples and move the state on, in place; two runs make what one of their common length makes.
+
+        Args:
+            state: Of `start`.
+            bias: (batch, 1 or n, n_layers, G), what stands before all signals in each layer's gates.
+            uniforms: (batch, n, 2) in [0, 1), the randomness.
+            temperature: Of `Distribution.sample`, as top_k and top_p.
+            top_k: See there.
+            top_p: See there.
+            forced: (batch, m) samples that are taken instead of drawn, for the first m.
+            outputs: (batch, n, n_outputs) float32, filled with the network's outputs.
+
+        Returns:
+            (batch, n) samples: int64 codes or float32.
+
+        Raises:
+            ValueError: A shape does not fit, a number is out of range, or a forced sample is none.
+        """
+        batch, is_discrete = len(state.previous), self._distribution.is_discrete
+        n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 1
+        n_forced = forced.shape[1] if forced is not None and forced.ndim == 2 else 0
+        _check("state", state.rings, (batch, self._n_slots, self._widths[0]))
+        _check("uniforms", uniforms, (batch, n_samples, N_UNIFORMS))
+        _check("bias", bias, (batch, 1 if bias.ndim > 1 and bias.shape[1] == 1 else n_samples, *self._gates))
+        if forced is None:
+            forced = np.zeros((batch, 0))
+        _check("forced", forced, (batch, min(n_forced, n_samples)))
+        if is_discrete and not ((forced >= 0) & (forced < N_CODES)).all():
+            raise ValueError(f"forced: expected codes from 0 to {N_CODES - 1}, got others")
+        n_outputs = self._distribution.n_outputs
+        if outputs is not None:
+            _check("outputs", outputs, (batch, n_samples, n_outputs))
+        if not temperature > 0:
+            raise ValueError(f"temperature: expected a positive number, got {temperature}")
+        if not ((top_k is None or top_k >= 1) and (top_p is None or top_p > 0)):
+            raise ValueError(f"expected top_k of 1 or more and top_p above 0, got {top_k} and {top_p}")
+
+        samples = np.empty((batch, n_samples), np.float32)
+        written = np.empty((batch, 0 if outputs is None else n_samples, n_outputs), np.float32)
+        gate_bias = self._padded_bias(bias)
+        uniforms, forced = _plain(uniforms, np.float64), _plain(forced, np.float32)
+
+        def run(first: int, last: int) -> None:
+            streams = slice(first, last)
+            compiled.generate(
+                self._precision,
+                _DISTRIBUTIONS[type(self._distribution)],
+                next(tile for tile in compiled.TILES if tile >= last - first),
+                self._kernel_size,
+                *self._widths,
+                n_outputs,
+                self._dilations,
+                self._weights,
+                self._biases,
+                self._embedding,
+                state.rings[streams],
+                state.previous[streams],
+                state.clock,
+                gate_bias[streams],
+                uniforms[streams],
+                forced[streams],
+                temperature,
+                n_outputs if top_k is None else top_k,
+                1.0 if top_p is None else top_p,
+                samples[streams],
+                written[streams],
+            )
+
+        n_groups = max(min(self.threads, batch), -(-batch // compiled.TILES[-1]))
+        edges = [group * batch // n_groups for group in range(n_groups + 1)]
+        if n_groups == 1:
+            run(0, batch)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(run, edges[:-1], edges[1:]))
+        state.clock += n_samples
+        if outputs is not None:
+            outputs[:] = written
+        return samples.astype(np.int64) if is_discrete else samples
+
+    def _padded_bias(self, bias: np.ndarray) -> np.ndarray:
+        """Bring (..., G) to (..., 2 H), each half padded."""
+        half, padded = self._gates[1] // 2, self._widths[1]
+        if half == padded:
+            return _plain(bias, np.float32)
+        result = np.zeros((*bias.shape[:-1], 2, padded), np.float32)
+        result[..., :half] = bias.reshape(*bias.shape[:-1], 2, half)
+        return result.reshape(*bias.shape[:-1], 2 * padded)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
+    if array.shape != expected:
+        raise ValueError(f"{name}: expected the shape {expected}, got {array.shape}")
+
+
+def _plain(array: np.ndarray, dtype: type) -> np.ndarray:
+    return np.require(array, dtype, ["C", "W"])
+
+
+# ---- packing ----
+
+
+def _padded(n: int) -> int:
+    return -(-n // compiled.LANES) * compiled.LANES
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().cpu().numpy()
+
+
+def _wide(array: np.ndarray, *axes: int) -> np.ndarray:
+    """Fill axes up with zeros to whole vectors."""
+    return np.pad(array, [(0, _padded(n) - n if axis in axes else 0) for axis, n in enumerate(array.shape)])
+
+
+def _pack(model: WaveNet, precision: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay out weights (bytes), biases and embedding as `compiled.generate` reads them."""
+    layers = cast(list[Layer], list(model.layers))
+    n_layers, half = len(layers), model.gate_bias.shape[1] // 2
+    taps, residual = model.kernel_size, layers[0].residual_channels
+    gates = np.stack([_numbers(layer.dilated.weight)[:, : taps * residual] for layer in layers])
+    back = np.zeros((n_layers, residual, half), np.float32)  # the last layer's is left out again
+    back_bias = np.zeros((n_layers - 1, residual), np.float32)
+    for number, layer in enumerate(layers):
+        if layer.residual is not None:
+            back[number], back_bias[number] = _numbers(layer.residual.weight), _numbers(layer.residual.bias)
+    packed_gates = _packed(gates.reshape(n_layers, 2, half, taps, residual), precision)
+    packed_back = _packed(back[:, None, :, None], precision)
+    stack = np.concatenate([packed_gates, packed_back], 1).ravel()[: -packed_back.shape[1]]
+
+    head = [model.skip, model.hidden, model.output]
+    inputs = [(n_layers, half), (1, model.skip.out_features), (1, model.hidden.out_features)]
+    matrices = [
+        _packed(_numbers(linear.weight).reshape(1, 1, -1, *sizes), precision).ravel()
+        for linear, sizes in zip(head, inputs, strict=True)
+    ]
+    biases = [_wide(back_bias, 1).ravel(), *(_wide(_numbers(linear.bias), 0) for linear in head)]
+    if isinstance(model.input, nn.Linear):
+        embedding = np.stack([_numbers(model.input.weight)[:, 0], _numbers(model.input.bias)])
+    else:
+        embedding = _numbers(cast(nn.Embedding, model.input).weight)
+    return _aligned(np.concatenate([stack, *matrices])), np.concatenate(biases), _wide(embedding, 1)
+
+
+def _packed(matrices: np.ndarray, precision: int) -> np.ndarray:
+    """Pack (matrix, group of outputs, output, group of inputs, input) as (matrix, byte); groups start whole vectors."""
+    matrices = _wide(matrices, 2, 4)
+    count, n_inputs = len(matrices), matrices.shape[3] * matrices.shape[4]
+    matrices = matrices.reshape(count, -1, n_inputs)
+    matrices = np.pad(matrices, [(0, 0), (0, -matrices.shape[1] % compiled.BLOCK), (0, 0)])
+    blocks = matrices.reshape(count, -1, compiled.BLOCK, n_inputs)
+    if precision == compiled.INT8:
+        scales = np.maximum(np.abs(blocks).max(-1, keepdims=True), 1e-30) / np.float32(127)
+        rounded = np.rint(blocks / scales).astype(np.int8)
+        steps = rounded.reshape(*blocks.shape[:3], n_inputs // 2, 2).swapaxes(2, 3)
+        parts = [
+            scales.reshape(*blocks.shape[:2], -1).view(np.uint8),
+            steps.reshape(*blocks.shape[:2], -1).view(np.uint8),
+        ]
+        return np.concatenate(parts, -1).reshape(count, -1)
+    steps = (blocks if precision == compiled.FLOAT32 else _halves(blocks)).swapaxes(2, 3)
+    return np.ascontiguousarray(steps).view(np.uint8).reshape(count, -1)
+
+
+def _halves(weights: np.ndarray) -> np.ndarray:
+    """Round float32 (..., n) to 16 bits, two in each of (..., n / 2) uint32."""
+    bits = np.ascontiguousarray(weights).view(np.uint32).astype(np.int64)
+    even, odd = bits[..., 0::2], bits[..., 1::2]
+    lower = (even + 0x7FFF + (even >> 16 & 1)) >> 16
+    # The odd one is read with the even one's bits behind its own: take the nearest such number (in steps of the bits),
+    # and no subnormal, which would be slow.
+    size = np.maximum((odd & 0x7FFFFFFF) - lower + 0x8000 >> 16, np.where(lower == 0, 0, 0x80))
+    return ((odd >> 31 << 31) | (size << 16) | lower).astype(np.uint32)
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """Copy to memory that starts a line of the cache: a vector then lies in one."""
+    memory = np.empty(array.nbytes + 63, np.uint8)
+    start = -memory.ctypes.data % 64
+    memory[start : start + array.nbytes] = array
+    return memory[start : start + array.nbytes]

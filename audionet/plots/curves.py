@@ -1,0 +1,99 @@
+"""How training went, from the file in which it was recorded."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from audionet.plots.style import COLOURS, INK, SOFT, make_plain
+
+# What may be recorded as train_..., validation_... and test_...: its panel, and how one value of it is written.
+_MEASURES = {"loss": ("loss", ".2f"), "accuracy": ("accuracy", ".1%"), "bits": ("bits per sample", ".2f")}
+
+Curves = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def plot_curves(history: Path) -> Figure:
+    """Picture how training went: loss, accuracy, bits per sample and learning rate, each where it was recorded.
+
+    Args:
+        history: metrics.csv of Lightning's CSVLogger, with any of the columns train_loss, train_accuracy, train_bits,
+            the same with validation_ and test_, and lr-...
+
+    Raises:
+        ValueError: The file cannot be read, or holds something other than numbers.
+
+    Example:
+        >>> plot_curves(Path("runs/words/metrics.csv")).savefig("curves.png")  # doctest: +SKIP
+    """
+    unit, curves = _read_history(history)
+    measures = [name for name in _MEASURES if {f"train_{name}", f"validation_{name}"} & curves.keys()]
+    rates = [name for name in curves if name.startswith("lr-")]
+    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    heights = [1.0] * len(measures) + [0.45] * bool(rates)
+    if not heights:
+        figure.text(0.5, 0.5, "no curves were recorded", color=SOFT, ha="center")
+        return figure
+
+    all_axes = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axes in all_axes:
+        make_plain(axes)
+    for axes, name in zip(all_axes, measures, strict=False):
+        _draw_measure(axes, name, curves)
+    if rates:
+        all_axes[-1].set_ylabel("learning rate")
+        for colour, name in zip(COLOURS, rates, strict=False):
+            _draw_curve(all_axes[-1], *curves[name], colour=colour, label=name)
+        if len(rates) > 1:
+            all_axes[-1].legend(frameon=False, labelcolor=INK)
+    all_axes[-1].set_xlabel(unit)
+    figure.align_ylabels()
+    return figure
+
+
+def _draw_measure(axes: Axes, name: str, curves: Curves) -> None:
+    """Draw a measure in training and validation, and its last value in the test as a dashed line."""
+    title, form = _MEASURES[name]
+    axes.set_ylabel(title)
+    if form.endswith("%"):
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    for colour, (split, label) in zip(COLOURS, {"train": "training", "validation": "validation"}.items(), strict=False):
+        if f"{split}_{name}" in curves:
+            x, values = curves[f"{split}_{name}"]
+            _draw_curve(axes, x, values, colour=colour, label=label, noisy=split == "train")
+    if f"test_{name}" in curves:
+        tested = curves[f"test_{name}"][1][-1]
+        axes.axhline(tested, color=COLOURS[2], linestyle="--", linewidth=1.4, label=f"test, {tested:{form}}", zorder=1)
+    axes.legend(frameon=False, labelcolor=INK)
+
+
+def _draw_curve(axes: Axes, x: np.ndarray, values: np.ndarray, *, colour: str, label: str, noisy: bool = False) -> None:
+    """Draw a line; for a noisy one of many points its running mean, with the line itself pale behind."""
+    span = len(values) // 25
+    if noisy and span > 3:
+        axes.plot(x, values, color=colour, linewidth=0.8, alpha=0.3)
+        values = np.convolve(values, np.full(span, 1 / span), mode="valid")
+        x, label = x[span // 2 :][: len(values)], f"{label} (running mean)"
+    axes.plot(x, values, color=colour, linewidth=1.6, marker="o" if len(x) < 20 else "", markersize=3, label=label)
+
+
+def _read_history(path: Path) -> tuple[str, Curves]:
+    """Return what the horizontal axis counts, and (position, value) of the filled cells of each column."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: no history of numbers ({error}); give the metrics.csv of CSVLogger") from error
+    # Steps and epochs count from 0, and the last step of an epoch is always recorded if any of validation is.
+    rates = [(row["step"] + 1) / (row["epoch"] + 1) for row in rows if row.keys() >= {"step", "epoch"}]
+    steps_per_epoch = max(rates, default=1.0)
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for index, row in enumerate(rows):
+        position = (row.get("step", index) + 1) / steps_per_epoch
+        for name, value in row.items():
+            curves.setdefault(name, []).append((position, value))
+    columns = {name: np.array(points).T for name, points in curves.items()}
+    return "epoch" if rates else "step", {name: (x, values) for name, (x, values) in columns.items()}
