@@ -1,0 +1,70 @@
+"""What a command shows on a terminal: progress, tables, lists of names."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def progress(
+    title: str, total: int | None, *, done: int = 0, in_bytes: bool = False, show: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error, if that is a terminal.
+
+    Args:
+        title: Text before the bar.
+        total: Number of items or bytes; None where it is unknown.
+        done: How many of them are done already.
+        in_bytes: Count in bytes instead of items.
+        show: False for no bar.
+
+    Yields:
+        A function that advances the bar by a number of items or bytes.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    count = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
+        task = bar.add_task(title, total=total, completed=done)
+        yield lambda amount: bar.advance(task, amount)
+
+
+def spinning(items: Iterable[T], text: str) -> Iterator[T]:
+    """Pass items on while standard error shows a spinner and a text, if it is a terminal."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield from items
+
+
+def print_table(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows as aligned columns, in plain text for eyes and for other programs."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def listed(names: Iterable[object], most: int = 3, *, separator: str = ", ") -> str:
+    """Join the first few of many names for a message.
+
+    Example:
+        >>> listed(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more
+
+
+def print_safely() -> None:
+    """Let standard output and error escape what their encoding cannot hold, such as file names in other scripts."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,103 @@
+"""Files on disk: one appears whole or not at all, room is looked for first, one rule says what audio a folder holds."""
+
+import fnmatch
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+AUDIO_EXTENSIONS = frozenset({".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav"})
+
+
+@contextmanager
+def whole_file(
+    path: str | os.PathLike[str], *, modified_ns: int | None = None, sync: bool = False
+) -> Iterator[BinaryIO]:
+    """Open a binary file for writing that appears under its name when it is complete, and otherwise not at all.
+
+    The content goes to a hidden file in the same folder, which is renamed at the end, or removed after an exception.
+
+    Args:
+        path: Path of the file; one that is there already is replaced.
+        modified_ns: Modification time that the file gets, in nanoseconds; None for the current time.
+        sync: Wait until the content is on the disk, so that it also survives a power failure.
+
+    Raises:
+        OSError: The folder is missing, cannot be written or is full.
+
+    Example:
+        >>> with whole_file("new.txt") as file:
+        ...     _ = file.write(b"complete")
+        >>> Path("new.txt").read_bytes()
+        b'complete'
+    """
+    path = Path(path)
+    partial = path.parent / f".{secrets.token_hex(8)}.partial"  # the name itself may be as long as names can be
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        if modified_ns is not None:
+            os.utime(partial, ns=(modified_ns, modified_ns))
+        os.replace(partial, path)
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str) -> None:
+    """Check that the disk of a folder has room.
+
+    Args:
+        folder: An existing folder.
+        n_bytes: Bytes that are going to be written.
+        purpose: What needs them, for the message.
+
+    Raises:
+        OSError: There is less room; the message says how much is needed and how much is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise OSError(
+            f"{folder}: {purpose} needs {n_bytes / 1e9:.2f} GB more and the disk has {free / 1e9:.2f} GB free; "
+            "free some space or choose another folder"
+        )
+
+
+def audio_files(folder: str | os.PathLike[str], glob: str = "") -> list[str]:
+    """List the audio files in a folder, at any depth.
+
+    Hidden files and folders are left out. Links are followed, except back to a folder that holds them.
+
+    Args:
+        folder: Folder to search.
+        glob: Pattern that the path below the folder has to match, such as "*.wav"; empty for the extensions in
+            ``AUDIO_EXTENSIONS``, in upper or lower case.
+
+    Returns:
+        Paths relative to the folder, with forward slashes, sorted.
+    """
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = os.path.realpath(place)
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and not _holds(os.path.join(place, name), here)
+        ]
+        below = Path(place).relative_to(folder)
+        found += [(below / name).as_posix() for name in names if not name.startswith(".")]
+    if glob:
+        return sorted(path for path in found if fnmatch.fnmatchcase(path, glob))
+    return sorted(path for path in found if os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS)
+
+
+def _holds(folder: str, place: str) -> bool:
+    """Tell whether a folder is a link to ``place`` or to a folder above it."""
+    if not os.path.islink(folder):
+        return False
+    target = os.path.realpath(folder)
+    return os.path.commonpath([place, target]) == target

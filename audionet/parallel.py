@@ -1,0 +1,58 @@
+"""A function over many tasks in worker processes."""
+
+import os
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_IDLE_SECONDS = 10  # after which a worker without work ends, also where its parent was killed
+
+
+class WorkerCrash(ValueError):
+    """A worker process ended without an answer."""
+
+
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_unordered(
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int | None = None
+) -> Generator[Result, None, None]:
+    """Apply a function to tasks in worker processes with one thread each, and yield results as they are ready.
+
+    Tasks are taken one at a time, as workers become free. Close the generator to stop early. An exception in a worker
+    is raised here.
+
+    Args:
+        function: Sent to the workers by cloudpickle.
+        tasks: Its arguments.
+        workers: Number of processes; None for one a core; 1 for this process alone.
+
+    Raises:
+        WorkerCrash: A worker was killed, by a crash in a decoder or by the system for want of memory.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed, parallel_config
+
+    workers = workers or usable_cores()
+    with parallel_config("loky", inner_max_num_threads=1):
+        parallel = Parallel(
+            n_jobs=workers,
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch="n_jobs",
+            idle_worker_timeout=_IDLE_SECONDS,
+        )
+        try:
+            with closing(parallel(delayed(function)(task) for task in tasks)) as results:
+                yield from results
+        except BrokenProcessPool as error:
+            raise WorkerCrash(
+                f"a worker crashed: a file that crashes its decoder, or too little memory for {workers} workers"
+            ) from error

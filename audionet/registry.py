@@ -1,0 +1,106 @@
+"""Classes by name: audionet's own, those that a user's module adds, and those that installed packages offer."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """A mapping of names to classes, which are imported when they are first asked for.
+
+    Upper and lower case are the same. A name that is not known yet is looked up among the entry points of installed
+    packages.
+
+    Args:
+        kind: The word for one of them in messages, such as "front-end".
+        homes: Module of each of audionet's own classes, as {"LogMel": "audionet.features.spectral:LogMel"}.
+        group: Group of the entry points, such as "audionet.features".
+
+    Example:
+        >>> registry = Registry("container", {"ordered": "collections:OrderedDict"}, group="audionet.examples")
+        >>> registry["ordered"]
+        <class 'collections.OrderedDict'>
+        >>> registry.create("orderd")
+        Traceback (most recent call last):
+        ValueError: container: expected one of ordered, got 'orderd'; did you mean 'ordered'?
+    """
+
+    def __init__(self, kind: str, homes: Mapping[str, str], *, group: str) -> None:
+        self.kind, self.group = kind, group
+        self._homes = dict(homes)
+        self._added: dict[str, type[T]] = {}
+
+    def add(self, name: str, kind: type[T]) -> None:
+        """Add a class under a name of its own, as a user's module does when it is imported.
+
+        Raises:
+            ValueError: Another class has the name already.
+        """
+        if self._added.get(name, kind) is not kind or self._known(name) in self._homes:
+            raise ValueError(f"{self.kind} {name!r}: the name is taken; choose another")
+        self._added[name] = kind
+
+    def create(self, name: str, **arguments: Any) -> T:
+        """Build the class called ``name`` with its own arguments.
+
+        Raises:
+            ValueError: The name is unknown, or an argument does not fit.
+        """
+        kind = self[name]
+        try:
+            return kind(**arguments)
+        except TypeError as error:
+            raise ValueError(f"{self.kind} {name}: {error}") from error
+
+    def __getitem__(self, name: str) -> type[T]:
+        """Return the class; a ValueError that names the nearest known one is raised for an unknown name."""
+        known = self._known(name)
+        if known in self._added:
+            return self._added[known]
+        if known in self._homes:
+            module, _, attribute = self._homes[known].partition(":")
+            found: type[T] = getattr(import_module(module), attribute)
+            return found
+        for entry in entry_points(group=self.group, name=name):
+            loaded: type[T] = entry.load()
+            return loaded
+        near = get_close_matches(name, list(self), n=1, cutoff=0.5)
+        advice = f"did you mean {near[0]!r}?" if near else "one of your own is known once --import names its module"
+        raise ValueError(f"{self.kind}: expected one of {', '.join(self)}, got {name!r}; {advice}")
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._known(name) in {*self}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._homes, *self._added])
+
+    def __len__(self) -> int:
+        return len(self._homes) + len(self._added)
+
+    def _known(self, name: str) -> str:
+        """Return the name as it is spelled here."""
+        return next((known for known in self if known.lower() == name.lower()), name)
+
+
+class NamedArguments:
+    """A base for classes that people configure: a misspelled argument is refused with the nearest right one."""
+
+    def __new__(cls, *_: Any, **arguments: Any) -> Self:
+        """Check the names of the arguments.
+
+        Raises:
+            TypeError: One is unknown.
+        """
+        parameters = list(inspect.signature(cls).parameters.values()) if arguments else []
+        known = [parameter.name for parameter in parameters]
+        if parameters and parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+            for name in arguments.keys() - set(known):
+                near = get_close_matches(name, known, n=1, cutoff=0.5)
+                advice = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
+                raise TypeError(f"{cls.__name__} has no argument {name!r}; {advice}")
+        return super().__new__(cls)

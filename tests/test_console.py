@@ -1,0 +1,32 @@
+import subprocess
+import sys
+
+from audionet import console
+
+
+def test_listed():
+    assert console.listed([]) == ""
+    assert console.listed(["a", "b", "c"]) == "a, b, c"
+    assert console.listed(range(5), 2) == "0, 1 and 3 more"
+
+
+def test_a_table_is_plain_text(capsys):
+    console.print_table([("NAME", "SIZE"), ("fsdd", "1 MB"), ("x", "")])
+    assert capsys.readouterr().out == "NAME  SIZE\nfsdd  1 MB\nx\n"
+
+
+def test_no_bar_where_standard_error_is_no_terminal(capsys):
+    with console.progress("work", 3, done=1) as advance:
+        advance(2)
+    assert list(console.spinning([1, 2], "work")) == [1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_names_that_the_encoding_cannot_hold_are_escaped():
+    code = "from audionet.console import print_safely; print_safely(); print('K\\xfcche \\udcff')"
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", code],
+        env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+    )
+    assert done.returncode == 0 and done.stdout == b"K\\xfcche \\udcff\n"
