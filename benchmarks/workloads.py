@@ -1,4 +1,4 @@
-"""What `benchmarks.compare` times within a process: public names only, so that checkouts of different age can run it."""
+"""What `benchmarks.compare` times within a process: public names only, so that older checkouts can run it, too."""
 
 import sys
 import time
