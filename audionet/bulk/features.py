@@ -229,7 +229,7 @@ def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Seque
 
 
 def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
-    from audionet.plots.features import plot
+    from audionet.plots.features import plot_features
 
     with whole(_picture(output, item), item.modified) as file:
-        plot(x, front_end, title=item.key).savefig(file, format="png", dpi=150)
+        plot_features(x, front_end, title=item.key).savefig(file, format="png", dpi=150)

@@ -1,5 +1,8 @@
-"""Every picture that audionet draws."""
+"""Pictures of features, training curves, confusion matrices and distributions.
 
-from audionet.plots.features import plot as plot_features
+Each function returns a matplotlib figure. matplotlib is imported when the first one is drawn, and pyplot never.
+"""
 
-__all__ = ["plot_features"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,12 +1,14 @@
-"""Pictures of features: time in seconds, frequency in hertz."""
+"""Picture of features: time in seconds, frequency in hertz."""
 
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from audionet.features.frontend import Axis, FrontEnd
+from audionet.plots.style import COLORS, PAPER_TO_INK, make_figure, make_plain, make_plain_colorbar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,52 +16,56 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _OCTAVES = [1000.0 * 2**octave for octave in range(7, -7, -1)]  # hertz, the highest first
-_APART = 0.08  # of the height: ticks that are closer run into each other
-_FAINTEST = {"power": 1e-8, "magnitude": 1e-4}  # of the loudest: 80 dB, below which all is paper
+_APART = 0.08  # of the height: ticks that are closer would overlap
+_FAINTEST = {"power": 1e-8, "magnitude": 1e-4}  # of the loudest: 80 dB, below which all is white
 _MOST_FRAMES = 4000  # more than there are pixels
 
 
-def plot(
-    x: Any,
+def plot_features(
+    x: Tensor | ArrayLike,
     front_end: FrontEnd | None = None,
     *,
     sample_rate: float | None = None,
     hop_length: float | None = None,
-    frequencies: Any = None,
+    frequencies: Tensor | ArrayLike | None = None,
     quantity: str | None = None,
     seconds: float | None = None,
     title: str = "",
-    colour_bar: bool = True,
+    colorbar: bool = True,
     axes: "Axes | None" = None,
 ) -> "Figure":
-    """Picture features, dark where there is much: bands over time, or a line where there is one band.
+    """Plot features over time: bands as rows that are dark where values are large, a single band as a line.
 
-    A frame is drawn where the middle of its samples lies. Bands at frequencies are equally high, whatever their scale,
-    in the order of these, and the axis beside them is in hertz. Power and magnitude are coloured by their logarithm,
-    80 dB deep; coefficients and slopes, few of which are large, by their asinh; all else evenly. Where there are more
-    frames than pixels, neighbours are averaged.
+    A frame is drawn where the middle of its samples lies. Bands with frequencies have equal heights, whatever their
+    scale; they are sorted by frequency, and the axis beside them is in hertz. The colour scale is logarithmic and 80 dB
+    deep for power and magnitude, an asinh for coefficients and slopes, most of which are small, and linear otherwise.
+    Neighbouring frames are averaged where there are more of them than pixels.
 
     Args:
-        x: (band, frame), a tensor or an array; of complex numbers the magnitude is shown.
-        front_end: What made them. It tells all that is not given here.
+        x: Features (band, frame). The magnitude of complex ones is shown.
+        front_end: The front-end that computed them. It provides everything that is not given below.
         sample_rate: In hertz.
-        hop_length: Samples from one frame to the next, the first of which is then centred on sample 0.
+        hop_length: Samples from one frame to the next. Without a front-end, the first frame is centred on sample 0.
         frequencies: Centres of the bands in hertz, (band,).
-        quantity: What is measured, with its unit, such as "power (dB)".
-        seconds: Where the picture ends; None for where the last frame does.
-        title: Written above it.
-        colour_bar: Whether to say which colour means what.
-        axes: Where to draw; None for a figure of its own.
+        quantity: What the values measure, with its unit, such as "power (dB)".
+        seconds: Time at the right end of the picture; None for the end of the last frame.
+        title: Title of the picture.
+        colorbar: Whether to draw a colour bar.
+        axes: Axes to draw on; None for a new figure.
 
     Returns:
-        The figure, to be saved by ``savefig``. It belongs to no window: pyplot is not touched.
+        The figure, which ``savefig`` writes to a file.
 
     Raises:
-        ValueError: The features are not (band, frame), or nothing tells the time between frames.
+        ValueError: The features are not (band, frame), the frequencies do not fit them, or the time between frames is
+            unknown.
 
     Example:
-        >>> log_mel = LogMel(scale="db")  # doctest: +SKIP
-        >>> plot(log_mel(waveform), log_mel, title="seven").savefig("seven.png")  # doctest: +SKIP
+        >>> log_mel = audionet.features.LogMel()
+        >>> figure = plot_features(log_mel(waveform)[0], log_mel, title="seven")
+        >>> [axes.get_ylabel() for axes in figure.axes]
+        ['frequency (Hz)', 'ln power']
+        >>> figure.savefig("seven.png")
     """
     values = _values(x)
     axis = Axis() if front_end is None else front_end.axis
@@ -67,36 +73,33 @@ def plot(
         frequencies = axis.frequencies
     middles = _middles(values.shape[1], front_end, sample_rate, hop_length)
     quantity = axis.quantity if quantity is None else quantity
-    if axes is None:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(8.0, 3.2), layout="constrained").subplots()
+    axes = make_figure(8.0, 3.2)[1] if axes is None else axes
+    make_plain(axes, title=title)
     half = (middles[1] - middles[0]) / 2
     if len(values) == 1:
-        axes.plot(middles[:-1], values[0], linewidth=0.8)
+        axes.plot(middles[:-1], values[0], linewidth=0.8, color=COLORS[0])
         axes.set_ylabel(quantity)
     else:
-        _draw_bands(axes, values, middles - half, axis, frequencies, quantity, colour_bar)
+        _draw_bands(axes, values, middles - half, axis, frequencies, quantity, colorbar)
     axes.set_xlim(max(middles[0] - half, 0.0), middles[-1] - half if seconds is None else seconds)
     axes.set_xlabel("time (s)")
-    axes.set_title(title, loc="left", parse_math=False)
     figure = axes.get_figure(root=True)
     assert figure is not None
     return figure
 
 
-def _values(x: Any) -> np.ndarray:
-    """Return what is to be drawn, (band, frame)."""
+def _values(x: Tensor | ArrayLike) -> np.ndarray:
+    """Return the real values to draw, (band, frame)."""
     values = x.detach().cpu().resolve_conj().numpy() if isinstance(x, Tensor) else np.asarray(x)
     if values.ndim != 2 or values.size == 0:
-        raise ValueError(f"features are (band, frame); these have shape {values.shape}: picture one clip at a time")
+        raise ValueError(f"x: expected features (band, frame), got shape {values.shape}; plot one clip at a time")
     return np.abs(values) if np.iscomplexobj(values) else values
 
 
 def _middles(
     n_frames: int, front_end: FrontEnd | None, sample_rate: float | None, hop_length: float | None
 ) -> np.ndarray:
-    """Return when the middle of each frame is, in seconds, and of the one after them."""
+    """Return the time in seconds of the middle of each frame and of the frame that would follow them."""
     offset = 0
     if front_end is not None:
         offset = front_end.middle
@@ -104,8 +107,8 @@ def _middles(
         hop_length = front_end.framing.hop_length if hop_length is None else hop_length
     if sample_rate is None or hop_length is None:
         raise ValueError(
-            f"sample_rate = {sample_rate}, hop_length = {hop_length}: nothing tells the time between frames; "
-            "give both, or the front_end"
+            f"front_end: expected one, or sample_rate and hop_length, got sample_rate {sample_rate} and hop_length "
+            f"{hop_length}; give both, or the front_end"
         )
     return (np.arange(n_frames + 1) * hop_length + offset) / sample_rate
 
@@ -115,18 +118,18 @@ def _draw_bands(
     values: np.ndarray,
     times: np.ndarray,
     axis: Axis,
-    frequencies: Any,
+    frequencies: Tensor | ArrayLike | None,
     quantity: str,
-    colour_bar: bool,
+    colorbar: bool,
 ) -> None:
-    """Draw (band, frame) between times (frame + 1,)."""
+    """Draw values (band, frame) between times (frame + 1,)."""
     from matplotlib.ticker import MaxNLocator
 
     n_bands = len(values)
     heights = np.arange(n_bands + 1) - 0.5
     if frequencies is not None:
-        order, centres = _rising(frequencies, n_bands)
-        values, heights = values[order], _scale_to(axes, centres)
+        order, centers = _rising(frequencies, n_bands)
+        values, heights = values[order], _scale_to(axes, centers)
     elif axis.names:
         axes.set_yticks(range(n_bands), axis.names)
     else:
@@ -137,20 +140,18 @@ def _draw_bands(
         counts = np.diff(starts, append=values.shape[1])
         values, times = np.add.reduceat(values, starts, 1) / counts, np.append(times[starts], times[-1])
     is_even = frequencies is not None or bool(axis.names)
-    # The lightness runs from paper to ink, so that a page can turn it round on a dark screen.
-    norm, ticks = _colours(values, quantity, is_even)
-    image = axes.pcolormesh(times, heights, values, cmap="BuPu", norm=norm, rasterized=True)
+    norm, ticks = _color_scale(values, quantity, is_even)
+    image = axes.pcolormesh(times, heights, values, cmap=PAPER_TO_INK, norm=norm, rasterized=True)
     figure = axes.get_figure(root=True)
-    if colour_bar and figure is not None:
+    if colorbar and figure is not None:
         scale = figure.colorbar(image, ax=axes, pad=0.01, aspect=30, ticks=ticks)
         if ticks is not None:
             scale.set_ticklabels([f"{tick:g}" for tick in ticks])
-        scale.set_label(quantity)
-        scale.outline.set_visible(False)
+        make_plain_colorbar(scale, quantity)
 
 
-def _colours(values: np.ndarray, quantity: str, is_even: bool) -> "tuple[Normalize | None, list[float] | None]":
-    """Return how values become colours, None for evenly, and what to write beside these, None for as usual."""
+def _color_scale(values: np.ndarray, quantity: str, is_even: bool) -> "tuple[Normalize | None, list[float] | None]":
+    """Return the scale of the colours, None for a linear one, and the ticks beside it, None for matplotlib's."""
     from matplotlib.colors import AsinhNorm, LogNorm
 
     largest = float(np.abs(values).max())
@@ -164,31 +165,31 @@ def _colours(values: np.ndarray, quantity: str, is_even: bool) -> "tuple[Normali
     return AsinhNorm(typical), [*(-decade for decade in reversed(decades)), 0.0, *decades]
 
 
-def _rising(frequencies: Any, n_bands: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return in which order bands are drawn, and at which frequencies; those that are the same are kept apart."""
-    centres = np.asarray(frequencies.detach().cpu() if isinstance(frequencies, Tensor) else frequencies, np.float64)
-    if centres.shape != (n_bands,) or not np.isfinite(centres).all():
-        raise ValueError(f"frequencies: expected {n_bands} numbers, one a band, got shape {centres.shape}")
-    order = np.argsort(centres, kind="stable")
-    least = max(float(np.ptp(centres)), 1.0) * 1e-6
-    return order, np.maximum.accumulate(centres[order] - least * np.arange(n_bands)) + least * np.arange(n_bands)
+def _rising(frequencies: Tensor | ArrayLike, n_bands: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of bands by frequency, and their frequencies in it, with equal ones moved apart a little."""
+    centers = np.asarray(frequencies.detach().cpu() if isinstance(frequencies, Tensor) else frequencies, np.float64)
+    if centers.shape != (n_bands,) or not np.isfinite(centers).all():
+        raise ValueError(f"frequencies: expected ({n_bands},), got shape {centers.shape}; give one for each band")
+    order = np.argsort(centers, kind="stable")
+    least = max(float(np.ptp(centers)), 1.0) * 1e-6
+    return order, np.maximum.accumulate(centers[order] - least * np.arange(n_bands)) + least * np.arange(n_bands)
 
 
-def _scale_to(axes: "Axes", centres: np.ndarray) -> np.ndarray:
-    """Let an axis in hertz give each band the same height; return the edges of the bands, half-way between centres."""
+def _scale_to(axes: "Axes", centers: np.ndarray) -> np.ndarray:
+    """Scale the axis so that all bands have the same height, and return their edges, half-way between the centres."""
     from matplotlib.ticker import MaxNLocator
 
-    edges = (centres[1:] + centres[:-1]) / 2
-    edges = np.concatenate(([2 * centres[0] - edges[0]], edges, [2 * centres[-1] - edges[-1]]))
-    places = np.linspace(0, 1, 2 * len(centres) + 1)
+    edges = (centers[1:] + centers[:-1]) / 2
+    edges = np.concatenate(([2 * centers[0] - edges[0]], edges, [2 * centers[-1] - edges[-1]]))
+    places = np.linspace(0, 1, 2 * len(centers) + 1)
     knots = np.empty(len(places))
-    knots[::2], knots[1::2] = edges, centres
+    knots[::2], knots[1::2] = edges, centers
     axes.set_yscale(
         "function", functions=(lambda hz: np.interp(hz, knots, places), lambda place: np.interp(place, places, knots))
     )
     axes.set_ylim(edges[0], edges[-1])
     ticks = _octaves(knots, places)
-    if len(ticks) < 2 or np.allclose(np.diff(centres), centres[1] - centres[0]):  # evenly spaced bands get even ticks
+    if len(ticks) < 2 or np.allclose(np.diff(centers), centers[1] - centers[0]):  # evenly spaced bands get even ticks
         even = MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(edges[0], edges[-1])
         ticks = [hz for hz in even if edges[0] < hz < edges[-1]]
     axes.set_yticks(ticks, [f"{hz:g}" for hz in ticks])
@@ -196,7 +197,7 @@ def _scale_to(axes: "Axes", centres: np.ndarray) -> np.ndarray:
 
 
 def _octaves(knots: np.ndarray, places: np.ndarray) -> list[float]:
-    """Return those that have room, from the highest on down, as a scale in mel leaves none at its foot."""
+    """Return the octaves around 1 kHz that have room on the axis, from the highest down, as mel scales narrow there."""
     ticks: list[float] = []
     for hz in _OCTAVES:
         if knots[0] < hz < knots[-1]:

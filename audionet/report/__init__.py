@@ -1,22 +1,8 @@
-"""What a training run came to, as pictures and as one page that can be mailed.
+"""The report of a training run: pictures, and one HTML page that can be mailed.
 
-Nothing here touches pyplot's global state, and the page loads nothing: pictures and sounds are inside it, and a
-browser is told to refuse everything else.
+The page loads nothing. Pictures and sounds are inside it, and its content security policy forbids everything else.
 """
 
-from audionet.plots.confusion import plot_confusion, plot_distribution, plot_spectrogram
-from audionet.plots.curves import plot_curves
-from audionet.report.clips import ReportClip, plot_clip
-from audionet.report.generation import write_generation
-from audionet.report.recognition import write
+import lazy_loader
 
-__all__ = [
-    "ReportClip",
-    "plot_clip",
-    "plot_confusion",
-    "plot_curves",
-    "plot_distribution",
-    "plot_spectrogram",
-    "write",
-    "write_generation",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

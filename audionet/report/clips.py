@@ -1,4 +1,4 @@
-"""Clips as a report shows them: to see, to hear, and with what a recogniser takes them for."""
+"""Clips in a report: spectrogram, player, and the predictions of a recogniser."""
 
 import math
 from base64 import b64encode
@@ -6,25 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audionet.audio import load_audio
-from audionet.plots.confusion import plot_spectrogram
-from audionet.plots.style import png
+from audionet.plots.features import plot_features
+from audionet.plots.style import make_figure, png
 from audionet.report.page import image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class ReportClip:
-    """A recording, or generated audio, and what a recogniser made of it.
+    """A recorded or generated clip, and the predictions of a recogniser for it.
 
     Attributes:
-        path: A WAV file.
-        truth: The label it should get, or what else to call it.
-        predictions: (label, probability), the most probable first; empty where no recogniser was asked.
-        conditions: What else it was generated from, such as {"speaker": "jackson"}.
+        path: Path of a WAV file.
+        truth: The true label, or another name for the clip.
+        predictions: (label, probability), the most probable first; empty without a recogniser.
+        conditions: Other values that it was generated from, such as {"speaker": "jackson"}.
     """
 
     path: Path
@@ -38,18 +41,22 @@ class ReportClip:
         return bool(self.predictions) and self.predictions[0][0] == self.truth
 
 
-def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
-    """Picture a sound as a recogniser's front-end hears it: 40 bands, windows of 30 ms every 10 ms.
+def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
+    """Plot the mel spectrogram of a waveform in decibels: 40 bands, windows of 30 ms every 10 ms.
 
     Args:
         waveform: (time,), of any length.
         sample_rate: In hertz.
 
+    Returns:
+        The figure, which ``savefig`` writes to a file.
+
     Raises:
         ValueError: The waveform is not (time,).
 
     Example:
-        >>> plot_clip(waveform, 8000).savefig("seven.png")  # doctest: +SKIP
+        >>> plot_clip(waveform[0], sample_rate).axes[0].get_ylabel()
+        'frequency (Hz)'
     """
     import torch
 
@@ -57,7 +64,7 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
 
     signal = torch.as_tensor(waveform, dtype=torch.float32)
     if signal.ndim != 1 or len(signal) == 0:
-        raise ValueError(f"a sound to picture is (time,); this one has shape {tuple(signal.shape)}")
+        raise ValueError(f"waveform: expected (time,), got shape {tuple(signal.shape)}; plot one channel at a time")
     window = round(0.03 * sample_rate)
     log_mel = LogMel(
         sample_rate=sample_rate,
@@ -67,23 +74,24 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
         scale="db",
         offset=1e-10,
         top_db=60.0,
-        pad_mode="constant",  # takes clips shorter than a window
+        pad_mode="constant",  # accepts clips shorter than a window
     )
-    return plot_spectrogram(log_mel(signal), seconds=len(signal) / sample_rate, sample_rate=sample_rate)
+    axes = make_figure(3.4, 1.8)[1]
+    return plot_features(log_mel(signal), log_mel, seconds=len(signal) / sample_rate, colorbar=False, axes=axes)
 
 
 def generated_part(clips: Sequence[ReportClip]) -> str:
-    """The part of a page that plays generated clips; says how many a recogniser took for what they should be."""
+    """Return the HTML part of generated clips, with the number that a recogniser names right."""
     if not clips:
         return ""
     judged = [clip for clip in clips if clip.predictions]
     n_right = sum(clip.is_right for clip in judged)
-    note = f"A recogniser took {n_right} of {len(judged)} for what they should be."
-    return f'<h2>Generated</h2>{f"""<p class="note">{note}</p>""" if judged else ""}{clip_cards(clips)}'
+    note = f'<p class="note">A recogniser names {n_right} of {len(judged)} right.</p>' if judged else ""
+    return f"<h2>Generated</h2>{note}{clip_cards(clips)}"
 
 
 def clip_cards(clips: Sequence[ReportClip]) -> str:
-    """Return one card a clip, as HTML.
+    """Return one HTML card for each clip.
 
     Raises:
         ValueError: A file cannot be read.

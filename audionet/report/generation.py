@@ -1,38 +1,47 @@
-"""The report of a network that generates audio: the bits that real audio costs it, and what it makes itself."""
+"""The report of a network that generates audio: bits per sample of real audio, and clips that it generated."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
 from audionet.report.clips import ReportClip, generated_part
-from audionet.report.page import fact_list, frame, image, section, write_files
+from audionet.report.page import fact_list, frame, image, section, write_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_EXPLANATION = (
+    '<p class="note">Each column is the distribution that the network predicts for a sample from those before it, '
+    "the darker the more probable. The line is the actual waveform.</p>"
+)
+_ALT = "Probability of each amplitude over time"
 
 
 def write_generation(
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     title: str,
     bits: float,
     n_test_clips: int,
     facts: Mapping[str, str],
-    history: Path,
+    history: str | os.PathLike[str],
     clips: Sequence[ReportClip],
-    heat_map: Figure | None = None,
+    heat_map: "Figure | None" = None,
 ) -> Path:
-    """Write curves.png, heat_map.png if there is one, and report.html, one page with everything in it.
+    r"""Write curves.png, heat_map.png if given, and report.html, a page that contains everything.
 
     Args:
-        folder: Where to; made if it is missing. Files of these names are replaced.
+        folder: Folder of the files, created if it is missing. Files of these names are replaced.
         title: Heading of the page.
         bits: Bits per sample on the test clips.
-        n_test_clips: Number of them.
-        facts: What to know about the run, such as data, model, seed, training time and command.
-        history: metrics.csv of Lightning's CSVLogger.
-        clips: Generated clips to show and play; a recogniser's predictions are shown where there are any.
-        heat_map: What the network expected of a clip, as `plot_distribution` pictures it.
+        n_test_clips: Number of test clips.
+        facts: Facts about the run, such as data, model, seed, training time and command.
+        history: Path of the metrics.csv of Lightning's CSVLogger.
+        clips: Generated clips to show and play, with the predictions of a recogniser if they have any.
+        heat_map: Distributions that the network predicts for a clip, as `audionet.plots.plot_distribution` draws them.
 
     Returns:
         The path of report.html.
@@ -41,15 +50,22 @@ def write_generation(
         ValueError: The history or a clip cannot be used.
 
     Example:
-        >>> write_generation(Path("demo"), title="Digits", bits=2.31, n_test_clips=300, facts={"seed": "0"},
-        ...                  history=Path("runs/digits/metrics.csv"), clips=clips)  # doctest: +SKIP
+        >>> _ = Path("metrics.csv").write_text("step,validation_bits\n0,4.5\n1,2.31\n")
+        >>> clips = [ReportClip(Path("seven.wav"), "seven")]
+        >>> page = write_generation(
+        ...     "digits", title="Digits", bits=2.31, n_test_clips=300, facts={}, history="metrics.csv", clips=clips
+        ... )
+        >>> sorted(file.name for file in page.parent.iterdir())
+        ['curves.png', 'report.html']
     """
-    files = {"curves.png": png(plot_curves(history))}
-    curves = image(files["curves.png"], "Bits per sample and learning rate in the course of training")
+    pictures = {"curves.png": png(plot_curves(history))}
+    curves = image(pictures["curves.png"], "Bits per sample and learning rate over the epochs of training")
     sections = [section("The run", fact_list(facts)), section("Training", curves)]
     if heat_map is not None:
-        files["heat_map.png"] = png(heat_map)
-        sections.append(section("What it expected", _explained(files["heat_map.png"]), wide=True))
+        pictures["heat_map.png"] = png(heat_map)
+        sections.append(
+            section("Predicted distributions", _EXPLANATION + image(pictures["heat_map.png"], _ALT), wide=True)
+        )
     page = frame(
         title=title,
         figure=f"{bits:.2f} bits",
@@ -57,13 +73,4 @@ def write_generation(
         sections=sections,
         below=generated_part(clips),
     )
-    write_files(folder, {**files, "report.html": page.encode()})
-    return Path(folder) / "report.html"
-
-
-def _explained(heat_map: bytes) -> str:
-    note = (
-        "Each column is what the network, knowing the samples before, held probable for the next one: "
-        "the stronger the colour, the more probable. The line is what came."
-    )
-    return f'<p class="note">{note}</p>{image(heat_map, "Probability of each amplitude in the course of time")}'
+    return write_page(folder, page, pictures)

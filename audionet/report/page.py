@@ -1,4 +1,4 @@
-"""The page of a report: its frame and its looks. It is one file, and reads well on a phone and on a dark screen."""
+"""The page of a report: one HTML file, which fits a phone and a dark screen as well."""
 
 import os
 from base64 import b64encode
@@ -7,16 +7,18 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from audionet.files import whole_file
+
 
 def frame(*, title: str, figure: str, meaning: str, sections: Sequence[str], below: str = "") -> str:
-    """Return a whole page.
+    """Return the HTML of a page.
 
     Args:
         title: Heading of the page.
-        figure: What came out, such as "87.5%": the largest thing on the page.
-        meaning: What that figure is, written below it.
-        sections: Cards side by side, as `section` makes them.
-        below: HTML in the full width below the cards.
+        figure: The result, such as "87.5%", the largest text of the page.
+        meaning: Meaning of the figure, written below it.
+        sections: Cards that `section` returns; they stand side by side.
+        below: HTML below the cards, over the full width.
     """
     return _PAGE.substitute(
         style=_STYLE,
@@ -29,31 +31,39 @@ def frame(*, title: str, figure: str, meaning: str, sections: Sequence[str], bel
 
 
 def section(heading: str, content: str, *, wide: bool = False) -> str:
-    """Return a card of HTML content with a heading, as wide as the page if asked for."""
+    """Return a card with a heading and HTML content; a wide one has the full width of the page."""
     return f'<section class="card{" wide" if wide else ""}"><h2>{escape(heading)}</h2>{content}</section>'
 
 
 def fact_list(facts: Mapping[str, str]) -> str:
-    """Return names and their values, one a line."""
+    """Return an HTML list of names and values, one a line."""
     return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in facts.items())}</dl>"
 
 
 def image(png: bytes, description: str) -> str:
-    """Return a picture inside the page, with words for those who cannot see it."""
+    """Return a picture that is stored in the page, with a description for those who cannot see it."""
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{b64encode(png).decode()}">'
 
 
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder, which is made if it is missing; a reader never finds half a file."""
+def write_page(folder: str | os.PathLike[str], page: str, pictures: Mapping[str, bytes]) -> Path:
+    """Write pictures and report.html into a folder, which is created if it is missing.
+
+    Each file appears complete or not at all, the page last.
+
+    Args:
+        folder: Folder of the files.
+        page: Content of report.html.
+        pictures: Name and content of each other file.
+
+    Returns:
+        The path of report.html.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        temporary = folder / f".{name}.{os.getpid()}"
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+    for name, content in {**pictures, "report.html": page.encode()}.items():
+        with whole_file(folder / name) as file:
+            file.write(content)
+    return folder / "report.html"
 
 
 _STYLE = """

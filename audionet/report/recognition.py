@@ -1,5 +1,6 @@
-"""The report of a recogniser: how many test clips it names right, and which it takes for which."""
+"""The report of a recogniser: its accuracy, its confusion matrix and its scores label by label."""
 
+import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -12,31 +13,31 @@ from audionet.plots.confusion import WIDE, plot_confusion
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
 from audionet.report.clips import ReportClip, clip_cards, generated_part
-from audionet.report.page import fact_list, frame, image, section, write_files
+from audionet.report.page import fact_list, frame, image, section, write_page
 
 
-def write(
-    folder: Path,
+def write_recognition(
+    folder: str | os.PathLike[str],
     *,
     title: str,
     facts: Mapping[str, str],
     labels: Sequence[str],
     confusion: ArrayLike,
-    history: Path,
+    history: str | os.PathLike[str],
     clips: Sequence[ReportClip] = (),
     generated: Sequence[ReportClip] = (),
 ) -> Path:
-    """Write confusion.png, curves.png and report.html, one page with everything in it.
+    r"""Write confusion.png, curves.png and report.html, a page that contains everything.
 
     Args:
-        folder: Where to; made if it is missing. Files of these names are replaced.
+        folder: Folder of the files, created if it is missing. Files of these names are replaced.
         title: Heading of the page.
-        facts: What to know about the run, such as data, model, seed, training time and command.
+        facts: Facts about the run, such as data, model, seed, training time and command.
         labels: Name of each class.
-        confusion: (true, predicted), counts over the test clips.
-        history: metrics.csv of Lightning's CSVLogger.
-        clips: Recordings to show and play.
-        generated: Generated clips to show and play below them.
+        confusion: Counts of the test clips, (true, predicted).
+        history: Path of the metrics.csv of Lightning's CSVLogger.
+        clips: Recordings to show and play, each with at least one prediction.
+        generated: Generated clips to show and play below the recordings.
 
     Returns:
         The path of report.html.
@@ -45,16 +46,25 @@ def write(
         ValueError: The confusion matrix, the history or a clip cannot be used.
 
     Example:
-        >>> write(Path("demo"), title="Words", facts={"seed": "0"}, labels=labels, confusion=confusion,
-        ...       history=Path("runs/words/metrics.csv"))  # doctest: +SKIP
+        >>> _ = Path("metrics.csv").write_text("step,validation_accuracy\n0,0.5\n1,0.875\n")
+        >>> page = write_recognition(
+        ...     "words",
+        ...     title="Words",
+        ...     facts={"seed": "0"},
+        ...     labels=["yes", "no"],
+        ...     confusion=[[30, 10], [0, 40]],
+        ...     history="metrics.csv",
+        ... )
+        >>> sorted(file.name for file in page.parent.iterdir())
+        ['confusion.png', 'curves.png', 'report.html']
     """
     for clip in clips:
         if not clip.predictions:
-            raise ValueError(f"{clip.path}: no predictions; give at least one (label, probability)")
+            raise ValueError(f"{clip.path}: expected predictions, got none; give at least one (label, probability)")
     scores = per_class(confusion, labels)
     n_right, n_clips = np.trace(np.asarray(confusion)), sum(score.support for score in scores)
     matrix, curves = png(plot_confusion(confusion, labels)), png(plot_curves(history))
-    matrix_image = image(matrix, "Confusion matrix; the table of labels says the same label by label")
+    matrix_image = image(matrix, "Confusion matrix; the table of labels has the same figures label by label")
     is_wide = len(labels) > WIDE
     page = frame(
         title=title,
@@ -62,14 +72,13 @@ def write(
         meaning=f"accuracy: {n_right:,.0f} of {n_clips:,} test clips named right",
         sections=[
             section("The run", fact_list(facts)),
-            section("Training", image(curves, "Loss, accuracy and learning rate in the course of training")),
-            section("What was taken for what", matrix_image, wide=is_wide),
-            section("Label by label", _score_table(scores), wide=is_wide),
+            section("Training", image(curves, "Loss, accuracy and learning rate over the epochs of training")),
+            section("Confusion matrix", matrix_image, wide=is_wide),
+            section("Scores by label", _score_table(scores), wide=is_wide),
         ],
         below=(f"<h2>Listen</h2>{clip_cards(clips)}" if clips else "") + generated_part(generated),
     )
-    write_files(folder, {"confusion.png": matrix, "curves.png": curves, "report.html": page.encode()})
-    return Path(folder) / "report.html"
+    return write_page(folder, page, {"confusion.png": matrix, "curves.png": curves})
 
 
 def _score_table(scores: Sequence[ClassScores]) -> str:

@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     recognizer = audionet.load(path)  # what is reported is what the bundle says of files
     files = data.export_clips("test", output / "clips", per_label=1)
-    page = report.write(
+    page = report.write_recognition(
         output,
         title=f"Recognition: {data.card.title}",
         facts={name.replace("_", " "): str(value) for name, value in record.items() if name != "accuracy"},

@@ -18,7 +18,7 @@ from jsonargparse import ArgumentParser
 from matplotlib.figure import Figure
 
 import audionet
-from audionet import bundle, features, models, report
+from audionet import bundle, features, models, plots, report
 from audionet.flags import parse, split_name
 from audionet.inference import Generator
 from audionet.training import Generation, LogSound, fit_and_test, training_record
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
         generator, made, chosen, frames = make(1)
         start, stop = data.sample_rate // 10, data.sample_rate * 3 // 20
         expected = generator.expect(made, frames=frames, **chosen)[0, start:stop]
-        heat_map = report.plot_distribution(expected, samples=made[0, start:stop], sample_rate=data.sample_rate)
+        heat_map = plots.plot_distribution(expected, samples=made[0, start:stop], sample_rate=data.sample_rate)
         return made[0], {"spectrogram": report.plot_clip(made[0], data.sample_rate), "heat map": heat_map}
 
     trainer = fit_and_test(
