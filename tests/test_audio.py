@@ -1,6 +1,7 @@
 import io
 import os
 import re
+import resource
 import subprocess
 import sys
 import wave
@@ -15,7 +16,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audionet.audio import AudioError, decode, fit, load_audio, read_clip, resample, save_audio, to_mono
+from audionet.audio import (
+    FULL_SCALE,
+    AudioError,
+    check_scale,
+    check_target,
+    decode,
+    fit,
+    load_audio,
+    read_clip,
+    read_mono,
+    resample,
+    save_audio,
+    to_clip,
+    to_float,
+    to_int16,
+    to_mono,
+)
 
 RATE = 16_000
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -231,13 +248,15 @@ def test_float_files_are_not_clipped():
     np.testing.assert_array_equal(decode(encode("WAV", "FLOAT", waveform))[0], waveform)
 
 
-def test_long_files_are_read_in_blocks(monkeypatch):
-    monkeypatch.setattr("audionet.audio._BLOCK", 1000)
-    for content in (encode("FLAC", waveform=tone(RATE, 3)), OGG, MP3, WAV):
-        blockwise = decode(content)[0]
-        monkeypatch.setattr("audionet.audio._BLOCK", 1 << 22)
-        np.testing.assert_allclose(blockwise, decode(content)[0], atol=1e-6)
-        monkeypatch.setattr("audionet.audio._BLOCK", 1000)
+@pytest.mark.parametrize(("extension", "tolerance"), [("wav", 0), ("flac", 0), ("ogg", 1e-6), ("mp3", 1e-6)])
+def test_long_files_are_read_in_blocks(tmp_path, extension, tolerance):
+    """Blocks hold 4 million samples, and these 4.3 million are two."""
+    waveform, path = np.tile(tone(430_000), 10), tmp_path / f"long.{extension}"
+    save_audio(path, waveform, RATE)
+    expected = soundfile.read(path, dtype="float32", always_2d=True)[0].T
+    decoded = decode(path)[0]
+    assert decoded.shape == waveform.shape
+    np.testing.assert_allclose(decoded, expected, rtol=0, atol=tolerance)
 
 
 # ---- what is refused ---------------------------------------------------------------------------------------
@@ -286,8 +305,8 @@ def test_sources_that_are_none(tmp_path):
     assert "its read() gives str" in reason(Text())
     with open(tmp_path / "a.wav", "ab") as write_only:
         assert "cannot be read" in reason(write_only)
-    assert "max_seconds is 0" in reason(WAV, max_seconds=0)
-    assert "max_seconds is nan" in reason(WAV, max_seconds=float("nan"))
+    assert "max_seconds: expected above 0, got 0" in reason(WAV, max_seconds=0)
+    assert "max_seconds: expected above 0, got nan" in reason(WAV, max_seconds=float("nan"))
 
 
 @pytest.mark.parametrize(
@@ -383,13 +402,13 @@ def test_header_that_promises_more_allocates_little():
 def test_nan_and_inf(value, subtype):
     waveform = tone(1000, 2)
     waveform[1, 7] = value
-    assert "1 of 2000 samples are NaN or Inf" in reason(encode("WAV", subtype, waveform))
-    assert "2000 of 2000 samples are NaN or Inf" in reason(encode("WAV", subtype, np.full((2, 1000), value)))
+    assert "got 1 of 2000 that are NaN or Inf" in reason(encode("WAV", subtype, waveform))
+    assert "got 2000 of 2000 that are NaN or Inf" in reason(encode("WAV", subtype, np.full((2, 1000), value)))
 
 
 def test_unscaled_integers_stored_as_float():
     message = reason(encode("WAV", "FLOAT", 20_000 * tone()))
-    assert "reach 10000, where 1 is full scale" in message and "32768" in message
+    assert "expected float samples in [-1, 1], got a peak of 10000; divide" in message and "32768" in message
 
 
 @pytest.mark.parametrize(
@@ -477,7 +496,10 @@ def test_twenty_channels(tmp_path):
         with pytest.raises(AudioError) as caught:
             call()
         message = str(caught.value)
-        assert message.startswith(f"{path}: 20 channels are too many") and "load_audio(path)[0][:1]" in message
+        assert (
+            message.startswith(f"{path}: waveform: expected at most 8 channels to mix to mono, got 20; pick")
+            and "load_audio(path)[0][:1]" in message
+        )
 
 
 @given(st.sampled_from([WAV, FLAC, OGG]), st.data())
@@ -503,9 +525,9 @@ def test_to_mono():
     np.testing.assert_allclose(to_mono(waveform), waveform.mean(axis=0)[None], atol=1e-7)
     assert to_mono(waveform).dtype == np.float32
     assert to_mono(waveform[:1]).base is waveform
-    with pytest.raises(AudioError, match="9 channels are too many to mix to mono"):
+    with pytest.raises(AudioError, match="at most 8 channels to mix to mono, got 9; pick"):
         to_mono(tone(100, 9))
-    with pytest.raises(AudioError, match=r"expected a waveform \(channel, time\), got shape \(100,\)"):
+    with pytest.raises(AudioError, match=r"expected \(channel, time\), got shape \(100,\)"):
         to_mono(waveform[0])
 
 
@@ -538,7 +560,7 @@ def test_resample_shapes():
     assert resampled.shape == (2, 3, 1500) and resampled.dtype == np.float64 and resampled.flags.c_contiguous
     np.testing.assert_allclose(resampled[1, 2], resample(waveform[1, 2], 8000, 12_000), atol=1e-12)
     assert resample(waveform, 8000, 8000) is waveform
-    with pytest.raises(AudioError, match="1 samples at 48000 Hz leave none at 8000 Hz"):
+    with pytest.raises(AudioError, match="enough samples for one at 8000 Hz, got 1 at 48000 Hz"):
         resample(np.zeros(1), 48_000, 8000)
 
 
@@ -573,19 +595,24 @@ def test_fit_takes_the_earliest_of_equals():
 
 @pytest.mark.parametrize(
     "call",
-    [to_mono, lambda waveform: resample(waveform, 8000, 16_000), lambda waveform: fit(waveform, 10)],
-    ids=["to_mono", "resample", "fit"],
+    [
+        to_mono,
+        lambda waveform: resample(waveform, 8000, 16_000),
+        lambda waveform: fit(waveform, 10),
+        lambda waveform: to_clip(waveform, 8000, 16_000, 10),
+    ],
+    ids=["to_mono", "resample", "fit", "to_clip"],
 )
 def test_waveforms_that_are_refused(call):
     with pytest.raises(AudioError, match=r"got int16; scale them: \(waveform.astype\(np.float32\)\) / 32768"):
         call(np.zeros((1, 10), np.int16))
     with pytest.raises(AudioError, match=r"got uint8; scale them: .* - 128\) / 128"):
         call(np.zeros((1, 10), np.uint8))
-    with pytest.raises(AudioError, match="expected float32 or float64 samples, got float16"):
+    with pytest.raises(AudioError, match="expected float32 or float64, got float16"):
         call(np.zeros((1, 10), np.float16))
     with pytest.raises(AudioError, match="got complex128"):
         call(np.zeros((1, 10), complex))
-    with pytest.raises(AudioError, match=r"of shape \(1, 0\) has no samples"):
+    with pytest.raises(AudioError, match=r"expected at least one sample, got shape \(1, 0\)"):
         call(np.zeros((1, 0), np.float32))
     with pytest.raises(AudioError, match=r"got Tensor; a tensor gives one by \.numpy\(\)"):
         call(torch.zeros(1, 10))
@@ -593,11 +620,11 @@ def test_waveforms_that_are_refused(call):
 
 def test_rates_and_lengths_that_are_refused():
     for rate in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(AudioError, match="from_rate is"):
+        with pytest.raises(AudioError, match="from_rate: expected above 0 Hz, got"):
             resample(tone(10), rate, 8000)
-        with pytest.raises(AudioError, match="to_rate is"):
+        with pytest.raises(AudioError, match="to_rate: expected above 0 Hz, got"):
             resample(tone(10), 8000, rate)
-    with pytest.raises(AudioError, match="length is 0 samples"):
+    with pytest.raises(AudioError, match="length: expected at least 1 sample, got 0"):
         fit(tone(10), 0)
 
 
@@ -613,7 +640,7 @@ def test_load_audio(tmp_path):
     assert rate == RATE and waveform.shape == (1, RATE)
     expected = resample(to_mono(tone(8000, 2, 8000)), 8000, RATE)
     np.testing.assert_array_equal(waveform.numpy(), expected)
-    with pytest.raises(AudioError, match=r"a\.wav: to_rate is 0 Hz"):
+    with pytest.raises(AudioError, match=r"a\.wav: to_rate: expected above 0 Hz, got 0"):
         load_audio(path, 0)
     with pytest.raises(AudioError, match="lasts 1 s"):
         load_audio(path, max_seconds=0.5)
@@ -627,6 +654,11 @@ def test_read_clip(tmp_path):
     middle = resample(to_mono(decode(path)[0]), 8000, RATE)[0]
     np.testing.assert_array_equal(clip, np.concatenate([np.zeros(4000), middle, np.zeros(4000)]))
     assert read_clip(path, RATE, 1000).shape == (1000,)
+    np.testing.assert_array_equal(read_mono(path, RATE), middle)
+    np.testing.assert_array_equal(to_clip(*decode(path), RATE, RATE), clip)
+    for read in (lambda: read_mono(path, RATE, max_seconds=0.4), lambda: read_clip(path, RATE, 10, max_seconds=0.4)):
+        with pytest.raises(AudioError, match=r"a\.flac: lasts 0 s, over the limit of 0\.4 s"):
+            read()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -648,39 +680,43 @@ def test_save_refuses(tmp_path):
 
     bad = tone(10)
     bad[0, 3] = np.nan
-    assert "1 of 10 samples are NaN or Inf" in refused(bad)
+    assert "got 1 of 10 that are NaN or Inf" in refused(bad)
     message = refused(3 * tone())
-    assert "reach 1.5 and PCM_16 holds [-1, 1]" in message and "subtype='FLOAT'" in message
-    assert "VORBIS holds" in refused(3 * tone(), name="a.ogg")
+    assert (
+        "expected samples in [-1, 1] for PCM_16, got a peak of 1.5; scale it" in message
+        and "subtype='FLOAT'" in message
+    )
+    assert "[-1, 1] for VORBIS" in refused(3 * tone(), name="a.ogg")
     assert "scale them" in refused(np.zeros(10, np.int16)) and "scale them" in refused(torch.zeros(10).long())
     for name in ("a.aiff", "a"):
-        assert "use one of .wav, .flac, .ogg, .mp3" in refused(tone(), name=name)
-    assert "WAV has no subtype 'VORBIS'; use one of PCM_16" in refused(tone(), subtype="VORBIS")
+        assert "extension: expected one of .wav, .flac, .ogg, .mp3" in refused(tone(), name=name)
+    assert "subtype: expected one of PCM_16, " in refused(tone(), subtype="VORBIS")
     for rate in (0, -1, 16_000.5, 2_000_000):
-        assert "sample_rate is" in refused(tone(), rate)
+        assert "sample_rate: expected a whole number of Hz" in refused(tone(), rate)
     assert "got shape (16000, 2)" in refused(tone(n_channels=2).T)
     assert "got shape (1, 1, 16000)" in refused(tone()[None])
-    assert "no samples" in refused(tone(0))
+    assert "expected at least one sample" in refused(tone(0))
+    assert "expected a numpy array or a tensor, got list" in refused([0.5])
     assert "MP3 cannot hold 1 channels" in refused(tone(), 96_000, "a.mp3")
     assert "FLAC cannot hold 9 channels" in refused(tone(n_channels=9), name="a.flac")
-    assert "OGG holds at most 192000 Hz" in refused(tone(), 400_000, "a.ogg")
+    assert "sample_rate: expected at most 192000 Hz in OGG" in refused(tone(), 400_000, "a.ogg")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_save_is_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_save_is_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.wav"
     save_audio(path, tone(), RATE)
     before = path.read_bytes()
 
-    def full(self: Path, content: bytes) -> int:
-        with open(self, "wb") as file:
-            file.write(content[:100])
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(AudioError, match=r"a\.wav: cannot be written \(No space left on device\).*32044 bytes"):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1000, limits[1])
+    )  # the system stops each file there, as a full disk does
+    try:
+        with pytest.raises(AudioError, match=r"a\.wav: cannot be written \(File too large\).*32044 bytes"):
             save_audio(path, -tone(), RATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
     save_audio(path, -tone(), RATE)
     np.testing.assert_array_equal(decode(path)[0], -decode(before)[0])
@@ -698,11 +734,47 @@ def test_long_ogg_does_not_crash(tmp_path):
     assert decode(tmp_path / "a.ogg")[0].shape == waveform.shape
 
 
-def test_import_is_light():
-    check = "import sys, audionet.audio; print(sorted({'torch', 'librosa', 'matplotlib'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("code", "loaded"),
+    [
+        ("import audionet.audio; dir(audionet.audio)", []),
+        ("from audionet.audio import fit, to_mono", ["numpy"]),
+        ("from audionet.audio import read_clip, load_audio; read_clip(seven, 16_000, 16_000)", ["numpy", "soundfile"]),
+        ("from audionet.audio import read_clip; read_clip(seven, 8000, 8000)", ["numpy", "soundfile", "soxr"]),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(code, loaded):
+    heavy = "numpy soundfile soxr torch librosa matplotlib rich"
+    check = (
+        f"import sys; seven = 'tests/data/seven.wav'; {code}; print(*sorted({{*'{heavy}'.split()}} & {{*sys.modules}}))"
+    )
     root = Path(__file__).parents[1]
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=root)
-    assert found.stdout.strip() == "[]" and found.stderr == ""
+    assert found.stdout.split() == loaded and found.stderr == ""
+
+
+def test_check_target_leaves_nothing_and_refuses_what_cannot_be_written(tmp_path):
+    check_target(tmp_path / "a.wav")
+    with pytest.raises(AudioError, match=r"none/a\.wav: cannot be written \(No such file or directory\); see that"):
+        check_target(tmp_path / "none" / "a.wav")
+    with pytest.raises(AudioError, match=r"a\.doc: extension: expected one of \.wav, .*, got '\.doc'; choose"):
+        check_target(tmp_path / "a.doc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sixteen_bits_survive_the_round_trip():
+    integers = np.arange(-FULL_SCALE, FULL_SCALE).astype(np.int16)
+    floats = to_float(integers)
+    assert floats.dtype == np.float32 and floats.min() == -1 and floats.max() < 1
+    np.testing.assert_array_equal(to_int16(floats), integers)
+    assert to_int16(np.array([1.5, -1.5], np.float32)).tolist() == [32767, -32768]
+
+
+def test_samples_that_no_recording_has_are_refused():
+    check_scale(np.array([[8.0, -8.0]], np.float32))
+    for value, words in ((-8.1, r"got a peak of 8\.1; divide integers"), (np.nan, "1 of 2 that are NaN or Inf")):
+        with pytest.raises(AudioError, match=words):
+            check_scale(np.array([0.0, value], np.float32))
 
 
 def test_real_recordings(tmp_path):

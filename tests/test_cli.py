@@ -340,7 +340,7 @@ def test_generate_several_primed_and_for_some_time(capsys, digits_generator, tmp
         (("--precision", "int4"), "precision: expected one of"),
         (("--like", "missing.wav"), "missing.wav"),
         (("--output", "nowhere/x.wav"), "nowhere/x.wav: cannot be written"),
-        (("--output", "x.doc"), "unknown extension '.doc'"),
+        (("--output", "x.doc"), "extension: expected one of .wav, .flac, .ogg, .mp3, got '.doc'"),
     ],
 )
 def test_generate_says_what_is_wrong(capsys, digits_generator, tmp_path, monkeypatch, arguments, message):

@@ -1,27 +1,9 @@
-"""Sound files, and the few operations that every waveform needs before a network hears it."""
+"""Sound files, and the few operations that every waveform needs before a network hears it.
 
-from audionet.audio.containers import AudioError
-from audionet.audio.reading import (
-    Source,
-    check_target,
-    decode,
-    fit,
-    load_audio,
-    read_clip,
-    resample,
-    save_audio,
-    to_mono,
-)
+Waveforms are ``(channel, time)`` float32 arrays in [-1, 1] and travel with their sample rate. This folder alone
+touches soundfile and soxr. Importing it loads neither of them, nor torch.
+"""
 
-__all__ = [
-    "AudioError",
-    "Source",
-    "check_target",
-    "decode",
-    "fit",
-    "load_audio",
-    "read_clip",
-    "resample",
-    "save_audio",
-    "to_mono",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,7 +1,7 @@
 """The containers of sound (WAV, FLAC, OGG, MP3): is the file whole?
 
 libsndfile reads what a cut-off file still holds and says nothing, so its headers are checked before it decodes.
-The messages name what is wrong and what to do; `audionet.audio` puts the file's name before them.
+The messages name what is wrong and what to do; `errors.naming` puts the file's name before them.
 """
 
 import io
@@ -9,17 +9,13 @@ import os
 import zlib
 from typing import BinaryIO, Literal, NamedTuple
 
+from audionet.audio.errors import AudioError
+
 RATES = range(100, 1_000_001)  # Hz; a header outside of this is damaged (libsndfile reads some 0 Hz as 1 Hz)
 RESAVE = "fetch it again, or save what is left of it with: ffmpeg -i IN OUT.wav"
 
 _SMALL = 1 << 18  # bytes
 _CONVERT = "if it is sound, convert it with: ffmpeg -i IN OUT.wav"
-
-
-class AudioError(ValueError):
-    """A sound file or waveform that cannot be used: the message names it, what is wrong and what to do."""
-
-    __module__ = "audionet.audio"  # where users import it from
 
 
 def check_rate(rate: int) -> None:
@@ -56,7 +52,7 @@ def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
     Example:
         >>> check_container(io.BytesIO(), max_seconds=600)
         Traceback (most recent call last):
-        audionet.audio.AudioError: is empty (0 bytes); fetch or record it again
+        audionet.audio.errors.AudioError: is empty (0 bytes); fetch or record it again
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)

@@ -1,0 +1,16 @@
+from .errors import AudioError as AudioError
+from .reading import Source as Source
+from .reading import decode as decode
+from .reading import load_audio as load_audio
+from .reading import read_clip as read_clip
+from .reading import read_mono as read_mono
+from .waveform import FULL_SCALE as FULL_SCALE
+from .waveform import check_scale as check_scale
+from .waveform import fit as fit
+from .waveform import resample as resample
+from .waveform import to_clip as to_clip
+from .waveform import to_float as to_float
+from .waveform import to_int16 as to_int16
+from .waveform import to_mono as to_mono
+from .writing import check_target as check_target
+from .writing import save_audio as save_audio

@@ -1,0 +1,231 @@
+"""Arithmetic on waveforms: mono, resample, fit, 16-bit integers and floats."""
+
+import math
+
+import numpy as np
+
+from audionet.audio.errors import AudioError
+
+FULL_SCALE = 32_768
+"""A float sample x is the 16-bit integer round(x * FULL_SCALE), so 16-bit sources survive the round trip exactly."""
+
+_PEAK_LIMIT = 8.0  # 18 dB over full scale: no recording in float is that hot, unscaled integers are
+_MIXABLE = 8  # channels: 7.1 surround
+
+
+def to_mono(waveform: np.ndarray) -> np.ndarray:
+    """Mix the channels of a waveform by their mean.
+
+    Args:
+        waveform: (channel, time), float, of at most 8 channels.
+
+    Returns:
+        The mix, (1, time). It is the same array when it has one channel already.
+
+    Raises:
+        AudioError: The array is no float waveform (channel, time), or has more than 8 channels. Those are a
+            microphone array or separate tracks, whose mean means nothing.
+
+    Example:
+        >>> to_mono(np.array([[1.0, 0.0], [0.0, 0.5]]))
+        array([[0.5 , 0.25]])
+    """
+    check_waveform(waveform)
+    return _mix(waveform)
+
+
+def resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarray:
+    """Change the sample rate with soxr's HQ filter (linear phase, 20-bit precision).
+
+    Args:
+        waveform: (..., time), float32 or float64.
+        from_rate: Its sample rate, in Hz.
+        to_rate: The wanted sample rate, in Hz.
+
+    Returns:
+        The waveform (..., round(time * to_rate / from_rate)), of the same dtype. It is the same array at equal rates.
+
+    Raises:
+        AudioError: A rate is not above 0, the array is no float waveform, or no sample would be left.
+
+    Example:
+        >>> resample(np.zeros((2, 8000), np.float32), 8000, 16000).shape
+        (2, 16000)
+    """
+    check_waveform(waveform)
+    return _resample(waveform, from_rate, to_rate)
+
+
+def fit(waveform: np.ndarray, length: int) -> np.ndarray:
+    """Pad or cut a waveform to a length.
+
+    A shorter waveform is centred between zeros. Of a longer one the window with the most energy is kept, summed over
+    all leading axes. Of equal windows (within 1e-9 of the whole energy) it is the earliest.
+
+    Args:
+        waveform: (..., time), float.
+        length: The wanted number of samples.
+
+    Returns:
+        The waveform (..., length). It is the same array when it has that length already.
+
+    Raises:
+        AudioError: The length is below 1, or the array is no float waveform.
+
+    Example:
+        >>> fit(np.array([1.0, 2.0]), 4), fit(np.array([0.0, 1.0, 3.0, 1.0]), 2)
+        (array([0., 1., 2., 0.]), array([1., 3.]))
+    """
+    check_waveform(waveform)
+    return _fit(waveform, length)
+
+
+def to_clip(waveform: np.ndarray, from_rate: float, to_rate: float, length: int | None = None) -> np.ndarray:
+    """Mix to mono, resample and fit: the one way from a recording to what a network hears.
+
+    Args:
+        waveform: (channel, time), float, of at most 8 channels.
+        from_rate: Its sample rate, in Hz.
+        to_rate: The wanted sample rate, in Hz.
+        length: The wanted number of samples; None keeps all.
+
+    Returns:
+        The clip, (length,) or (time,).
+
+    Raises:
+        AudioError: The array is no float waveform (channel, time) of at most 8 channels, a rate is not above 0, the
+            length is below 1, or no sample would be left.
+
+    Example:
+        >>> to_clip(np.zeros((2, 4000), np.float32), 8000, 16_000, 16_000).shape
+        (16000,)
+    """
+    check_waveform(waveform)
+    clip = _resample(_mix(waveform)[0], from_rate, to_rate)
+    return clip if length is None else _fit(clip, length)
+
+
+def to_int16(waveform: np.ndarray) -> np.ndarray:
+    """Round float samples to 16-bit integers. Samples beyond full scale are clipped.
+
+    Example:
+        >>> to_int16(np.array([0.0, 0.5, 1.0, -1.0], np.float32))
+        array([     0,  16384,  32767, -32768], dtype=int16)
+    """
+    return np.rint(waveform * np.float32(FULL_SCALE)).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def to_float(integers: np.ndarray) -> np.ndarray:
+    """Scale 16-bit integers to float32 samples in [-1, 1).
+
+    Example:
+        >>> to_float(np.array([0, 16384, -32768], np.int16))
+        array([ 0. ,  0.5, -1. ], dtype=float32)
+    """
+    return integers / np.float32(FULL_SCALE)
+
+
+# ---- checks ------------------------------------------------------------------------------------------------
+
+
+def check_waveform(waveform: np.ndarray) -> None:
+    """Refuse everything but a float array with samples.
+
+    Raises:
+        AudioError: It is no NumPy array, its samples are not float32 or float64, or it has none.
+    """
+    if not isinstance(waveform, np.ndarray):
+        raise AudioError(
+            f"waveform: expected a numpy array, got {type(waveform).__name__}; a tensor gives one by .numpy()"
+        )
+    if waveform.dtype.kind in "iu":
+        full_scale = 2 ** (8 * waveform.dtype.itemsize - 1)
+        center = f" - {full_scale}" if waveform.dtype.kind == "u" else ""
+        raise AudioError(
+            f"waveform: expected float samples in [-1, 1], got {waveform.dtype}; "
+            f"scale them: (waveform.astype(np.float32){center}) / {full_scale}"
+        )
+    if waveform.dtype not in (np.float32, np.float64):
+        raise AudioError(f"waveform: expected float32 or float64, got {waveform.dtype}; use .astype(np.float32)")
+    if waveform.ndim == 0 or waveform.size == 0:
+        raise AudioError(f"waveform: expected at least one sample, got shape {waveform.shape}; give a longer one")
+
+
+def check_finite(waveform: np.ndarray) -> float:
+    """Return the largest magnitude of the samples.
+
+    Raises:
+        AudioError: Samples are NaN or infinite.
+    """
+    peak = float(max(waveform.max(), -waveform.min()))  # NaN passes through max
+    if not math.isfinite(peak):
+        n_bad = np.count_nonzero(~np.isfinite(waveform))
+        raise AudioError(
+            f"waveform: expected finite samples, got {n_bad} of {waveform.size} that are NaN or Inf; "
+            "find where they come from"
+        )
+    return peak
+
+
+def check_scale(waveform: np.ndarray) -> None:
+    """Refuse samples that no recording has: NaN, infinite ones, and integers stored as float.
+
+    Raises:
+        AudioError: Samples are NaN or infinite, or exceed 8, which is 18 dB over full scale.
+    """
+    peak = check_finite(waveform)
+    if peak > _PEAK_LIMIT:
+        raise AudioError(
+            f"waveform: expected float samples in [-1, 1], got a peak of {peak:g}; "
+            f"divide integers by their full scale ({FULL_SCALE} for 16 bits)"
+        )
+
+
+# ---- of waveforms that are checked -----------------------------------------------------------------------
+
+
+def _mix(waveform: np.ndarray) -> np.ndarray:
+    if waveform.ndim != 2:
+        raise AudioError(f"waveform: expected (channel, time), got shape {waveform.shape}; reshape it")
+    n_channels = len(waveform)
+    if n_channels > _MIXABLE:
+        raise AudioError(
+            f"waveform: expected at most {_MIXABLE} channels to mix to mono, got {n_channels}; "
+            "pick the channels to use, for example load_audio(path)[0][:1]"
+        )
+    return waveform if n_channels == 1 else waveform.mean(axis=0, keepdims=True)
+
+
+def _resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarray:
+    for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
+        if not (math.isfinite(rate) and rate > 0):
+            raise AudioError(f"{name}: expected above 0 Hz, got {rate}; give a sample rate such as 16000")
+    if from_rate == to_rate:
+        return waveform
+    import soxr  # only where it is needed: importing it takes as long as decoding some hundred files
+
+    rows = waveform.reshape(-1, waveform.shape[-1])
+    resampled = soxr.resample(rows.T, from_rate, to_rate).T  # soxr wants (time, channel)
+    if resampled.shape[-1] == 0:
+        n_samples = waveform.shape[-1]
+        raise AudioError(
+            f"waveform: expected enough samples for one at {to_rate} Hz, got {n_samples} at {from_rate} Hz; "
+            "give a longer one"
+        )
+    return np.ascontiguousarray(resampled).reshape(*waveform.shape[:-1], -1)
+
+
+def _fit(waveform: np.ndarray, length: int) -> np.ndarray:
+    if length < 1:
+        raise AudioError(f"length: expected at least 1 sample, got {length}; give the length of a clip")
+    n_missing = length - waveform.shape[-1]
+    if n_missing == 0:
+        return waveform
+    if n_missing > 0:
+        sides = [(0, 0)] * (waveform.ndim - 1) + [(n_missing // 2, n_missing - n_missing // 2)]
+        return np.pad(waveform, sides)
+    energy = np.square(waveform, dtype=np.float64).reshape(-1, waveform.shape[-1]).sum(axis=0)
+    total = np.concatenate(([0.0], np.cumsum(energy)))
+    windows = total[length:] - total[:-length]
+    start = int(np.argmax(windows >= windows.max() - 1e-9 * total[-1]))  # rounding must not decide between equals
+    return waveform[..., start : start + length].copy()  # a view would keep the whole recording in memory

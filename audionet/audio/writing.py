@@ -1,0 +1,152 @@
+"""Writing: from a waveform to a sound file."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from audionet.audio.containers import RATES
+from audionet.audio.errors import AudioError, naming
+from audionet.audio.waveform import check_finite, check_waveform
+from audionet.files import whole_file
+
+if TYPE_CHECKING:
+    import torch
+
+_FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
+_INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+
+
+def save_audio(
+    path: str | os.PathLike[str],
+    waveform: "np.ndarray | torch.Tensor",
+    sample_rate: int,
+    *,
+    subtype: str | None = None,
+) -> None:
+    """Save a waveform. The extension (.wav, .flac, .ogg, .mp3) tells the format.
+
+    The file appears whole or not at all. What `decode` reads from integer samples is saved back to the same integers.
+
+    Args:
+        path: Path of the file; an existing file is replaced.
+        waveform: (channel, time) or (time,), float, NumPy or torch, within [-1, 1] unless the subtype is FLOAT or
+            DOUBLE, because other subtypes would clip it.
+        sample_rate: Sample rate, in Hz.
+        subtype: soundfile's name of the sample type, such as PCM_24 or FLOAT; None takes PCM_16 for WAV and
+            FLAC, VORBIS for OGG and MPEG_LAYER_III for MP3.
+
+    Raises:
+        AudioError: The waveform, rate, extension or subtype cannot be saved, or the place cannot be written.
+
+    Example:
+        >>> save_audio("tone.wav", np.sin(np.arange(16_000) / 5), 16_000)
+        >>> audionet.load_audio("tone.wav")[0].shape
+        torch.Size([1, 16000])
+    """
+    with naming(path):
+        target = Path(path)
+        container = _container(target)
+        subtype = subtype or soundfile.default_subtype(container)
+        samples = _checked(waveform, sample_rate, container, subtype)
+        content = _encode(samples, int(sample_rate), container, subtype)
+        with _explaining(len(content)), whole_file(target) as file:
+            file.write(content)
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a place that `save_audio` could not write to, before there is anything to lose.
+
+    Raises:
+        AudioError: The extension is unknown, or the folder is missing or cannot be written.
+
+    Example:
+        >>> check_target("tone.doc")
+        Traceback (most recent call last):
+        audionet.audio.errors.AudioError: tone.doc: extension: expected one of .wav, .flac, .ogg, .mp3, got '.doc'; ...
+    """
+    with naming(path), _explaining(0):
+        _container(Path(path))
+        TemporaryFile(dir=Path(path).parent).close()
+
+
+def _checked(waveform: "np.ndarray | torch.Tensor", sample_rate: int, container: str, subtype: str) -> np.ndarray:
+    """Return the waveform as (time, channel), float, or refuse it."""
+    waveform = _array(waveform)
+    check_waveform(waveform)
+    if waveform.ndim > 2 or (waveform.ndim == 2 and len(waveform) > 256):
+        raise AudioError(f"waveform: expected (channel, time) or (time,), got shape {waveform.shape}; reshape it")
+    if sample_rate not in RATES:  # also anything but a whole number
+        limits = f"{RATES[0]} to {RATES[-1]}"
+        raise AudioError(f"sample_rate: expected a whole number of Hz, {limits}, got {sample_rate}; give another")
+    if container == "OGG" and sample_rate > 192_000:  # libsndfile crashes
+        raise AudioError(f"sample_rate: expected at most 192000 Hz in OGG, got {sample_rate}; resample, or save a .wav")
+    if not soundfile.check_format(container, subtype):
+        known = ", ".join(soundfile.available_subtypes(container))
+        raise AudioError(f"subtype: expected one of {known} in {container}, got {subtype!r}; choose another")
+    peak = check_finite(waveform)
+    if peak > 1 and subtype.upper() not in ("FLOAT", "DOUBLE"):
+        raise AudioError(
+            f"waveform: expected samples in [-1, 1] for {subtype}, got a peak of {peak:g}; scale it by 1 / {peak:g}, "
+            "or save a .wav with subtype='FLOAT'"
+        )
+    return np.atleast_2d(waveform).T
+
+
+def _array(waveform: "np.ndarray | torch.Tensor") -> np.ndarray:
+    if isinstance(waveform, np.ndarray):
+        return waveform
+    if not hasattr(waveform, "detach"):
+        kind = type(waveform).__name__
+        raise AudioError(f"waveform: expected a numpy array or a tensor, got {kind}; np.asarray may make one of it")
+    tensor = waveform.detach().cpu()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()  # numpy knows no bfloat16
+
+
+def _encode(samples: np.ndarray, sample_rate: int, container: str, subtype: str) -> bytes:
+    """Encode (time, channel) in memory."""
+    bits = _INTEGER_BITS.get(subtype.upper())
+    if bits:  # libsndfile would scale by 2^(bits - 1) - 1, and decoding by 2^(bits - 1)
+        full_scale = 2 ** (bits - 1)
+        integers = np.rint(samples.astype(np.float64) * full_scale).clip(-full_scale, full_scale - 1)
+        samples = integers.astype(np.int32) << (32 - bits)
+    content = io.BytesIO()
+    n_channels = samples.shape[1]
+    try:
+        with soundfile.SoundFile(content, "w", sample_rate, n_channels, subtype=subtype, format=container) as file:
+            for start in range(0, len(samples), 1 << 16):  # libsndfile overflows its stack on long OGG writes
+                file.write(samples[start : start + (1 << 16)])
+    except soundfile.LibsndfileError as error:
+        reason = str(error.error_string).removeprefix("Error : ").rstrip(".")
+        raise AudioError(
+            f"{container} cannot hold {n_channels} channels of {subtype} at {sample_rate} Hz ({reason}); "
+            "change them, or save a .wav"
+        ) from None
+    return content.getvalue()
+
+
+def _container(target: Path) -> str:
+    container = _FORMATS.get(target.suffix.lower())
+    if container is None:
+        raise AudioError(f"extension: expected one of {', '.join(_FORMATS)}, got {target.suffix!r}; choose one of them")
+    return container
+
+
+@contextmanager
+def _explaining(n_bytes: int) -> Iterator[None]:
+    """Turn a failure to write into an `AudioError` that says what to look at."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, AudioError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(
+            f"cannot be written ({reason}); see that its folder exists, may be written and has {n_bytes} bytes of room"
+        ) from None
