@@ -162,15 +162,15 @@ def features_and_probabilities(
 
     numbered = enumerate(waveforms)
     features, logits = [], []
-    assert bundle.features is not None  # a recogniser's bundle has one
-    layers = [layer for layer in bundle.model.modules() if isinstance(layer, _LINEAR)]
+    assert bundle.front_end is not None  # a recogniser's bundle has one
+    layers = [layer for layer in bundle.model.module.modules() if isinstance(layer, _LINEAR)]
     hooks = [layer.register_forward_hook(keep) for layer in layers if len(layer.weight) == len(bundle.labels)]
     try:
         while clips := [clip(number, waveform) for number, waveform in islice(numbered, batch_size)]:
             batch = torch.from_numpy(np.stack(clips)[:, None]).to(recognizer.device, torch.float32)
-            logits.append(bundle.model(bundle.features(batch)).double().cpu())
+            logits.append(bundle.model.module(bundle.front_end.module(batch)).double().cpu())
             if not last:
-                raise ValueError(f"{bundle.model_name}: its last layer is not linear, so it has no features to compare")
+                raise ValueError(f"{bundle.model.name}: its last layer is not linear, so it has no features to compare")
             features.append(last["features"].double().cpu())
     finally:
         for hook in hooks:

@@ -58,10 +58,10 @@ def make_model() -> WaveNet:
 
 def make_bundle() -> Any:
     """The same, ready for a `Generator`."""
-    from audionet.bundle import Bundle
+    from audionet.bundle import Bundle, Part
 
-    facts = {"model_name": "wavenet", "model_arguments": {}, "sample_rate": SAMPLE_RATE, "clip_length": SAMPLE_RATE}
-    return Bundle(task="generation", model=make_model(), **facts)
+    model = Part("wavenet", {}, make_model())
+    return Bundle(task="generation", model=model, sample_rate=SAMPLE_RATE, clip_length=SAMPLE_RATE)
 
 
 def generate(engine: Kernel | Stepwise, bias: np.ndarray, n_samples: int, batch: int = 1) -> None:

@@ -33,31 +33,28 @@ def float64() -> Iterator[None]:
 
 @pytest.fixture
 def write_bundle(tmp_path: Path) -> Callable[..., Path]:
-    """Write a small recogniser of ten digits with random weights; keywords replace what `bundle.save` is given."""
+    """Write a small recogniser of ten digits with random weights; keywords replace the fields of its `Bundle`."""
     import torch
 
-    from audionet import bundle, features, models
+    from audionet import features, models
+    from audionet.bundle import Bundle, Part, save
 
     def write(path: Path = tmp_path / "tiny.safetensors", **changes: Any) -> Path:
-        model_arguments = changes.get("model_arguments", {"n_classes": 10, "n_mels": 20})
-        features_arguments = changes.get("features_arguments", {"sample_rate": 8000, "n_mels": 20})
+        network: dict[str, Any] = {"n_classes": 10, "n_mels": 20}
+        front_end: dict[str, Any] = {"sample_rate": 8000, "n_mels": 20}
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            model = models.create("tcresnet", **model_arguments)
-        values: dict[str, Any] = {
+            model = models.create("tcresnet", **network)
+        fields: dict[str, Any] = {
             "task": "recognition",
-            "model": model,
-            "model_name": "tcresnet",
-            "model_arguments": model_arguments,
-            "features": features.create("LogMel", **features_arguments),
-            "features_name": "LogMel",
-            "features_arguments": features_arguments,
+            "model": Part("tcresnet", network, model),
+            "front_end": Part("LogMel", front_end, features.create("LogMel", **front_end)),
             "sample_rate": 8000,
             "clip_length": 8000,
-            "labels": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
+            "labels": ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
             "training": {"data": "made up", "accuracy": 0.5, "seed": 0},
         }
-        bundle.save(path, **values | changes)
+        save(path, Bundle(**fields | changes))
         return path
 
     return write

@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from audionet import __version__, bundle, features, models
-from audionet.bundle import BundleError
+from audionet.bundle import Bundle, BundleError, Part
+from audionet.bundle_format import FORMAT_VERSION, checksum
 
 
 def rewrite(path, tensors=None, **changes):
@@ -19,16 +20,17 @@ def rewrite(path, tensors=None, **changes):
     with safe_open(path, framework="pt") as file:
         description = json.loads(file.metadata()["audionet"])
     tensors = load_file(path) if tensors is None else tensors
-    description = {key: value for key, value in (description | changes).items() if value is not None}
+    description = {key: value for key, value in (description | changes).items() if value is not ...}
     del description["sha256"]
-    description["sha256"] = bundle._digest(description, tensors)
+    description["sha256"] = checksum(description, tensors)
     save_file(tensors, path, metadata={"audionet": json.dumps(description)})
 
 
 def test_what_is_saved_is_loaded(write_bundle):
     torch.manual_seed(7)
     model = models.create("tcresnet", n_classes=10, n_mels=20)
-    path = write_bundle(model=model.train())
+    arguments = {"n_classes": 10, "n_mels": 20}
+    path = write_bundle(model=Part("tcresnet", arguments, model.train()))
 
     loaded: Any = bundle.load(path)
 
@@ -36,14 +38,15 @@ def test_what_is_saved_is_loaded(write_bundle):
     assert (loaded.sample_rate, loaded.clip_length) == (8000, 8000)
     assert loaded.labels[3] == "three" and len(loaded.labels) == 10
     assert loaded.training == {"data": "made up", "accuracy": 0.5, "seed": 0}
-    assert (loaded.model_name, loaded.model_arguments) == ("tcresnet", {"n_classes": 10, "n_mels": 20})
+    assert (loaded.model.name, loaded.model.arguments) == ("tcresnet", arguments)
     assert loaded.library_version == __version__
-    assert not any(module.training for module in (*loaded.model.modules(), *loaded.features.modules()))
+    network, front_end = loaded.model.module, loaded.front_end.module
+    assert not any(module.training for module in (*network.modules(), *front_end.modules()))
     assert model.training, "saving must leave the caller's model as it was"
     clip = torch.randn(2, 1, 8000)
     model.eval()
     with torch.inference_mode():
-        assert torch.equal(loaded.model(loaded.features(clip)), model(loaded.features(clip)))
+        assert torch.equal(network(front_end(clip)), model(front_end(clip)))
 
 
 def test_same_content_gives_the_same_bytes(write_bundle, tmp_path):
@@ -80,7 +83,7 @@ def test_cut_short(write_bundle, share):
 
 
 def test_missing_file_lists_what_is_shipped(monkeypatch, tmp_path):
-    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
     for task in bundle.TASKS:
         (tmp_path / task).mkdir()
         (tmp_path / task / "digits.safetensors").touch()
@@ -92,7 +95,7 @@ def test_shipped_names_stand_for_files(monkeypatch, write_bundle, tmp_path):
     folder = tmp_path / "recognition"
     write_bundle(folder / "digits.safetensors")
     write_bundle(folder / "commands.safetensors")
-    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
     assert bundle.shipped("recognition") == ["commands", "digits"]
     assert bundle.find("digits") == folder / "digits.safetensors"
     assert bundle.load("digits").labels[0] == "zero"
@@ -114,7 +117,7 @@ def test_foreign_safetensors(tmp_path):
 
 def test_newer_format_says_to_upgrade(write_bundle):
     path = write_bundle()
-    rewrite(path, format=bundle.FORMAT_VERSION + 1, library_version="9.1.0", labels=None)
+    rewrite(path, format=FORMAT_VERSION + 1, library_version="9.1.0", labels=...)
     with pytest.raises(BundleError, match=r"audionet 9\.1\.0.*pip install --upgrade audionet"):
         bundle.load(path)
 
@@ -122,22 +125,28 @@ def test_newer_format_says_to_upgrade(write_bundle):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"name": "resnet9000", "arguments": {}}}, "resnet9000.*bcresnet"),
+        (
+            {"model": {"name": "my_net", "arguments": {}}},
+            "my_net.*bcresnet.*import the module that adds it: .*--import",
+        ),
         ({"model": {"name": "os.system", "arguments": {"command": "id"}}}, "os.system.*bcresnet"),
         ({"model": {"name": "tcresnet", "arguments": {"n_classes": 10, "n_mels": 20, "w": 1}}}, "tcresnet"),
         ({"model": {"name": "tcresnet", "arguments": {"n_classes": 9, "n_mels": 20}}}, "of another shape"),
-        ({"features": {"name": "Cochlea", "arguments": {}}}, "Cochlea.*LogMel"),
-        ({"features": {"name": "LogMel", "arguments": {"sample_rate": 16000}}}, "16000 Hz.*8000 Hz"),
-        ({"features": {"name": "LogMel", "arguments": {"sample_rate": 8000}}}, "do not fit together"),
+        (
+            {"front_end": {"name": "Cochlea", "arguments": {}}},
+            "Cochlea.*LogMel.*import the module that adds it: .*--import",
+        ),
+        ({"front_end": {"name": "LogMel", "arguments": {"sample_rate": 16000}}}, "8000 Hz.*got 16000 Hz"),
+        ({"front_end": {"name": "LogMel", "arguments": {"sample_rate": 8000}}}, "do not fit together"),
         ({"labels": ["a", "b"]}, r"2 labels.*\(1, 10\)"),
         ({"labels": ["a"] * 10}, "distinct"),
         ({"labels": [["a"]] * 10}, "distinct"),
-        ({"labels": None}, "incomplete.*labels"),
+        ({"labels": ...}, "incomplete.*labels"),
         ({"model": {"name": "tcresnet", "arguments": "n_classes"}}, "incomplete"),
-        ({"task": "juggling"}, "juggling.*recognition"),
+        ({"task": "juggling"}, "recognition, generation, got .juggling."),
         ({"sample_rate": 0}, "sample_rate.*positive"),
         ({"clip_length": "1 s"}, "clip_length.*positive"),
-        ({"value_lengths": {"label": {"yes": 0}}}, "value_lengths must be positive whole numbers"),
+        ({"value_lengths": {"label": {"yes": 0}}}, "value_lengths: expected positive whole numbers, got 0"),
         ({"value_lengths": [8000]}, "incomplete"),
     ],
 )
@@ -173,13 +182,14 @@ def test_tensors_that_do_not_fit(write_bundle):
 def test_what_cannot_be_loaded_is_not_saved(write_bundle, tmp_path):
     path = write_bundle()
     before = path.read_bytes()
-    diverged = models.create("tcresnet", n_classes=10, n_mels=20)
+    arguments = {"n_classes": 10, "n_mels": 20}
+    diverged = models.create("tcresnet", **arguments)
     next(diverged.parameters()).data.fill_(torch.inf)
 
     with pytest.raises(BundleError, match=r"/tiny\.safetensors: .*not finite"):
-        write_bundle(model=diverged)
+        write_bundle(model=Part("tcresnet", arguments, diverged))
     with pytest.raises(BundleError, match="3 labels"):
-        write_bundle(labels=["a", "b", "c"])
+        write_bundle(labels=("a", "b", "c"))
     with pytest.raises(BundleError, match="plain JSON"):
         write_bundle(training={"where": Path("x")})
     with pytest.raises(BundleError, match="plain JSON"):
@@ -187,6 +197,55 @@ def test_what_cannot_be_loaded_is_not_saved(write_bundle, tmp_path):
 
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
+
+
+# ---- format 1 -----------------------------------------------------------------------------------------------------
+
+
+def as_format_1(path):
+    """Rewrite a bundle as audionet 0.1 wrote it."""
+    with safe_open(path, framework="pt") as file:
+        description = json.loads(file.metadata()["audionet"])
+    tensors = {
+        f"features.{name.removeprefix('front_end.')}" if name.startswith("front_end.") else name: tensor
+        for name, tensor in load_file(path).items()
+    }
+    front_end = description["front_end"] or {"name": None, "arguments": {}}
+    rewrite(path, tensors, format=1, features=front_end, front_end=...)
+
+
+def test_format_1_is_read(write_bundle):
+    arguments = {"sample_rate": 8000, "n_filters": 20}
+    front_end = Part("ConvFilterbank", arguments, features.create("ConvFilterbank", **arguments))  # has weights
+    path = write_bundle(front_end=front_end)
+    expected, clip = bundle.load(path), torch.randn(1, 1, 8000)
+    as_format_1(path)
+    found = bundle.load(path)
+    assert (found.task, found.labels, found.training) == (expected.task, expected.labels, expected.training)
+    assert found.front_end is not None and (found.front_end.name, found.front_end.arguments) == (
+        "ConvFilterbank",
+        arguments,
+    )
+    for old, new in zip(found.parts.values(), expected.parts.values(), strict=True):
+        assert old.module.state_dict().keys() == new.module.state_dict().keys()
+    with torch.inference_mode():
+        assert torch.equal(
+            found.model.module(found.front_end.module(clip)), expected.model.module(front_end.module(clip))
+        )
+
+
+def test_a_generator_of_format_1_has_no_front_end(tmp_path):
+    path = write_generator(tmp_path / "old.safetensors")
+    as_format_1(path)
+    assert bundle.load(path).front_end is None
+
+
+def test_a_damaged_description_of_format_1_is_incomplete(write_bundle):
+    path = write_bundle()
+    as_format_1(path)
+    rewrite(path, features=...)
+    with pytest.raises(BundleError, match=r"tiny\.safetensors: its description is incomplete \('features'\)"):
+        bundle.load(path)
 
 
 # ---- generation ---------------------------------------------------------------------------------------------------
@@ -222,27 +281,21 @@ GENERATORS: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
 
 
 def write_generator(path, kind="plain", *, mel=None, **changes):
-    """Write a tiny generation bundle with random weights; keywords replace what `bundle.save` is given."""
+    """Write a tiny generation bundle with random weights; keywords replace the fields of its `Bundle`."""
     name, arguments, front_end = GENERATORS[kind]
     front_end = mel or front_end
     torch.manual_seed(0)
     values: dict[str, Any] = {
         "task": "generation",
-        "model": models.create(name, **arguments),
-        "model_name": name,
-        "model_arguments": arguments,
+        "model": Part(name, arguments, models.create(name, **arguments)),
         "sample_rate": 8000,
         "clip_length": 800,
         "value_lengths": {"label": {"yes": 700, "no": 900}},
         "training": {"data": "made up", "bits_per_sample": 3.5},
     }
     if front_end is not None:
-        values |= {
-            "features": features.create("LogMel", **front_end),
-            "features_name": "LogMel",
-            "features_arguments": front_end,
-        }
-    bundle.save(path, **values | changes)
+        values["front_end"] = Part("LogMel", front_end, features.create("LogMel", **front_end))
+    bundle.save(path, Bundle(**values | changes))
     return path
 
 
@@ -251,27 +304,29 @@ def test_a_generator_that_is_saved_is_loaded(tmp_path, kind):
     name, arguments, front_end = GENERATORS[kind]
     torch.manual_seed(7)
     model: Any = models.create(name, **arguments)
-    loaded: Any = bundle.load(write_generator(tmp_path / "new.safetensors", kind, model=model.train()), "generation")
+    path = write_generator(tmp_path / "new.safetensors", kind, model=Part(name, arguments, model.train()))
+    loaded: Any = bundle.load(path, "generation")
 
     assert (loaded.task, loaded.labels) == ("generation", ())
     assert (loaded.sample_rate, loaded.clip_length) == (8000, 800)
     assert loaded.value_lengths == {"label": {"yes": 700, "no": 900}}
-    assert (loaded.model_name, loaded.model_arguments) == (name, arguments)
+    assert (loaded.model.name, loaded.model.arguments) == (name, arguments)
     assert loaded.training == {"data": "made up", "bits_per_sample": 3.5}
-    assert not any(module.training for module in loaded.model.modules())
-    assert loaded.model.categories == arguments.get("categories", {})
+    network = loaded.model.module
+    assert not any(module.training for module in network.modules())
+    assert network.categories == arguments.get("categories", {})
     waveform = (torch.randn(2, 200) / 4).clamp(-1, 1)
     samples = model.distribution.from_waveform(waveform)
-    conditions = {key: torch.tensor([0, 1]) for key in loaded.model.categories}
+    conditions = {key: torch.tensor([0, 1]) for key in network.categories}
     frames = None
     if front_end is None:
-        assert (loaded.features, loaded.features_name, loaded.features_arguments) == (None, None, {})
+        assert loaded.front_end is None
     else:
-        assert (loaded.features_name, loaded.features_arguments) == ("LogMel", front_end)
-        frames = loaded.features(waveform)
+        assert (loaded.front_end.name, loaded.front_end.arguments) == ("LogMel", front_end)
+        frames = loaded.front_end.module(waveform)
         assert torch.equal(frames, features.create("LogMel", **front_end)(waveform))
     with torch.inference_mode():
-        assert torch.equal(loaded.model(samples, conditions, frames), model(samples, conditions, frames))
+        assert torch.equal(network(samples, conditions, frames), model(samples, conditions, frames))
 
 
 @pytest.mark.parametrize("kind", GENERATORS)
@@ -295,7 +350,7 @@ def test_a_bundle_for_the_other_task_is_refused(write_bundle, tmp_path):
 
 
 def test_a_name_may_be_shipped_for_both_tasks(monkeypatch, write_bundle, tmp_path):
-    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
     recogniser = write_bundle(tmp_path / "recognition" / "digits.safetensors")
     write_bundle(tmp_path / "recognition" / "commands.safetensors")
     generator = write_generator(tmp_path / "generation" / "digits.safetensors")
@@ -314,11 +369,9 @@ def test_a_name_may_be_shipped_for_both_tasks(monkeypatch, write_bundle, tmp_pat
     [
         ("vocoder", {"mel": MEL | {"n_mels": 4}}, r"expected \(batch, 5 bands, frame\) .*got \(1, 4, 2\)"),
         ("vocoder", {"mel": MEL | {"hop_length": 25}}, "gives 33 frames of 800 samples, .* hop of 20 needs 41"),
-        ("vocoder", {"features": None, "features_name": None}, "expected 5 bands, got none"),
+        ("vocoder", {"front_end": None}, "expected 5 bands, got none"),
         ("plain", {"mel": MEL}, "expected no bands, got"),
         ("autoencoder", {"mel": MEL}, "frames: the autoencoder makes them"),
-        ("plain", {"model_arguments": STACK | {"skip_channels": 9}}, "of another shape"),
-        ("plain", {"model_arguments": STACK | {"n_cycles": 3}}, "n_layers must be a multiple"),
     ],
 )
 def test_generators_whose_parts_do_not_fit_are_not_saved(tmp_path, kind, changes, message):
@@ -327,8 +380,18 @@ def test_generators_whose_parts_do_not_fit_are_not_saved(tmp_path, kind, changes
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"skip_channels": 9}, "of another shape"), ({"n_cycles": 3}, "n_layers.* multiple")]
+)
+def test_arguments_that_do_not_make_the_network_are_not_saved(tmp_path, changes, message):
+    part = Part("wavenet", STACK | changes, models.create("wavenet", **STACK))
+    with pytest.raises(BundleError, match=message):
+        write_generator(tmp_path / "new.safetensors", model=part)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_recogniser_is_no_generator(write_bundle, tmp_path):
     with pytest.raises(BundleError, match="do not fit together for generation"):
         write_bundle(tmp_path / "new.safetensors", task="generation")
     with pytest.raises(BundleError, match="do not fit together for recognition: there is no front-end"):
-        write_generator(tmp_path / "new.safetensors", task="recognition", labels=["a"])
+        write_generator(tmp_path / "new.safetensors", task="recognition", labels=("a",))

@@ -191,7 +191,7 @@ def test_models_list(capsys, monkeypatch, write_bundle, tmp_path):
     folder = tmp_path / "recognition"
     write_bundle(folder / "digits.safetensors")
     write_bundle(folder / "old.safetensors", training={})
-    monkeypatch.setattr(bundle, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
     code, lines, _ = call(capsys, "models", "list")
     assert code == 0
     assert lines[1].split() == ["digits", "recognition", "tcresnet", "10", "labels", "50.0%", "made", "up"]
@@ -291,15 +291,8 @@ def digits_generator(tmp_path):
     torch.manual_seed(0)
     model = models.create("wavenet", **arguments)
     path = tmp_path / "small.safetensors"
-    bundle.save(
-        path,
-        task="generation",
-        model=model,
-        model_name="wavenet",
-        model_arguments=arguments,
-        sample_rate=8000,
-        clip_length=400,
-    )
+    part = bundle.Part("wavenet", arguments, model)
+    bundle.save(path, bundle.Bundle(task="generation", model=part, sample_rate=8000, clip_length=400))
     return path
 
 

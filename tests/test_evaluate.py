@@ -156,7 +156,8 @@ class WithoutLinearEnd(nn.Module):
 
 def with_network(recognizer, model, n_mels=20):
     front_end = features.create("LogMel", sample_rate=8000, n_mels=n_mels)
-    return Recognizer(dataclasses.replace(recognizer.bundle, model=model.eval(), features=front_end.eval()))
+    parts = {"model": bundle.Part("other", {}, model.eval()), "front_end": bundle.Part("LogMel", {}, front_end.eval())}
+    return Recognizer(dataclasses.replace(recognizer.bundle, **parts))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_waveforms_without_features_are_refused(recognizer):
     diverged = [torch.zeros(8000), torch.full((8000,), torch.nan)]
     with pytest.raises(ValueError, match="clip 1: waveform holds NaN"):
         evaluate.features_and_probabilities(recognizer, diverged, 8000)
-    assert not any(module._forward_hooks for module in recognizer.bundle.model.modules())
+    assert not any(module._forward_hooks for module in recognizer.bundle.model.module.modules())
     with pytest.raises(ValueError, match="last layer is not linear"):
         evaluate.features_and_probabilities(with_network(recognizer, WithoutLinearEnd()), torch.zeros(1, 8000), 8000)
 

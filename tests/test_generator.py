@@ -37,18 +37,13 @@ def make_bundle(model_name: str = "wavenet", **changes: Any) -> bundle.Bundle:
     for parameter in model.parameters():  # a network whose past matters more than at its start
         parameter.data *= 1.5
     has_mel = bool(arguments.get("local_bands"))
+    mel = LogMel(sample_rate=RATE, **MEL)
     return bundle.Bundle(
         task="generation",
-        model=model,
-        model_name=model_name,
-        model_arguments=arguments,
-        features=LogMel(sample_rate=RATE, **MEL) if has_mel else None,
-        features_name="LogMel" if has_mel else None,
-        features_arguments={"sample_rate": RATE, **MEL} if has_mel else {},
+        model=bundle.Part(model_name, arguments, model),
+        front_end=bundle.Part("LogMel", {"sample_rate": RATE, **MEL}, mel) if has_mel else None,
         sample_rate=RATE,
         clip_length=160,
-        labels=(),
-        training={},
         library_version="0",
     )
 
@@ -84,7 +79,7 @@ def test_naive_step_by_step_and_compiled_give_the_same(
 ) -> None:
     local: dict[str, Any] = {"local_bands": local_bands, "local_channels": 5, "upsample": [4, 4]} if local_bands else {}
     made = make_bundle(output=output, kernel_size=kernel_size, categories=categories, **local)
-    model: Any = made.model
+    model: Any = made.model.module
     batch, n_samples = 2, 40
     random = np.random.default_rng(5)
     waveform = torch.from_numpy(random.uniform(-0.5, 0.5, (batch, n_primed)).astype(np.float32))
@@ -141,7 +136,7 @@ def test_new_weights_are_followed() -> None:
     generator = Generator(made)
     before = generator.generate(seed=0, label="no", speaker="ann")
     with torch.no_grad():
-        made.model.get_parameter("output.bias")[:] = torch.linspace(-5, 5, 256)
+        made.model.module.get_parameter("output.bias")[:] = torch.linspace(-5, 5, 256)
     assert not torch.equal(generator.generate(seed=0, label="no", speaker="ann"), before)
 
 

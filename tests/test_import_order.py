@@ -30,7 +30,19 @@ ORDER = (
     "training",
 )
 # These use trained networks: they may import all of the above but training, and each other in this order.
-USE = ("bundle", "inference", "evaluate", "plots", "insight", "report", "bulk", "export", "doctor", "cli")
+USE = (
+    "bundle_format",
+    "bundle",
+    "inference",
+    "evaluate",
+    "plots",
+    "insight",
+    "report",
+    "bulk",
+    "export",
+    "doctor",
+    "cli",
+)
 ENTRANCES = ("audionet.__init__", "audionet.__main__")
 TRAINING = ("audionet.training",)
 # Libraries that belong to one place, and the modules of that place.

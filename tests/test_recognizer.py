@@ -31,8 +31,9 @@ def test_answer_is_the_networks(recognizer, write_bundle):
     loaded = bundle.load(write_bundle())
     waveform = noise(8000)
     with torch.inference_mode():
-        assert loaded.features is not None
-        expected = loaded.model(loaded.features(torch.from_numpy(waveform)[None, None]))[0].softmax(0)
+        assert loaded.front_end is not None
+        bands = loaded.front_end.module(torch.from_numpy(waveform)[None, None])
+        expected = loaded.model.module(bands)[0].softmax(0)
 
     predictions = recognizer.recognize(waveform, 8000)
 

@@ -346,16 +346,14 @@ def test_it_learns_both_tasks_and_becomes_a_bundle(tone_folder: Path, tmp_path: 
 
     bundle.save(
         run / "model.safetensors",
-        task="recognition",
-        model=task.model,
-        model_name="wavenet_classifier",
-        model_arguments=ARGUMENTS,
-        features=task.features,
-        features_name="Waveform",
-        features_arguments={"sample_rate": 8000},
-        sample_rate=8000,
-        clip_length=400,
-        labels=task.labels,
+        bundle.Bundle(
+            task="recognition",
+            model=bundle.Part("wavenet_classifier", ARGUMENTS, task.model),
+            front_end=bundle.Part("Waveform", {"sample_rate": 8000}, task.features),
+            sample_rate=8000,
+            clip_length=400,
+            labels=tuple(task.labels),
+        ),
     )
     recognizer = audionet.load(run / "model.safetensors")
     assert recognizer.recognize_file(tone_folder / "low" / "03.wav")[0].label == "low"

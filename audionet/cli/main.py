@@ -252,12 +252,12 @@ def models_list() -> None:
                 knows, figure = f"{len(loaded.labels)} labels", loaded.training.get("accuracy")
                 shown = f"{figure:.1%}" if isinstance(figure, float) else "not recorded"
             else:
-                categories = loaded.model_arguments.get("categories", {})
+                categories = loaded.model.arguments.get("categories", {})
                 knows = ", ".join(f"{len(values)} {category}s" for category, values in categories.items())
                 figure = loaded.training.get("bits_per_sample")
                 shown = f"{figure:.2f} bits" if isinstance(figure, float) else "not recorded"
             data = str(loaded.training.get("data", "not recorded"))
-            rows.append((name, task, loaded.model_name, knows, shown, data))
+            rows.append((name, task, loaded.model.name, knows, shown, data))
     _print_table(rows)
     print(f"\nArchitectures to train: {', '.join(models.MODELS)}")
 

@@ -81,8 +81,8 @@ class Generator:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}; got {precision!r}")
         self.bundle, self.device = bundle, usable(device)
         self.sample_rate = bundle.sample_rate
-        model = bundle.model.to(self.device)
-        self._features = None if bundle.features is None else bundle.features.to(self.device)
+        model = bundle.model.module.to(self.device)
+        self._features = None if bundle.front_end is None else bundle.front_end.module.to(self.device)
         self._autoencoder = model if isinstance(model, WaveNetAutoencoder) else None
         self.wavenet = cast(WaveNet, model if self._autoencoder is None else self._autoencoder.decoder)
         self.categories = self.wavenet.categories

@@ -48,9 +48,9 @@ class Recognizer:
         self.bundle = bundle
         self.labels = bundle.labels
         self.device = usable(device)
-        assert bundle.features is not None  # a recogniser's bundle has one
-        self._features = bundle.features.to(self.device)
-        self._model = bundle.model.to(self.device)
+        assert bundle.front_end is not None  # a recogniser's bundle has one
+        self._front_end = bundle.front_end.module.to(self.device)
+        self._model = bundle.model.module.to(self.device)
 
     def recognize(
         self, waveform: np.ndarray | Tensor, sample_rate: int | None = None, *, top_k: int | None = None
@@ -144,7 +144,7 @@ class Recognizer:
             raise ValueError(f"top_k must be at least 1, or None for all labels, got {top_k}")
         batch = torch.from_numpy(np.stack(clips)[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
-            probabilities = self._model(self._features(batch)).softmax(dim=-1).cpu()
+            probabilities = self._model(self._front_end(batch)).softmax(dim=-1).cpu()
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
         return [
             [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)][:top_k]

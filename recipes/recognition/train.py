@@ -114,20 +114,16 @@ def main(arguments: list[str] | None = None) -> None:
         command=shlex.join(["python", "recipes/recognition/train.py", *arguments]),
     )
     path = output / "model.safetensors"
-    bundle.save(
-        path,
+    trained = bundle.Bundle(
         task="recognition",
-        model=model,
-        model_name=model_name,
-        model_arguments=model_arguments,
-        features=task.features,
-        features_name=features_name,
-        features_arguments=features_arguments,
+        model=bundle.Part(model_name, model_arguments, model),
+        front_end=bundle.Part(features_name, features_arguments, task.features),
         sample_rate=data.sample_rate,
         clip_length=data.clip_length,
-        labels=data.labels,
+        labels=tuple(data.labels),
         training=record,
     )
+    bundle.save(path, trained)
     recognizer = audionet.load(path)  # what is reported is what the bundle says of files
     files = data.export_clips("test", output / "clips", per_label=1)
     page = report.write_recognition(

@@ -9,6 +9,7 @@ Leaves in --output: the bundle (model.safetensors), the report (report.html), ch
 import math
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,27 +55,32 @@ def main(arguments: list[str] | None = None) -> None:
     lightning.seed_everything(config.seed, verbose=False)
     name, given = split_name(config.model)
     model: Any = models.create(name, **given, categories=data.categories)
-    parts: dict[str, Any] = {"sample_rate": data.sample_rate}
-    parts |= {"model": model, "model_name": name, "model_arguments": {**given, "categories": data.categories}}
-    margin = 0
+    network = bundle.Part(name, {**given, "categories": data.categories}, model)
+    front_end, margin = None, 0
     if config.features is not None:
         name, given = split_name({**config.features, "sample_rate": data.sample_rate})
-        parts |= {"features": features.create(name, **given), "features_name": name, "features_arguments": given}
-        framing = parts["features"].framing
+        front_end = bundle.Part(name, given, features.create(name, **given))
+        framing = front_end.module.framing
         if framing.hop_length != model.hop_length:
             raise ValueError(f"features.hop_length = {framing.hop_length}: model.upsample makes {model.hop_length}")
         margin = model.hop_length * math.ceil(framing.left / model.hop_length)
     data.fit_to(
         context=model.receptive_field, hop_length=model.step_length, margin=margin, learns_end=not model.n_places
     )
-    parts["clip_length"] = data.clip_length
-    if model.n_places:  # it knows how long it is to speak
-        parts |= {"clip_length": data.typical_length, "value_lengths": data.value_lengths}
-    task = Generation(model=model, features=parts.get("features"), margin=margin, **config.task)
+    untrained = bundle.Bundle(
+        task="generation",
+        model=network,
+        front_end=front_end,
+        sample_rate=data.sample_rate,
+        # A network with places knows how long it is to speak.
+        clip_length=data.typical_length if model.n_places else data.clip_length,
+        value_lengths=data.value_lengths if model.n_places else {},
+    )
+    task = Generation(model=model, features=front_end and front_end.module, margin=margin, **config.task)
 
     def make(count: int) -> tuple[Generator, torch.Tensor, dict[str, list[str]], torch.Tensor | None]:
         """Make clips like ones of the test split, with the weights of now."""
-        generator = Generator(bundle.Bundle(task="generation", **parts), task.device)
+        generator = Generator(untrained, task.device)
         recordings, chosen = data.examples(count)
         frames = None
         if generator.needs_frames:
@@ -114,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         command=shlex.join(["python", "recipes/wavenet/train.py", *arguments]),
     )
     path = output / "model.safetensors"
-    bundle.save(path, task="generation", training=record, **parts)
+    bundle.save(path, replace(untrained, training=record))
     _, made, chosen, _ = make(config.n_generated)
     (output / "generated").mkdir(exist_ok=True)
     clips = []

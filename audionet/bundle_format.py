@@ -1,0 +1,144 @@
+"""The file of a bundle: a description (JSON) and tensors, in a safetensors file with a checksum over both.
+
+`audionet.bundle` says what they mean. This module reads and writes them, and brings older formats to the present one.
+
+A description of format 2 is {"format", "library_version", "task", "model", "front_end", "sample_rate", "clip_length",
+"labels", "value_lengths", "training", "sha256"}; a part is {"name", "arguments"}, and "front_end" may be null. Tensors
+are named "model." or "front_end." and the name in that module. Format 1 had "features" where format 2 has "front_end",
+and other names for some arguments and tensors of networks.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from audionet.version import __version__
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+FORMAT_VERSION = 2
+"""Format that is written; it and all before it can be read."""
+
+# What format 1 called otherwise, for each network: {name in format 1: name now}.
+_ARGUMENTS_OF_FORMAT_1: dict[str, dict[str, str]] = {}
+_TENSORS_OF_FORMAT_1: dict[str, dict[str, str]] = {}  # beginnings of names, such as {"classifier.": "head."}
+
+
+class BundleError(ValueError):
+    """A bundle that cannot be found, read, trusted or written; the message says which and why."""
+
+
+def dump(description: Json, tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the content of a file.
+
+    Args:
+        description: Description of the present format, without format, version and checksum.
+        tensors: Weights by name; they may share memory.
+
+    Raises:
+        BundleError: A value of the description is none that JSON can hold.
+    """
+    described = {"format": FORMAT_VERSION, "library_version": __version__, **description}
+    try:
+        described = json.loads(json.dumps(described, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"arguments, labels, training: expected plain JSON values, but {error}") from error
+    # Copies, because safetensors refuses tensors that share memory.
+    copies = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    text = json.dumps({**described, "sha256": checksum(described, copies)})
+    content: bytes = serialize(copies, metadata={"audionet": text})
+    return content
+
+
+def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
+    """Return the description and the tensors of a file, as the present format has them.
+
+    Raises:
+        BundleError: The file is damaged, no bundle, or of a newer format.
+    """
+    description, tensors = _read_safetensors(path)
+    try:
+        version = description["format"]
+        if version > FORMAT_VERSION:
+            raise BundleError(
+                f"made by audionet {description.get('library_version')} in bundle format {version}, but this is "
+                f"audionet {__version__}, which reads up to format {FORMAT_VERSION}; pip install --upgrade audionet"
+            )
+        expected = description.pop("sha256")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"its description is damaged ({error}); copy or download it again") from error
+    if checksum(description, tensors) != expected:
+        raise BundleError("damaged (its checksum does not match); copy or download it again")
+    return upgrade(description, tensors) if version == 1 else (description, tensors)
+
+
+def _read_safetensors(path: Path) -> tuple[Json, dict[str, Tensor]]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+        if start[8:] != b"{":  # after the header's length as 8 bytes comes its JSON object
+            raise BundleError(
+                "not a safetensors file; a bundle is the .safetensors that training writes at its end, not a checkpoint"
+            )
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"damaged or cut short ({error}); copy or download it again") from error
+    if "audionet" not in metadata:
+        raise BundleError("a safetensors file, but not an audionet bundle (its metadata has no 'audionet' entry)")
+    try:
+        return json.loads(metadata["audionet"]), tensors
+    except json.JSONDecodeError as error:
+        raise BundleError(f"its description is damaged ({error}); copy or download it again") from error
+
+
+def checksum(description: Json, tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256, in hexadecimal, of a description (without its checksum) and of all tensors."""
+    sha256 = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()
+
+
+def upgrade(description: Json, tensors: Mapping[str, Tensor]) -> tuple[Json, dict[str, Tensor]]:
+    """Return a description and tensors of format 1 as format 2 has them.
+
+    Raises:
+        BundleError: The description is incomplete.
+    """
+    try:
+        network, front_end = description["model"]["name"], description["features"]
+        names = _ARGUMENTS_OF_FORMAT_1.get(network, {})
+        arguments = {names.get(name, name): value for name, value in description["model"]["arguments"].items()}
+        front_end = None if front_end["name"] is None else front_end
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BundleError(f"its description is incomplete ({error}); make it again") from error
+    upgraded = {
+        "value_lengths": {},  # early bundles do not have it
+        **description,
+        "model": {"name": network, "arguments": arguments},
+        "front_end": front_end,
+    }
+    beginnings = {f"model.{old}": f"model.{new}" for old, new in _TENSORS_OF_FORMAT_1.get(network, {}).items()}
+    beginnings["features."] = "front_end."
+    return upgraded, {_renamed(name, beginnings): tensor for name, tensor in tensors.items()}
+
+
+def _renamed(name: str, beginnings: Mapping[str, str]) -> str:
+    """Return a name with its beginning replaced, if it is one of those."""
+    for old, new in beginnings.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name
