@@ -3,18 +3,14 @@
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
 import audionet
 from audionet.cli import main as cli
-from audionet.features import FEATURES
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
-FRONT_ENDS = (ROOT / "docs" / "features.md").read_text()
 
 
 def blocks(language: str, text: str = TEXT) -> list[str]:
@@ -41,16 +37,6 @@ def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(block, "README.md", "exec"), names)
     assert names["log_mel"].shape[1] == 40  # type: ignore[attr-defined]
     assert isinstance(names["recognizer"], audionet.inference.Recognizer)
-
-
-def test_the_page_on_front_ends_names_all_and_its_examples_run() -> None:
-    waveform = torch.randn(2, 16_000)
-    names: dict[str, Any] = {"waveform": waveform, "chunks": waveform.split(123, -1)}
-    for block in blocks("python", FRONT_ENDS):
-        exec(compile(block, "features.md", "exec"), names)
-    assert names["log_mel"].shape == (2, 40, 101) and names["frames"].shape[:2] == (2, 40)
-    rows = re.findall(r"^\| (`\w+`.*?) \|", FRONT_ENDS, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(FEATURES)
 
 
 def test_every_preset_is_in_the_table() -> None:

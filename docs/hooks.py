@@ -1,0 +1,166 @@
+"""What building the documentation adds to its pages, and the check that a reader's browser loads nothing from afar.
+
+- The page on augmentations is run: what its code leaves in `after` is heard and seen below that code.
+- CONTRIBUTING.md and CHANGELOG.md of the repository become pages.
+- A built page that would load a font, a script, a picture or anything else from the network is an error.
+
+tests/test_docs.py uses the parts that need no MkDocs.
+"""
+
+import contextlib
+import html
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDINGS = ROOT / "tests" / "data"
+ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+RUN = "augment.md"
+# A fenced block of code, or the heading of a section.
+PART = re.compile(
+    r"^```(?P<language>\w+)(?P<options>[^\n]*)\n(?P<code>.*?)^```$|^## (?P<heading>[^\n]+)$", re.DOTALL | re.MULTILINE
+)
+
+# What makes a browser load something: attributes of tags other than <a>, and url() and @import of style sheets.
+LOADED = re.compile(
+    r"""<(?!a\b)[a-z]+\b[^>]*?\s(?:src|srcset|href|poster|data)=["']?((?:https?:)?//[^"'\s>]+)"""
+    r"""|(?:url\(|@import\s)\s*["']?((?:https?:)?//[^"')\s]+)"""
+)
+# Links of the page's head that only name an address.
+NAMED = re.compile(r'<link rel="(?:canonical|alternate|license)"[^>]*>')
+
+
+@contextlib.contextmanager
+def folder_of_a_page() -> Iterator[Path]:
+    """Work in a temporary folder that holds the recordings the pages speak of: seven.wav and stop.wav."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for recording in RECORDINGS.glob("*.wav"):
+            shutil.copy(recording, folder)
+        os.chdir(folder)
+        try:
+            yield Path(folder)
+        finally:
+            os.chdir(before)
+
+
+def slug(heading: str) -> str:
+    """Return the anchor of a heading, as GitHub and MkDocs make it."""
+    words = re.sub(r"[^\w\s-]", "", re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower())
+    return re.sub(r"[\s]+", "-", words.strip())
+
+
+def loaded_from_afar(text: str) -> list[str]:
+    """Return the addresses that a browser would load on its own for HTML or CSS."""
+    return [page or style for page, style in LOADED.findall(NAMED.sub("", text))]
+
+
+def for_the_site(text: str) -> str:
+    """Point the links of a page at the repository's root to the site; what the site does not have becomes plain."""
+
+    def link(match: re.Match[str]) -> str:
+        words, target = match.groups()
+        path = target.partition("#")[0]
+        if target.startswith(("http", "#")):
+            return match[0]
+        if path.startswith("docs/") and path.endswith(".md"):
+            return f"[{words}]({target.removeprefix('docs/')})"
+        return f"[{words}]({ROOT_PAGES[path]}{target.removeprefix(path)})" if path in ROOT_PAGES else words
+
+    return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, text)
+
+
+# ---- what MkDocs calls ---------------------------------------------------------------------------------------------
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages that lie at the repository's root."""
+    from mkdocs.structure.files import File
+
+    for source, page in ROOT_PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=for_the_site(text)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Run the page on augmentations and put sound and pictures below its code."""
+    if page.file.src_uri != RUN:
+        return markdown
+    from mkdocs.structure.files import File
+
+    def add(name: str, content: bytes) -> None:
+        files.append(File.generated(config, name, content=content))
+
+    with folder_of_a_page():
+        return PART.sub(_Heard(add), markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Refuse a site that would load anything from the network."""
+    from mkdocs.exceptions import PluginError
+
+    for path in sorted(Path(config.site_dir).rglob("*")):
+        if path.suffix in (".html", ".css"):
+            if addresses := loaded_from_afar(path.read_text(encoding="utf-8")):
+                raise PluginError(f"{path}: loads {', '.join(addresses)} from the network")
+
+
+# ---- sound and pictures of the page on augmentations ---------------------------------------------------------------
+
+
+class _Heard:
+    """Runs one block of the page after the other; what a block leaves in `after` follows it as sound and picture."""
+
+    def __init__(self, add: Callable[[str, bytes], None]) -> None:
+        self.add, self.names, self.title = add, dict[str, Any](), ""
+
+    def __call__(self, part: re.Match[str]) -> str:
+        self.title = part["heading"] or self.title
+        if part["language"] != "python":
+            return part[0]
+        self.names.pop("after", None)
+        exec(compile(part["code"], RUN, "exec"), self.names)
+        if "after" not in self.names:
+            return part[0]
+        # A spectrogram is compared with the one that it was made of.
+        before = self.names["before" if self.names["after"].ndim == 2 else "spectrogram"]
+        figures = self._figure("before", before) + self._figure("after", self.names["after"])
+        return f'{part[0]}\n\n<div class="heard">{figures}</div>'
+
+    def _figure(self, caption: str, sound: Any) -> str:
+        """Write a waveform (1, time) as a player and a picture, a spectrogram (1, 1, band, frame) as a picture."""
+        import audionet
+
+        stem, sample_rate = f"heard/{slug(self.title)}-{caption}", self.names["sample_rate"]
+        player = ""
+        if sound.ndim == 2:
+            audionet.save_audio("heard.wav", sound, sample_rate)
+            self.add(f"{stem}.wav", Path("heard.wav").read_bytes())
+            player = f'<audio controls preload="metadata" src="{stem}.wav"></audio>'
+        self.add(f"{stem}.png", _picture(sound, sample_rate))
+        picture = f'<img src="{stem}.png" alt="{html.escape(self.title)}, {caption}: log-mel spectrogram">'
+        return f"<figure><figcaption>{caption}</figcaption>{picture}{player}</figure>"
+
+
+def _picture(sound: Any, sample_rate: int) -> bytes:
+    """Return a PNG of a log-mel spectrogram in decibels, with the same colours for all."""
+    from matplotlib.figure import Figure
+
+    from audionet.features import LogMel
+    from audionet.plots import plot_features
+
+    front_end = LogMel(sample_rate=sample_rate, n_mels=40, scale="db", offset=1e-10)
+    bands = front_end(sound)[0] if sound.ndim == 2 else sound[0, 0]
+    axes = Figure(figsize=(4.6, 2.6), dpi=130, layout="constrained").subplots()
+    figure = plot_features(bands, front_end, axes=axes)
+    axes.collections[0].set_clim(-60, 20)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()

@@ -1,0 +1,236 @@
+"""The documentation: links lead somewhere, code runs, commands exist and print what the pages say.
+
+`make docs` builds the site; mkdocs.yml makes it strict, and docs/hooks.py lets it load nothing from the network.
+"""
+
+import doctest
+import importlib.util
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from audionet import augment
+from audionet.cli.main import main
+from audionet.features import FEATURES
+from audionet.models import MODELS
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))])
+# Pages whose code a test runs; README.md's runs in tests/test_readme.py.
+RUN = [page for page in PAGES if page.name != "README.md" and "```python\n" in page.read_text(encoding="utf-8")]
+NOT_RUN = re.compile(r' title="not run by the tests: [^"]+"')
+
+
+def load(path: Path) -> ModuleType:
+    """Import a file that is no module of a package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+hooks = load(DOCS / "hooks.py")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def parts(page: Path) -> Iterator[tuple[str, str, str]]:
+    """Language, options and code of each fenced block."""
+    for match in hooks.PART.finditer(page.read_text(encoding="utf-8")):
+        if match["language"]:
+            yield match["language"], match["options"], match["code"]
+
+
+def anchors(page: Path) -> set[str]:
+    text = hooks.PART.sub(lambda match: match[0] if match["heading"] else "", page.read_text(encoding="utf-8"))
+    return {hooks.slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+# ---- links ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = hooks.PART.sub(lambda match: match[0] if match["heading"] else "", page.read_text(encoding="utf-8"))
+    links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)", re.sub(r"`[^`\n]+`", "", text))
+    for link in links:
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if target.name in hooks.ROOT_PAGES.values() and not target.exists():
+            target = ROOT / {made: source for source, made in hooks.ROOT_PAGES.items()}[target.name]
+        assert target.exists(), f"{name_of(page)}: {link}"
+        assert not anchor or anchor in anchors(target), f"{name_of(page)}: {link}: no such heading"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    # The file has tags of its own nowhere, so that a plain reader reads it.
+    entries = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    named = set(re.findall(r"[\w/-]+\.md", str(entries)))
+    assert named == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} | {*hooks.ROOT_PAGES.values()}
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ('<a href="https://arxiv.org/abs/1">paper</a> <link rel="canonical" href="https://a.b/c">', []),
+        ('<link rel="stylesheet" href="https://fonts.googleapis.com/css">', ["https://fonts.googleapis.com/css"]),
+        ('<script defer src="//unpkg.com/x"></script>', ["//unpkg.com/x"]),
+        ("<img alt='' src=http://a.b/c.png>", ["http://a.b/c.png"]),
+        ("@font-face { src: url('https://a.b/c.woff2') }", ["https://a.b/c.woff2"]),
+        ('@import "https://a.b/c.css";', ["https://a.b/c.css"]),
+        ('<img src="heard/speed.png"> url(data:image/svg+xml;http://www.w3.org)', []),
+    ],
+)
+def test_what_a_browser_would_load_from_the_network_is_noticed(text: str, addresses: list[str]) -> None:
+    assert hooks.loaded_from_afar(text) == addresses
+
+
+def test_links_of_the_pages_at_the_root_are_pointed_to_the_site() -> None:
+    text = "[a](docs/cards.md#splits) [b](CHANGELOG.md) [c](tests/test_docs.py) [d](#here) [e](https://a.b)"
+    assert hooks.for_the_site(text) == "[a](cards.md#splits) [b](changelog.md) c [d](#here) [e](https://a.b)"
+
+
+# ---- code ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_the_code_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Block after block, as a reader would, in a folder with seven.wav and stop.wav."""
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path))
+    registries = [FEATURES, MODELS, augment.WAVEFORM_AUGMENTATIONS]
+    before = [dict(registry) for registry in registries]
+    names: dict[str, object] = {"__name__": "page"}
+    with hooks.folder_of_a_page() as folder:
+        monkeypatch.syspath_prepend(folder)
+        for language, options, code in parts(page):
+            if language == "python" and not options:
+                exec(compile(code, name_of(page), "exec"), names)
+    for registry, entries in zip(registries, before, strict=True):
+        for name in set(registry) - set(entries):
+            del registry[name]  # type: ignore[attr-defined]
+
+
+def test_blocks_that_are_not_run_say_why_and_are_few() -> None:
+    marked = [options for page in PAGES for language, options, _ in parts(page) if language == "python" and options]
+    assert all(NOT_RUN.fullmatch(options) for options in marked), marked
+    assert len(marked) <= 4
+
+
+# ---- commands ------------------------------------------------------------------------------------------------------
+
+
+def commands(page: Path) -> Iterator[tuple[list[str], str]]:
+    """Arguments and shown output of the commands in a page's console blocks."""
+    for language, _, code in parts(page):
+        if language == "console":
+            for block in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
+                command, _, output = block.replace("\\\n", " ").partition("\n")
+                yield shlex.split(command, comments=True), output
+
+
+def flags_of(arguments: list[str]) -> set[str]:
+    return {argument.partition("=")[0] for argument in arguments if argument.startswith("--")}
+
+
+def check_flags(arguments: list[str], help_text: str) -> None:
+    """Each flag, or what it is part of (--model.name of --model), is in the help."""
+    known = set(re.findall(r"(--[\w.-]+)", help_text))
+    for flag in flags_of(arguments):
+        words = flag.split(".")
+        assert any(".".join(words[:n]) in known for n in range(1, len(words) + 1)), f"{shlex.join(arguments)}: {flag}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_exist(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, _ in commands(page):
+        if arguments[0] == "audionet":
+            group = 2 if arguments[1] in ("data", "models", "cache") else 1
+            with pytest.raises(SystemExit) as exit_:
+                main([*arguments[1 : 1 + group], "--help"])
+            assert exit_.value.code in (0, None), shlex.join(arguments)
+            check_flags(arguments, capsys.readouterr().out)
+
+
+def test_make_targets_extras_and_files_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for page in PAGES:
+        for arguments, _ in commands(page):
+            line = f"{name_of(page)}: {shlex.join(arguments)}"
+            if arguments[0] == "make":
+                assert {*arguments[1:]} <= targets, line
+            if "pip" in arguments:
+                assert {*re.findall(r"[\w-]+", " ".join(re.findall(r"\[(.*?)\]", line.partition(":")[2])))} <= set(
+                    extras
+                ), line
+
+
+@pytest.mark.parametrize("recipe", ["recognition", "wavenet"])
+def test_flags_and_presets_of_the_recipes_exist(recipe: str) -> None:
+    script = ROOT / "recipes" / recipe / "train.py"
+    parser_help = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True).stdout
+    for page in PAGES:
+        for arguments, _ in commands(page):
+            if any(each.endswith(f"{recipe}/train.py") for each in arguments):
+                check_flags([each for each in arguments if not each.startswith("--nproc")], parser_help)
+                for preset in re.findall(r"presets/(\w+)\.yaml", " ".join(arguments)):
+                    assert (script.parent / "presets" / f"{preset}.yaml").exists(), f"{name_of(page)}: {preset}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "README.md"], ids=name_of)
+def test_commands_print_what_the_page_shows(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands of audionet whose output a page shows, one after the other in one folder; ... stands for anything."""
+    same = doctest.OutputChecker().check_output
+    with hooks.folder_of_a_page():
+        for arguments, output in commands(page):
+            if arguments[0] == "audionet" and output.strip():
+                main(arguments[1:])
+                printed = capsys.readouterr().out
+                alike = same(output, printed, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+                assert alike, f"{shlex.join(arguments)} printed\n{printed}"
+
+
+# ---- what pages must name ------------------------------------------------------------------------------------------
+
+
+def test_the_page_on_front_ends_names_all() -> None:
+    text = (DOCS / "features.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`.*?) \|", text, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) >= set(FEATURES)
+
+
+def test_the_page_on_networks_names_all() -> None:
+    text = (DOCS / "models.md").read_text(encoding="utf-8")
+    assert set(MODELS) <= set(re.findall(r"`(\w+)`", text))
+
+
+def test_the_page_on_augmentations_names_all() -> None:
+    text = (DOCS / "augment.md").read_text(encoding="utf-8")
+    presets = re.findall(r"^Preset: `(\w+): ", text, re.MULTILINE)
+    assert set(presets) == {*augment.WAVEFORM_AUGMENTATIONS, "spec_augment"}
+    made = {cls.__name__ for cls in augment.WAVEFORM_AUGMENTATIONS.values()}
+    assert all(re.search(rf"\b{name}\b", text) and inspect.getdoc(getattr(augment, name)) for name in made)
+
+
+def test_the_page_on_cards_names_every_layout_and_rule() -> None:
+    from audionet.datasets import list_cards
+
+    text = (DOCS / "cards.md").read_text(encoding="utf-8")
+    for card in list_cards():
+        kinds = {card.layout.kind, *(rule.kind for rule in card.splits.values())}
+        assert all(f"`{kind}`" in text for kind in kinds), card.name
