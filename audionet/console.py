@@ -59,7 +59,7 @@ def listed(names: Iterable[object], most: int = 3, *, separator: str = ", ") -> 
         'a, b, c and 2 more'
     """
     texts = [str(name) for name in names]
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    more = f"{separator if separator.isspace() else ' '}and {len(texts) - most} more" if len(texts) > most else ""
     return separator.join(texts[:most]) + more
 
 

@@ -4,15 +4,15 @@ import pytest
 import yaml
 
 from audionet import resources
-from audionet.datasets import cards
-from audionet.datasets.clip import Clip
+from audionet.datasets import cards, layouts, splits
+from audionet.datasets.classes import ClassSelection, PooledClass
 
 CARD = {
     "name": "made_up",
     "title": "A made-up corpus",
     "description": "For tests.",
     "homepage": "https://example.org",
-    "licence": "CC0",
+    "license": "CC0",
     "citation": "nobody",
     "sample_rate": 16000,
     "files": [
@@ -53,12 +53,12 @@ def write(tmp_path):
 def test_a_card_becomes_dataclasses(write):
     path = write({})
     card = cards.read_card(path)
-    assert card.layout == cards.Folders(folder="a", glob="*.wav", ignore=("noise",))
-    assert card.splits == {"official": cards.Hash(), "mine": cards.Lists(validation=None)}
+    assert card.layout == layouts.FolderLayout(folder="a", glob="*.wav", ignore=("noise",))
+    assert card.splits == {"official": splits.HashSplit(), "mine": splits.ListSplit(validation=None)}
     assert card.files[0] == cards.File("https://example.org/a.tar.gz", "0" * 64, "a", 12)
     assert [file.name for file in card.files] == ["a.tar.gz", "b.zip"]
-    assert card.labels.silence == cards.Pool("_silence_", 12.5)
-    assert repr(card.labels.unknown) == "Pool(label='_unknown_', percentage=10.0)"
+    assert card.labels.silence == PooledClass("_silence_", 12.5)
+    assert repr(card.labels.unknown) == "PooledClass(label='_unknown_', percentage=10.0)"
     assert card.path == path
     assert card == cards.read_card(path.parent) == cards.read_card(str(path))
 
@@ -70,11 +70,12 @@ def test_a_card_becomes_dataclasses(write):
         ({"path": "x"}, r"path: unknown key"),
         ({"layout.ignored": []}, r"layout\.ignored: unknown key.*did you mean ignore\?"),
         ({"labels.unknown.percent": 1}, r"labels\.unknown\.percent: unknown key"),
-        ({"licence": ...}, "licence: missing, expected text"),
+        ({"license": ...}, "license: missing, expected text"),
+        ({"licence": "CC0"}, r"licence: unknown key.*did you mean license\?"),
         ({"files.1.sha256": ...}, r"files\[1\]\.sha256: missing, expected text or nothing"),
         ({"sample_rate": "16k"}, "sample_rate: expected a whole number, got '16k'"),
         ({"sample_rate": 16000.0}, "sample_rate: expected a whole number, got 16000.0"),
-        ({"sample_rate": 0}, "sample_rate: expected Hz, got 0"),
+        ({"sample_rate": 0}, "sample_rate: expected hertz, got 0"),
         ({"files": {}}, r"files: expected a list of keys and values, got \{\}"),
         ({"files.0.size": True}, r"files\[0\]\.size: expected a whole number or nothing, got True"),
         ({"files.0.size": -1}, r"files\[0\]\.size: expected the number of bytes"),
@@ -82,20 +83,43 @@ def test_a_card_becomes_dataclasses(write):
         ({"files.0.url": "file:///etc/passwd"}, r"files\[0\]\.url: expected an address with http"),
         ({"files.0.folder": "../up"}, r"files\[0\]\.folder: expected a folder below"),
         ({"files.0.folder": "."}, r"files\[0\]\.folder: expected a folder below"),
-        ({"files.1.folder": "a/b"}, "files: expected archives that unpack into folders apart"),
-        ({"layout.kind": "tree"}, r"layout\.kind: expected one of folders, pattern, table, synthesis; got 'tree'"),
-        ({"layout": {"folder": "a"}}, r"layout\.kind: expected one of .*; got None"),
+        ({"files.1.folder": "a/b"}, "files: expected folders apart from each other, got a, a/b"),
+        ({"layout.kind": "tree"}, r"layout\.kind: expected one of folders, pattern, table, synthesis, got 'tree'"),
+        ({"layout": {"folder": "a"}}, r"layout\.kind: expected one of .*, got None"),
         ({"layout": "folders"}, r"layout\.kind: expected one of"),
         ({"layout.folder": "/abs"}, r"layout\.folder: expected a folder below"),
         ({"layout.speaker": "(?P<who>x)"}, r"layout\.speaker: expected a named group \(\?P<speaker>"),
-        ({"layout": {"kind": "pattern", "pattern": "("}}, r"layout\.pattern: '\(' is not a regular expression"),
+        ({"layout": {"kind": "pattern", "pattern": "("}}, r"layout\.pattern: expected a regular expression, got '\('"),
         ({"splits.official.kind": "dice"}, r"splits\.official\.kind: expected one of hash, lists, field"),
         ({"splits.official.validation": 95}, r"splits\.official\.validation and test: .* at most 100"),
-        ({"splits.c": {"kind": "column", "names": {"x": "dev"}}}, r"splits\.c\.names\.x: expected train"),
-        ({"splits.f": {"kind": "field", "field": "f", "test": [1.5]}}, r"splits\.f\.test\[0\]: expected text or a"),
-        ({"split": "other"}, "split: expected one of official, mine; got 'other'"),
+        (
+            {"splits.c": {"kind": "field", "field": "x", "names": {"x": "dev"}}},
+            r"splits\.c\.names\.x: expected one of tr",
+        ),
+        ({"splits.c": {"kind": "field", "field": "x", "others": "dev"}}, r"splits\.c\.others: expected one of train"),
+        (
+            {"splits.c": {"kind": "field", "field": "x", "names": {0: "test"}}},
+            r"the name 0 in splits\.c\.names: .*quotes",
+        ),
+        ({"splits.c": {"kind": "column", "column": "x"}}, r"splits\.c\.kind: .* got 'column'; write kind: field, with"),
+        (
+            {"splits.c": {"kind": "field", "field": "x", "test": [1]}},
+            r"splits\.c\.test: unknown .*; write names: \{VALUE",
+        ),
+        ({"split": "other"}, "split: expected one of official, mine, got 'other'"),
         ({"splits": {}}, "splits: expected at least one split rule"),
-        ({"layout": {"kind": "synthesis", "words": ["a"]}}, "splits: the voices of a synthesis layout"),
+        (
+            {"layout": {"kind": "synthesis", "words": ["a"]}},
+            "splits: expected none, since voices are split already, got official, mine",
+        ),
+        (
+            {"layout": {"kind": "synthesis", "words": ["a"], "arguments": {}}},
+            r"layout\.arguments: .*write what it holds",
+        ),
+        (
+            {"layout": {"kind": "table", "table": "a.csv"}, "splits.mine": {"kind": "hash", "test": "b"}},
+            r"splits\.mine\.test: expected a layout by folders or pattern for the test folder b, got a table",
+        ),
         ({"labels.keep": [True]}, r"labels\.keep\[0\]: expected text, got True .*yes, no, on, off in quotes"),
         ({"layout.labels": {0: "zero"}}, r"the name 0 in layout\.labels: .*numbers that are names in quotes"),
         ({"labels.keep": []}, r"labels\.keep: expected the classes to keep"),
@@ -111,17 +135,17 @@ def test_a_wrong_card_is_refused_with_the_file_and_the_key(write, changes, messa
 def test_what_is_not_a_card_at_all(tmp_path):
     path = tmp_path / "card.yaml"
     path.write_text("a: [")
-    with pytest.raises(cards.CardError, match="not a YAML file"):
+    with pytest.raises(cards.CardError, match="expected a YAML file, got"):
         cards.read_card(path)
     path.write_text("- a\n")
     with pytest.raises(cards.CardError, match="the card: expected keys and values"):
         cards.read_card(path)
-    with pytest.raises(cards.CardError, match=r"no dataset card at .*nothing"):
+    with pytest.raises(cards.CardError, match=r"nothing: expected a card.yaml, or a folder that holds one"):
         cards.read_card(tmp_path / "nothing")
 
 
 def test_an_unknown_name_lists_the_known_and_suggests():
-    with pytest.raises(cards.CardError, match=r"'speech_comands_v2'.*fsdd, ljspeech.*did you mean sp"):
+    with pytest.raises(cards.CardError, match=r"fsdd, ljspeech.*'speech_comands_v2'; did you mean sp"):
         cards.read_card("speech_comands_v2")
 
 
@@ -139,14 +163,14 @@ def test_every_shipped_card_reads_and_says_where_it_comes_from():
         "words",
     ]
     for card in shipped.values():
-        assert card.licence and card.citation and card.homepage.startswith("https://")
+        assert card.license and card.citation and card.homepage.startswith("https://")
         assert all(file.sha256 and file.size and file.url.startswith("https://") for file in card.files)
         assert cards.read_card(card.name) == card
-    assert len(cards.labels(shipped["speech_commands_v2"])) == 35
-    assert len(cards.labels(shipped["speech_commands_v1"])) == 30
+    assert len(shipped["speech_commands_v2"].labels.names()) == 35
+    assert len(shipped["speech_commands_v1"].labels.names()) == 30
     ten = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "_unknown_", "_silence_")
     for name in ("speech_commands_v1_12", "speech_commands_v2_12", "words"):
-        assert cards.labels(shipped[name]) == ten
+        assert shipped[name].labels.names() == ten
 
 
 def test_cards_that_share_archives_share_the_folder(monkeypatch, tmp_path):
@@ -173,9 +197,9 @@ def test_a_shipped_card_is_named_as_its_folder(write, tmp_path, monkeypatch):
 
 
 def test_label_order():
-    clips = [Clip(f"{label}/1.wav", label, "", "train") for label in ("_silence_", "no", "_unknown_", "yes", "no")]
-    assert cards.labels(clip.label for clip in clips) == ("no", "yes", "_unknown_", "_silence_")
+    found = ("_silence_", "no", "_unknown_", "yes", "no")
+    assert ClassSelection().names(found) == ("no", "yes", "_unknown_", "_silence_")
     card = cards.read_card("fsdd")
-    assert cards.labels(card)[:3] == ("zero", "one", "two")
-    with pytest.raises(ValueError, match="give their names"):
-        cards.labels(cards.plain_card("."))
+    assert card.labels.names(found)[:3] == card.labels.names()[:3] == ("zero", "one", "two")
+    with pytest.raises(ValueError, match="labels: expected .*; give the labels of the clips"):
+        cards.plain_card(".").labels.names()

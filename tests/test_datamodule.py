@@ -132,7 +132,7 @@ name: mini
 title: Two digits by two speakers
 description: Made up.
 homepage: none
-licence: none
+license: none
 citation: none
 sample_rate: 8000
 layout:
@@ -142,8 +142,8 @@ layout:
   labels: {"0": zero, "1": one}
 split: official
 splits:
-  official: {kind: field, field: index, test: [0, 1], validation: [2]}
-  unvalidated: {kind: field, field: index, test: [0, 1]}
+  official: {kind: field, field: index, names: {"0": test, "1": test, "2": validation}, others: train}
+  unvalidated: {kind: field, field: index, names: {"0": test, "1": test}, others: train}
   leave_one_speaker_out: {kind: speaker}
 labels:
   keep: [zero, one]

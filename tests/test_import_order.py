@@ -19,7 +19,6 @@ ORDER = (
     "parallel",
     "resources",
     "registry",
-    "checks",
     "flags",
     "audio",
     "augment",

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from audionet.datasets import background, cards, index, labels, plain_card
-from audionet.datasets.clip import Clip
+from audionet.datasets import ClassSelection, Clip, background, cards, index, plain_card
+from audionet.datasets.layouts import FolderLayout, PatternLayout, TableLayout
+from audionet.datasets.splits import FieldSplit, HashSplit
 
 FSDD = Path(__file__).resolve().parents[2] / "shared" / "data" / "fsdd"
 
@@ -18,8 +19,8 @@ def _make(root, *paths):
 
 
 def _card(layout, rule=None, **values) -> cards.Card:
-    values = {"split": "only", "splits": {"only": rule or cards.Hash()}} | values
-    text: dict[str, Any] = dict.fromkeys(("title", "description", "homepage", "licence", "citation"), "")
+    values = {"split": "only", "splits": {"only": rule or HashSplit()}} | values
+    text: dict[str, Any] = dict.fromkeys(("title", "description", "homepage", "license", "citation"), "")
     return cards.Card(name="made_up", sample_rate=16000, layout=layout, **text, **values)
 
 
@@ -38,7 +39,7 @@ def test_a_folder_of_class_folders_needs_no_card(tmp_path):
     ]
     assert clips[0].split == clips[1].split  # one speaker
     assert index(card) == clips  # its root is the folder itself
-    assert labels(clip.label for clip in clips) == ("no", "yes")
+    assert card.labels.names(clip.label for clip in clips) == ("no", "yes")
     assert background(card, tmp_path) == [tmp_path / "_background_noise_" / "pink.wav"]
 
 
@@ -62,25 +63,27 @@ def test_linked_class_folders_are_followed(tmp_path):
 
 def test_glob_ignore_labels_and_folder(tmp_path):
     _make(tmp_path, "in/1/a.wav", "in/1/b.mp3", "in/2/c.wav", "in/3/d.wav", "out/4/e.wav")
-    layout = cards.Folders(folder="in", glob="*.wav", ignore=("3",), labels={"1": "one"})
+    layout = FolderLayout(folder="in", glob="*.wav", ignore=("3",), labels={"1": "one"})
     assert [(c.path, c.label) for c in index(_card(layout), tmp_path)] == [("in/1/a.wav", "one"), ("in/2/c.wav", "2")]
 
 
 def test_what_is_wrong_with_a_folder_is_said(tmp_path):
-    card = dataclasses.replace(_card(cards.Folders(folder="in")), files=(cards.File("http://x/a.zip", None, "in"),))
-    with pytest.raises(ValueError, match=rf"dataset made_up: no folder {tmp_path}/in: .*data get made_up.*--data.root"):
+    card = dataclasses.replace(_card(FolderLayout(folder="in")), files=(cards.File("http://x/a.zip", None, "in"),))
+    with pytest.raises(
+        ValueError, match=rf"corpus made_up: root: .* {tmp_path}/in, got none; .*data get made_up.*--data.root"
+    ):
         index(card, tmp_path)
     _make(tmp_path, "in/yes/readme.txt")
-    with pytest.raises(ValueError, match=rf"no audio files in {tmp_path}/in: expected \*.wav"):
+    with pytest.raises(ValueError, match=rf"{tmp_path}/in: expected audio files laid out by folders, got none"):
         index(card, tmp_path)
     _make(tmp_path, "in/yes/a.wav", "in/stray.wav")
-    with pytest.raises(ValueError, match=r"a folder for each class, these files are in none: stray.wav"):
+    with pytest.raises(ValueError, match=r"a folder for each class, got files outside of one: stray.wav"):
         index(card, tmp_path)
     (tmp_path / "in/stray.wav").unlink()
-    kept = dataclasses.replace(card, labels=cards.Labels(("yes", "no")))
-    with pytest.raises(ValueError, match="no clips with the label no: there are yes"):
+    kept = dataclasses.replace(card, labels=ClassSelection(("yes", "no")))
+    with pytest.raises(ValueError, match=r"expected classes that the corpus has \(yes\), got no"):
         index(kept, tmp_path)
-    with pytest.raises(ValueError, match="split: expected one of only; got 'official'"):
+    with pytest.raises(ValueError, match="split: expected one of only, got 'official'"):
         index(card, tmp_path, split="official")
 
 
@@ -89,25 +92,30 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
 
 def test_pattern(tmp_path):
     _make(tmp_path, "a/0_ann_3.wav", "b/1_bob_12.wav")
-    layout = cards.Pattern(r"(?P<label>\d)_(?P<speaker>[a-z]+)_(?P<take>\d+)\.wav", labels={"0": "zero"})
-    clips = index(_card(layout, cards.Field("take", test=(12,))), tmp_path)
+    layout = PatternLayout(pattern=r"(?P<label>\d)_(?P<speaker>[a-z]+)_(?P<take>\d+)\.wav", labels={"0": "zero"})
+    clips = index(_card(layout, FieldSplit(field="take", names={"12": "test"}, others="train")), tmp_path)
     assert clips == [Clip("a/0_ann_3.wav", "zero", "ann", "train"), Clip("b/1_bob_12.wav", "1", "bob", "test")]
 
 
 def test_the_folder_below_a_pattern_s_can_say_the_split(tmp_path):
     _make(tmp_path, "in/first/deep/0.wav", "in/second/1.wav", "in/2.wav")
-    layout = cards.Pattern(r"(?P<label>\d)\.wav", folder="in")
-    clips = index(_card(layout, cards.Field("folder", test=("first",), validation=("",))), tmp_path)
+    layout = PatternLayout(pattern=r"(?P<label>\d)\.wav", folder="in")
+    clips = index(
+        _card(layout, FieldSplit(field="folder", names={"first": "test", "": "validation", "second": "train"})),
+        tmp_path,
+    )
     assert [(c.label, c.split) for c in clips] == [("2", "validation"), ("0", "test"), ("1", "train")]
-    named = cards.Pattern(r"(?P<label>\d)\.wav", folder="in/second")
-    with pytest.raises(ValueError, match="no field 'take': the layout gives folder, label"):
-        index(_card(named, cards.Field("take", test=("1",))), tmp_path)
+    named = PatternLayout(pattern=r"(?P<label>\d)\.wav", folder="in/second")
+    with pytest.raises(ValueError, match=r"field: expected one that the layout gives \(folder, label\), got 'take'"):
+        index(_card(named, FieldSplit(field="take")), tmp_path)
 
 
 def test_files_that_do_not_match_are_listed(tmp_path):
     _make(tmp_path, "0_ann_3.wav", *(f"{n}.wav" for n in range(7)))
-    card = _card(cards.Pattern(r"(?P<label>\d)_.*"))
-    with pytest.raises(ValueError, match=r"the names of 7 of 8 files do not match .*: 0.wav, 1.wav, .* and 2 more"):
+    card = _card(PatternLayout(pattern=r"(?P<label>\d)_.*"))
+    with pytest.raises(
+        ValueError, match=r"expected names that match .*, got 7 others of 8: 0.wav, 1.wav, .* and 2 more"
+    ):
         index(card, tmp_path)
 
 
@@ -121,8 +129,8 @@ TABLE = "file,word,who,part,note\na/1.wav,ja,ann,train,x\na/2.wav,nein,bob,dev,\
 def test_table(tmp_path, name, separator):
     _make(tmp_path, "wav/a/1.wav", "wav/a/2.wav", "wav/a/3.wav", "wav/a/unlisted.wav")
     (tmp_path / name).write_text("\ufeff" + TABLE.replace(",", separator), encoding="utf-8")
-    layout = cards.Table(name, path="file", label="word", speaker="who", folder="wav", labels={"ja": "yes"})
-    card = _card(layout, cards.Column("part", {"dev": "validation"}))
+    layout = TableLayout(table=name, path="file", label="word", speaker="who", folder="wav", labels={"ja": "yes"})
+    card = _card(layout, FieldSplit(field="part", names={"dev": "validation"}))
     assert index(card, tmp_path) == [
         Clip("wav/a/1.wav", "yes", "ann", "train"),
         Clip("wav/a/2.wav", "nein", "bob", "validation"),
@@ -133,21 +141,21 @@ def test_table(tmp_path, name, separator):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "clips.csv: no such file"),
-        (TABLE.replace("word", "Wort"), "no column 'word', there are file, Wort, who, part, note"),
+        (None, "clips.csv: expected the table of the clips, got no such file"),
+        (TABLE.replace("word", "Wort"), "expected a column 'word', got file, Wort, who, part, note"),
         (TABLE + "a/4.wav,ja\n", "line 5: expected 5 values, with file and word not empty"),
         (TABLE + "a/3.wav,,ann,train,x\n", "line 5: expected 5 values, with file and word not empty"),
-        (TABLE + "a/4.wav,ja,ann,train,x\n", "1 of its 4 files are not in .*: a/4.wav"),
-        (TABLE + "../secret.wav,ja,ann,train,x\n", r"paths that lead out of .*: \.\./secret.wav"),
-        (TABLE + "a/3.wav,ja,ann,train,x\n", "files with more than one row: a/3.wav"),
-        (TABLE.split("\n")[0], "no audio files"),
+        (TABLE + "a/4.wav,ja,ann,train,x\n", "expected files of .*, got 1 of 4 that are not there: a/4.wav"),
+        (TABLE + "../secret.wav,ja,ann,train,x\n", r"expected paths inside .*, got \.\./secret.wav"),
+        (TABLE + "a/3.wav,ja,ann,train,x\n", "expected one row a file, got more for a/3.wav"),
+        (TABLE.split("\n")[0], "expected audio files laid out by table"),
     ],
 )
 def test_a_wrong_table(tmp_path, text, message):
     _make(tmp_path, "a/1.wav", "a/2.wav", "a/3.wav", "secret.wav")
     if text is not None:
         (tmp_path / "clips.csv").write_text(text)
-    card = _card(cards.Table("clips.csv", path="file", label="word"), cards.Column("part"))
+    card = _card(TableLayout(table="clips.csv", path="file", label="word"), FieldSplit(field="part"))
     with pytest.raises(ValueError, match=message):
         index(card, tmp_path)
 
@@ -187,7 +195,7 @@ def test_speech_commands_12_tests_on_the_official_archive(speech_commands):
     card = cards.read_card("speech_commands_v2_12")
     clips = index(card, speech_commands)
     test = [c for c in clips if c.split == "test"]
-    assert len(test) == 12 and {c.label for c in test} == set(labels(card))
+    assert len(test) == 12 and {c.label for c in test} == set(card.labels.names())
     assert all(c.path.startswith("speech_commands_test_set_v0.02/") for c in test)
     assert next(c for c in test if c.label == "_unknown_").speaker == "48a8a69d"
     rest = [c for c in clips if c.split != "test"]
@@ -236,12 +244,16 @@ def test_nsynth_is_split_by_archive(tmp_path):
 def test_an_incomplete_test_archive_is_noticed(speech_commands):
     card = cards.read_card("speech_commands_v2_12")
     (speech_commands / "speech_commands_test_set_v0.02/_silence_/27.wav").unlink()
-    with pytest.raises(ValueError, match="speech_commands_test_set_v0.02: no clips of the class _silence_"):
+    with pytest.raises(
+        ValueError, match="speech_commands_test_set_v0.02: expected clips of every class, got none of _silence_"
+    ):
         index(card, speech_commands)
     _make(
         speech_commands, "speech_commands_test_set_v0.02/_silence_/27.wav", "speech_commands_test_set_v0.02/bed/1.wav"
     )
-    with pytest.raises(ValueError, match="speech_commands_test_set_v0.02: the class bed is in no other split"):
+    with pytest.raises(
+        ValueError, match="speech_commands_test_set_v0.02: expected classes of the other splits, got bed"
+    ):
         index(card, speech_commands)
 
 
@@ -255,7 +267,7 @@ def test_fsdd():
     assert Clip("recordings/7_theo_49.wav", "seven", "theo", "train") in clips
     out = index(card, FSDD, split="leave_one_speaker_out", test_speaker="theo")
     assert {c.speaker for c in out if c.split == "test"} == {"theo"} and sum(c.split == "test" for c in out) == 500
-    with pytest.raises(ValueError, match="george, jackson, lucas, nicolas, theo, yweweler; got None"):
+    with pytest.raises(ValueError, match="george, jackson, lucas, nicolas, theo, yweweler, got None"):
         index(card, FSDD, split="leave_one_speaker_out")
 
 
@@ -263,10 +275,12 @@ def test_words():
     pytest.importorskip("espeakng_loader", reason="espeak-ng is not installed (extra synth)")
     card = cards.read_card("words")
     clips = index(card)
-    assert len(clips) == 6000 and set(labels(clip.label for clip in clips)) == set(labels(card))
-    counts = {label: sum(c.label == label for c in clips) for label in labels(card)}
+    assert len(clips) == 6000 and {clip.label for clip in clips} == set(card.labels.names())
+    counts = {label: sum(c.label == label for c in clips) for label in card.labels.names()}
     assert set(counts.values()) == {500}
     speakers = {split: {c.speaker for c in clips if c.split == split and c.speaker} for split in ("train", "test")}
     assert speakers["train"] and not speakers["train"] & speakers["test"]
-    with pytest.raises(ValueError, match="split='official': a synthetic corpus has one split"):
+    with pytest.raises(
+        ValueError, match="split: expected none, since synthetic voices are split already, got 'official'"
+    ):
         index(card, split="official")

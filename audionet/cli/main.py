@@ -201,12 +201,12 @@ def data_list() -> None:
     """List the corpora that come with a card."""
     from audionet.datasets import list_cards
 
-    rows = [("NAME", "SIZE", "STATE", "TITLE", "LICENCE")]
+    rows = [("NAME", "SIZE", "STATE", "TITLE", "LICENSE")]
     for card in list_cards():
         size = sum(file.size or 0 for file in card.files)
         here = all((card.default_root / file.folder).is_dir() for file in card.files)
         state = "made when used" if not card.files else "downloaded" if here else ""
-        rows.append((card.name, f"{size / 1e6:.0f} MB" if size else "", state, card.title, card.licence))
+        rows.append((card.name, f"{size / 1e6:.0f} MB" if size else "", state, card.title, card.license))
     _print_table(rows)
 
 
@@ -221,7 +221,7 @@ def data_get(name: str, root: str | None = None) -> None:
 
     card = read_card(name)
     if card.files:
-        print(f"{card.title} is in {get(card, root)} (licence: {card.licence})")
+        print(f"{card.title} is in {get(card, root)} (licence: {card.license})")
     else:
         print(f"{card.title}: nothing to download, it is made when used")
 
@@ -389,7 +389,7 @@ def _call(function: _Command, chosen: Namespace) -> int | None:
 
 def _audio_files(paths: Iterable[str]) -> Iterator[Path]:
     """The files among the paths, and the audio files in the folders among them."""
-    from audionet.datasets.layouts import AUDIO_EXTENSIONS
+    from audionet.files import AUDIO_EXTENSIONS
 
     for path in map(Path, paths):
         if not path.is_dir():

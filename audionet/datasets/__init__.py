@@ -1,21 +1,5 @@
 """Corpora from cards: download and verify, index and split, clip stores, synthetic words."""
 
-from audionet.datasets.cards import Card, CardError, labels, list_cards, plain_card, read_card
-from audionet.datasets.clip import Clip
-from audionet.datasets.download import DownloadError, get, verify
-from audionet.datasets.layouts import background, index
+import lazy_loader
 
-__all__ = [
-    "Card",
-    "CardError",
-    "Clip",
-    "DownloadError",
-    "background",
-    "get",
-    "index",
-    "labels",
-    "list_cards",
-    "plain_card",
-    "read_card",
-    "verify",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

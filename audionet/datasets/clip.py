@@ -1,21 +1,43 @@
-"""One labelled recording of a corpus."""
+"""One clip of a corpus, and the splits it may be in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One labelled recording.
+    """One labelled clip: a recording, a synthetic word or a silence.
 
     Attributes:
-        path: Path of the file relative to the corpus root, with forward slashes; for a clip without a file (a
-            synthetic word, a silence to be drawn) its name.
+        path: Path of the file relative to the corpus root, with forward slashes; the name of a clip that has no file.
         label: Class of the clip.
         speaker: Who speaks; empty where the corpus does not say.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; empty before a split rule has chosen.
+        silence: Whether this is a silence without a file; `audionet.datasets.classes` says what it contains.
     """
 
     path: str
     label: str
-    speaker: str
-    split: str
+    speaker: str = ""
+    split: str = ""
+    silence: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The clips that a layout finds, with what else it knows of them for the split rules.
+
+    Attributes:
+        clips: Clips without a split.
+        fields: What the file name or the table row of each clip says, as {field: value}.
+        folder: Folder that the layout searched.
+        prefix: What precedes the path below that folder in the clips' paths.
+    """
+
+    clips: list[Clip]
+    fields: list[Mapping[str, str]]
+    folder: Path = Path()
+    prefix: str = ""

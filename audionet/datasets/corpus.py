@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from audionet import resources
-from audionet.datasets import layouts, synthesis
-from audionet.datasets.cards import Card, Synthesis
+from audionet.datasets import cards, synthesis
+from audionet.datasets.cards import Card
 from audionet.datasets.clip import Clip
-from audionet.datasets.store import Store, open_store, read_background, read_recording, scan
+from audionet.datasets.layouts import Layout, SynthesisLayout
+from audionet.datasets.recordings import read_background, scan
+from audionet.datasets.store import Store, open_store
 
 NOISE_SECONDS = 300.0  # of synthetic noise, for a corpus without recordings of any
 
@@ -52,22 +54,18 @@ def open_corpus(
         ValueError: The corpus is missing or does not fit its card, or files cannot be used (all are named).
     """
     root = card.default_root if root is None else root
-    clips = layouts.index(card, root, split=split, test_speaker=test_speaker)
-    if isinstance(card.layout, Synthesis):
-        render = partial(synthesis.render, sample_rate=sample_rate)
-        contents = [synthesis.fingerprint()]
-    else:
-        render = partial(_render, root=root, sample_rate=sample_rate)
-        contents = [scan(root)]
-        if synthetic:
-            clips += _synthetic_clips(clips, synthetic)
-            contents.append(synthesis.fingerprint())
-    noises = layouts.background(card, root, folder=background)
+    clips = cards.index(card, root, split=split, test_speaker=test_speaker)
+    contents = [card.layout.fingerprint(root)]
+    if synthetic and not isinstance(card.layout, SynthesisLayout):
+        clips += _synthetic_clips(clips, synthetic)
+        contents.append(synthesis.fingerprint())
+    render = partial(_render, layout=card.layout, root=root, sample_rate=sample_rate)
+    noises = cards.background(card, root, folder=background)
     if noises:
         noise = partial(read_background, noises, sample_rate=sample_rate)
         contents.append(scan(noises[0].parent))
     else:
-        noise = partial(synthesis.noise, sample_rate, NOISE_SECONDS)
+        noise = partial(synthesis.make_noise, sample_rate, NOISE_SECONDS)
     parts = (card.name, split, test_speaker, f"synthetic{synthetic}" if synthetic else None)
     return open_store(
         clips,
@@ -89,7 +87,7 @@ def _synthetic_clips(clips: Sequence[Clip], clips_per_label: int) -> list[Clip]:
     return [replace(clip, path=_SYNTHETIC + clip.path) for clip in spoken if clip.split == "train"]
 
 
-def _render(path: str, *, root: Path, sample_rate: int) -> np.ndarray:
+def _render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.ndarray:
     if path.startswith(_SYNTHETIC):
         return synthesis.render(path.removeprefix(_SYNTHETIC), sample_rate=sample_rate)
-    return read_recording(path, root=root, sample_rate=sample_rate)
+    return layout.render(path, root=root, sample_rate=sample_rate)

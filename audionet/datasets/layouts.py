@@ -1,198 +1,245 @@
-"""From a folder and its card to a list of clips."""
+"""Layouts: the values of each in a card, and how its clips are found and read."""
 
 import csv
-import fnmatch
-import os
 import re
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar, Self
 
-from audionet.datasets import splits
-from audionet.datasets.cards import Card, Folders, Hash, Pattern, Synthesis, Table
-from audionet.datasets.clip import Clip
-from audionet.datasets.splits import few
+import numpy as np
 
-AUDIO_EXTENSIONS = frozenset({".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav"})
+from audionet.console import listed
+from audionet.datasets import recordings, synthesis
+from audionet.datasets.clip import Clip, Listing
+from audionet.datasets.schema import check_folder, check_pattern
+from audionet.files import audio_files
 
-_Files = Folders | Pattern | Table
-# Clips without their split, each with what else its file name or row says.
-_Found = list[tuple[Clip, dict[str, str]]]
+_Found = Iterable[tuple[Clip, Mapping[str, str]]]  # clips with paths below the layout's folder, and their fields
 
 
-def index(
-    card: Card, root: str | Path | None = None, *, split: str | None = None, test_speaker: str | None = None
-) -> list[Clip]:
-    """List the clips of a corpus, with the card's selection of classes.
+@dataclass(frozen=True, kw_only=True)
+class FileLayout:
+    """A base for layouts of recordings, which a split rule of the card splits.
 
-    Args:
-        card: The corpus.
-        root: Folder that holds it; None: where `audionet data get` puts it.
-        split: Name of one of the card's split rules; None: the card's own choice.
-        test_speaker: Speaker to test on, where the split rule leaves one out.
-
-    Returns:
-        Clips sorted by path; always the same for the same files, whatever their order on disk.
-
-    Raises:
-        ValueError: The folder, its audio files or a class is missing, a file does not fit the layout, or the
-            card has no such split.
+    Attributes:
+        kind: Word for the layout in a card.
+        folder: Folder below the corpus root that holds the files.
+        labels: New names for classes, as {old: new}. A class that is not named keeps its own.
     """
-    root = Path(root) if root is not None else card.default_root
-    try:
-        if isinstance(card.layout, Synthesis):
-            return _synthetic(card, card.layout, split, test_speaker)
-        return _recorded(card, card.layout, root, split, test_speaker)
-    except ValueError as error:
-        raise ValueError(f"dataset {card.name}: {error}") from None
+
+    kind: ClassVar[str]
+    folder: str = "."
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_folder("folder", self.folder)
+
+    def at(self, folder: str) -> Self:
+        """Return the same layout of another folder, such as one of test clips.
+
+        Raises:
+            ValueError: The files alone do not say all that the layout needs.
+        """
+        return replace(self, folder=folder)
+
+    def index(self, root: Path) -> Listing:
+        """List the clips of a corpus, with paths relative to its root.
+
+        Raises:
+            ValueError: The folder or its audio files are missing, or a file does not fit the layout.
+        """
+        folder = root / self.folder
+        if not folder.is_dir():
+            raise ValueError(f"root: expected a folder {folder}, got none")
+        prefix = "" if self.folder == "." else f"{self.folder.rstrip('/')}/"
+        clips, fields = [], []
+        for clip, said in self._find(root, folder):
+            clips.append(replace(clip, path=prefix + clip.path, label=self.labels.get(clip.label, clip.label)))
+            fields.append(said)
+        if not clips:
+            raise ValueError(f"{folder}: expected audio files laid out by {self.kind}, got none")
+        return Listing(clips, fields, folder, prefix)
+
+    def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
+        """Return the waveform of a clip, (time,) float32, by its path."""
+        return recordings.read_recording(path, root=root, sample_rate=sample_rate)
+
+    def fingerprint(self, root: Path) -> str:
+        """Return a text that changes when a file of the corpus does."""
+        return recordings.scan(root)
+
+    def _find(self, root: Path, folder: Path) -> _Found:
+        """List the clips, with paths relative to the folder and labels as the files say them."""
+        raise NotImplementedError
 
 
-def background(card: Card, root: str | Path | None = None, *, folder: str | Path | None = None) -> list[Path]:
-    """List recordings of noise, sorted: a folder's, or those that come with the corpus, which may be none.
+@dataclass(frozen=True, kw_only=True)
+class FolderLayout(FileLayout):
+    """A folder of clips for each class.
 
-    Raises:
-        ValueError: The folder is named, but holds no audio files.
+    Attributes:
+        glob: Pattern of the files that count, such as "*.wav", matched against the path below the layout's folder;
+            empty for all audio files.
+        ignore: Class folders to leave out.
+        speaker: Regular expression with a group `speaker`, searched for in the file name; None where the file names do
+            not say who speaks.
     """
-    if folder is None:
-        if card.background is None:
-            return []
-        folder = (Path(root) if root is not None else card.default_root) / card.background
-    files = [Path(folder) / path for path in _audio_files(Path(folder))]
-    if not files:
-        raise ValueError(f"background: no audio files in {folder}; name a folder of noise recordings")
-    return files
+
+    kind: ClassVar[str] = "folders"
+    glob: str = ""
+    ignore: tuple[str, ...] = ()
+    speaker: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.speaker is not None:
+            check_pattern("speaker", self.speaker, "speaker")
+
+    def _find(self, root: Path, folder: Path) -> _Found:
+        files = [path for path in audio_files(folder, self.glob) if path.split("/")[0] not in self.ignore]
+        if stray := [path for path in files if "/" not in path]:
+            raise ValueError(
+                f"{folder}: expected a folder for each class, got files outside of one: {listed(stray, 5)}"
+            )
+        speaker = re.compile(self.speaker) if self.speaker else None
+        for path in files:
+            match = speaker.search(path.rsplit("/", 1)[-1]) if speaker else None
+            yield Clip(path, path.split("/")[0], match["speaker"] if match else ""), {}
 
 
-def _synthetic(card: Card, layout: Synthesis, split: str | None, test_speaker: str | None) -> list[Clip]:
-    from audionet.datasets import synthesis
+@dataclass(frozen=True, kw_only=True)
+class PatternLayout(FileLayout):
+    """Files at any depth whose names say everything.
 
-    for name, value in (("split", split), ("test_speaker", test_speaker)):
-        if value is not None:
-            raise ValueError(f"{name}={value!r}: a synthetic corpus has one split, by voices; leave {name} out")
-    clips = synthesis.index(words=layout.words, unknown=layout.unknown, **layout.arguments)
-    return splits.select(clips, card.labels)
+    Attributes:
+        pattern: Regular expression over the whole file name. Its group `label` is the class and `speaker`, if there is
+            one, says who speaks. Split rules may use all groups, and `folder`, the first folder below the layout's.
+        glob: Pattern of the files that count, such as "*.wav", matched against the path below the layout's folder;
+            empty for all audio files.
+    """
 
+    kind: ClassVar[str] = "pattern"
+    pattern: str
+    glob: str = ""
 
-def _recorded(card: Card, layout: _Files, root: Path, split: str | None, test_speaker: str | None) -> list[Clip]:
-    name = card.split if split is None else split
-    if name is None or name not in card.splits:
-        raise ValueError(f"split: expected one of {', '.join(card.splits)}; got {name!r}")
-    rule = card.splits[name]
-    found = _scan(card, layout, root)
-    clips = splits.assign(found, rule, root / layout.folder, _prefix(layout), test_speaker)
-    clips = splits.select(clips, card.labels)
-    if isinstance(rule, Hash) and isinstance(rule.test, str):
-        tests = _scan(card, replace(layout, folder=rule.test), root)
-        clips = [clip for clip in clips if clip.split != "test"]
-        clips += [replace(clip, split="test") for clip, _ in tests]
-        _check_test(card, clips, rule.test)
-    return sorted(clips, key=lambda clip: clip.path)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_pattern("pattern", self.pattern, "label")
 
-
-def _check_test(card: Card, clips: list[Clip], folder: str) -> None:
-    for label in sorted({clip.label for clip in clips}):
-        here = {clip.split == "test" for clip in clips if clip.label == label}
-        if here == {True}:
-            raise ValueError(f"{folder}: the class {label} is in no other split")
-        if here == {False}:
-            raise ValueError(f"{folder}: no clips of the class {label}")
+    def _find(self, root: Path, folder: Path) -> _Found:
+        files = audio_files(folder, self.glob)
+        matches = {path: re.fullmatch(self.pattern, path.rsplit("/", 1)[-1]) for path in files}
+        if wrong := [path for path, match in matches.items() if not match]:
+            raise ValueError(
+                f"{folder}: expected names that match {self.pattern!r}, got {len(wrong)} others of {len(files)}: "
+                f"{listed(wrong, 5)}"
+            )
+        for path, match in matches.items():
+            groups = {name: value or "" for name, value in match.groupdict().items()} if match else {}
+            first = path.rpartition("/")[0].split("/")[0]
+            yield Clip(path, groups["label"], groups.get("speaker", "")), {"folder": first} | groups
 
 
-def _scan(card: Card, layout: _Files, root: Path) -> _Found:
-    """List the clips of a layout, their paths relative to the corpus root and their labels renamed."""
-    folder = root / layout.folder
-    if not folder.is_dir():
-        get = f"get it with `audionet data get {card.name}`, or name" if card.files else "name"
-        raise ValueError(f"no folder {folder}: {get} the folder that holds the corpus with --data.root")
-    match layout:
-        case Folders():
-            found = _folders(layout, folder)
-        case Pattern():
-            found = _pattern(layout, folder)
-        case Table():
-            found = _table(layout, folder, root / layout.table)
-    if not found:
-        wanted = getattr(layout, "glob", "") or "*.wav, *.flac, *.ogg or *.mp3"
-        raise ValueError(f"no audio files in {folder}: expected {wanted}, laid out by {layout.kind}")
-    prefix = _prefix(layout)
-    return [
-        (replace(clip, path=prefix + clip.path, label=layout.labels.get(clip.label, clip.label)), fields)
-        for clip, fields in found
-    ]
+@dataclass(frozen=True, kw_only=True)
+class TableLayout(FileLayout):
+    """A CSV or TSV file, by its extension, with a header and a row for each clip; split rules may use every column.
+
+    Attributes:
+        table: Path of the table, relative to the corpus root.
+        path: Column with the file's path, relative to the layout's folder.
+        label: Column with the class.
+        speaker: Column with the speaker; None for no such column.
+    """
+
+    kind: ClassVar[str] = "table"
+    table: str
+    path: str = "path"
+    label: str = "label"
+    speaker: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_folder("table", self.table, below=True)
+
+    def at(self, folder: str) -> Self:
+        """Refuse another folder, whose files the table does not name."""
+        raise ValueError(f"expected a layout by folders or pattern for the test folder {folder}, got a table")
+
+    def _find(self, root: Path, folder: Path) -> _Found:
+        file = root / self.table
+        found = [
+            (Clip(row[self.path], row[self.label], row[self.speaker] if self.speaker else ""), row)
+            for row in self._rows(file)
+        ]
+        paths = [clip.path for clip, _ in found]
+        if outside := [path for path in paths if path.startswith("/") or ".." in path.split("/")]:
+            raise ValueError(f"{file}: expected paths inside {folder}, got {listed(outside, 5)}")
+        if missing := [path for path in paths if not (folder / path).is_file()]:
+            raise ValueError(
+                f"{file}: expected files of {folder}, got {len(missing)} of {len(found)} that are not there: "
+                f"{listed(missing, 5)}"
+            )
+        if twice := [path for path, count in Counter(paths).items() if count > 1]:
+            raise ValueError(f"{file}: expected one row a file, got more for {listed(twice, 5)}")
+        return found
+
+    def _rows(self, file: Path) -> list[dict[str, str]]:
+        if not file.is_file():
+            raise ValueError(f"{file}: expected the table of the clips, got no such file")
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
+            columns = reader.fieldnames or []
+            for name in filter(None, (self.path, self.label, self.speaker)):
+                if name not in columns:
+                    raise ValueError(f"{file}: expected a column {name!r}, got {', '.join(columns) or 'none'}")
+            rows = []
+            for row in reader:
+                # A short row leaves None, a long one a list under None.
+                if None in row or None in row.values() or not row[self.path] or not row[self.label]:
+                    raise ValueError(
+                        f"{file}: line {reader.line_num}: expected {len(columns)} values, "
+                        f"with {self.path} and {self.label} not empty"
+                    )
+                rows.append(row)
+        return rows
 
 
-def _prefix(layout: _Files) -> str:
-    return "" if layout.folder == "." else f"{layout.folder.rstrip('/')}/"
+@dataclass(frozen=True, kw_only=True)
+class SynthesisLayout:
+    """Words spoken by espeak-ng's voices: there are no files, and the voices are split already.
 
+    Attributes:
+        words: Words with a class of their own.
+        unknown: Words that are spoken in turns for the class `_unknown_`; may be empty.
+        clips_per_label: Clips of each word, and of the unknown words together.
+        language: Code of the language that the words are in, such as "en".
+        seed: Decides voices, rates and pitches.
+    """
 
-def _folders(layout: Folders, folder: Path) -> _Found:
-    files = [path for path in _audio_files(folder, layout.glob) if path.split("/")[0] not in layout.ignore]
-    if stray := [path for path in files if "/" not in path]:
-        raise ValueError(f"{folder}: expected a folder for each class, these files are in none: {few(stray)}")
-    speaker = re.compile(layout.speaker) if layout.speaker else None
-    found: _Found = []
-    for path in files:
-        match = speaker.search(path.rsplit("/", 1)[-1]) if speaker else None
-        found.append((Clip(path, path.split("/")[0], match["speaker"] if match else "", ""), {}))
-    return found
+    kind: ClassVar[str] = "synthesis"
+    moved: ClassVar[Mapping[str, str]] = {"arguments": "write what it holds beside words"}
+    words: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+    clips_per_label: int = 500
+    language: str = "en"
+    seed: int = 0
 
-
-def _pattern(layout: Pattern, folder: Path) -> _Found:
-    matches = {
-        path: re.fullmatch(layout.pattern, path.rsplit("/", 1)[-1]) for path in _audio_files(folder, layout.glob)
-    }
-    if wrong := [path for path, match in matches.items() if not match]:
-        raise ValueError(
-            f"{folder}: the names of {len(wrong)} of {len(matches)} files do not match {layout.pattern!r}: {few(wrong)}"
+    def index(self, root: Path) -> Listing:
+        """List the clips, with their splits; the root is not used."""
+        clips = synthesis.index(
+            self.words, self.unknown, clips_per_label=self.clips_per_label, language=self.language, seed=self.seed
         )
-    groups = {path: {k: v or "" for k, v in match.groupdict().items()} for path, match in matches.items() if match}
-    return [
-        (
-            Clip(path, fields["label"], fields.get("speaker", ""), ""),
-            {"folder": path.rpartition("/")[0].split("/")[0]} | fields,
-        )
-        for path, fields in groups.items()
-    ]
+        return Listing(clips, [{}] * len(clips))
+
+    def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
+        """Return the waveform of a clip, (time,) float32, by its path; the root is not used."""
+        return synthesis.render(path, sample_rate=sample_rate)
+
+    def fingerprint(self, root: Path) -> str:
+        """Return a text that changes when the words may sound different; the root is not used."""
+        return synthesis.fingerprint()
 
 
-def _table(layout: Table, folder: Path, file: Path) -> _Found:
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file, expected the table of the clips")
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
-        columns = rows.fieldnames or []
-        for name in filter(None, (layout.path, layout.label, layout.speaker)):
-            if name not in columns:
-                raise ValueError(f"{file}: no column {name!r}, there are {', '.join(columns) or 'none'}")
-        found: _Found = []
-        for row in rows:
-            # A short row leaves None, a long one a list under None.
-            if None in row or None in row.values() or not row[layout.path] or not row[layout.label]:
-                raise ValueError(
-                    f"{file}: line {rows.line_num}: expected {len(columns)} values, "
-                    f"with {layout.path} and {layout.label} not empty"
-                )
-            speaker = row[layout.speaker] if layout.speaker else ""
-            found.append((Clip(row[layout.path], row[layout.label], speaker, ""), row))
-    outside = [clip.path for clip, _ in found if clip.path.startswith("/") or ".." in clip.path.split("/")]
-    if outside:
-        raise ValueError(f"{file}: paths that lead out of {folder}: {few(outside)}")
-    if missing := [clip.path for clip, _ in found if not (folder / clip.path).is_file()]:
-        raise ValueError(f"{file}: {len(missing)} of its {len(found)} files are not in {folder}: {few(missing)}")
-    if twice := [path for path, count in Counter(clip.path for clip, _ in found).items() if count > 1]:
-        raise ValueError(f"{file}: files with more than one row: {few(twice)}")
-    return found
-
-
-def _audio_files(folder: Path, glob: str = "") -> list[str]:
-    """List audio files at any depth, relative and with forward slashes, sorted; hidden ones are left out."""
-    found = []
-    # Class folders that are links are followed: leaving them out would silently lose classes.
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        prefix = Path(place).relative_to(folder).as_posix() + "/"
-        prefix = "" if prefix == "./" else prefix
-        found += [prefix + name for name in names if not name.startswith(".")]
-    if glob:
-        return sorted(path for path in found if fnmatch.fnmatchcase(path, glob))
-    return sorted(path for path in found if os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS)
+Layout = FolderLayout | PatternLayout | TableLayout | SynthesisLayout

@@ -1,30 +1,25 @@
-"""Split rules, and the selection of classes that TensorFlow's speech-commands example makes."""
+"""Split rules: the values of each in a card, and the splits that it gives to clips."""
 
+import dataclasses
 import hashlib
-import math
-import random
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
-from audionet.datasets.cards import Column, Field, Hash, Labels, Lists, Rule, Speaker
-from audionet.datasets.clip import Clip
+from audionet.console import listed
+from audionet.datasets.clip import SPLITS, Clip, Listing
+from audionet.datasets.schema import check_folder
 
-SPLITS = ("train", "validation", "test")
-
-# Of TensorFlow's examples/speech_commands/input_data.py. The order of the splits matters: one generator
-# serves all.
-_MAX_NUM_WAVS_PER_CLASS = 2**27 - 1
-_SEED = 59185
-_SHUFFLE_ORDER = ("validation", "test", "train")
+_MAX_NUM_WAVS_PER_CLASS = 2**27 - 1  # of TensorFlow's examples/speech_commands/input_data.py
 
 
 def which_set(name: str, validation: float = 10.0, test: float = 10.0) -> str:
     """Choose a file's split by its name alone, as Speech Commands does.
 
-    The SHA-1 of the base name without everything from `_nohash_` on, taken modulo 2^27 and as a percentage;
-    so all files of one speaker are in the same split, and adding files moves none.
+    The SHA-1 of the file name without everything from `_nohash_` on is taken modulo 2^27, as a percentage. So all files
+    of one speaker are in the same split, and adding files moves none.
 
     Args:
         name: File name or path.
@@ -33,6 +28,10 @@ def which_set(name: str, validation: float = 10.0, test: float = 10.0) -> str:
 
     Returns:
         "train", "validation" or "test".
+
+    Example:
+        >>> which_set("right/a69b9b3e_nohash_0.wav")
+        'validation'
     """
     base = re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
     number = int(hashlib.sha1(base.encode(), usedforsecurity=False).hexdigest(), 16)
@@ -42,133 +41,181 @@ def which_set(name: str, validation: float = 10.0, test: float = 10.0) -> str:
     return "test" if percentage < validation + test else "train"
 
 
-def assign(
-    found: Sequence[tuple[Clip, dict[str, str]]],
-    rule: Rule,
-    folder: Path = Path(),
-    prefix: str = "",
-    test_speaker: str | None = None,
-) -> list[Clip]:
-    """Give every clip its split.
+class SplitRule:
+    """A base for split rules, which choose the split of each clip.
 
-    Args:
-        found: Clips, each with the fields that the layout read (groups of a pattern, columns of a table).
-        rule: The split rule. Of `Hash` with a test folder only the percentages: the caller adds the folder's
-            clips.
-        folder: The layout's folder, which holds the lists of `Lists`; other rules need none.
-        prefix: What the clips' paths have before those of the lists: "" or the layout's folder with a slash.
-        test_speaker: The speaker to test on, for `Speaker` only.
-
-    Raises:
-        ValueError: The rule asks for a field, list or speaker that is not there, or a test speaker is given
-            to another rule than `Speaker`.
+    Attributes:
+        kind: Word for the rule in a card.
+        takes_speaker: Whether the caller names the speaker to test on.
     """
-    if test_speaker is not None and not isinstance(rule, Speaker):
-        raise ValueError(
-            f"test_speaker={test_speaker!r} needs a split that leaves one speaker out, this one is by "
-            f"{rule.kind}: choose the card's split of kind speaker"
-        )
-    clips = [clip for clip, _ in found]
-    match rule:
-        case Hash():
-            test = 10.0 if isinstance(rule.test, str) else rule.test
-            splits = [which_set(clip.path, rule.validation, test) for clip in clips]
-        case Lists():
-            splits = _by_lists(clips, rule, folder, prefix)
-        case Field():
-            validation, tested = set(map(str, rule.validation)), set(map(str, rule.test))
-            values = _values(found, rule.field)
-            splits = ["test" if v in tested else "validation" if v in validation else "train" for v in values]
-        case Column():
-            splits = [rule.names.get(value, value) for value in _values(found, rule.column)]
-            if wrong := [clip for clip, split in zip(clips, splits, strict=True) if split not in SPLITS]:
+
+    kind: ClassVar[str]
+    takes_speaker: ClassVar[bool] = False
+
+    @property
+    def test_folder(self) -> str | None:
+        """Folder whose clips are the test instead of those that the rule chooses; None for no such folder."""
+        return None
+
+    def assign(self, listing: Listing, test_speaker: str | None = None) -> list[Clip]:
+        """Give every clip its split.
+
+        Args:
+            listing: The clips that the layout found.
+            test_speaker: Speaker to test on, for a rule that leaves one out.
+
+        Raises:
+            ValueError: The rule asks for a field, list or speaker that is not there, or takes no speaker.
+        """
+        if test_speaker is not None and not self.takes_speaker:
+            raise ValueError(
+                f"test_speaker: expected none for a split by {self.kind}, got {test_speaker!r}; "
+                "choose the card's split of kind speaker"
+            )
+        chosen = self._choose(listing, test_speaker)
+        return [replace(clip, split=split) for clip, split in zip(listing.clips, chosen, strict=True)]
+
+    def _choose(self, listing: Listing, test_speaker: str | None) -> Sequence[str]:
+        """Return the split of each clip."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashSplit(SplitRule):
+    """By a hash of the file name up to `_nohash_`, as in Speech Commands: each speaker is in one split only.
+
+    Attributes:
+        validation: Percentage of the clips for validation.
+        test: Percentage for the test, or a folder below the corpus root, laid out as the corpus is. The folder's clips
+            are then the test, and the 10% that the hash would have tested on are left out.
+    """
+
+    kind: ClassVar[str] = "hash"
+    validation: float = 10.0
+    test: float | str = 10.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.test, str):
+            check_folder("test", self.test, below=True)
+        if not (self.validation >= 0 and self._percentage >= 0 and self.validation + self._percentage <= 100):
+            raise ValueError(
+                "validation and test: expected percentages of at most 100 together, "
+                f"got {self.validation:g} and {self._percentage:g}"
+            )
+
+    @property
+    def test_folder(self) -> str | None:
+        """Folder of the test clips, if `test` names one."""
+        return self.test if isinstance(self.test, str) else None
+
+    @property
+    def _percentage(self) -> float:
+        return 10.0 if isinstance(self.test, str) else self.test
+
+    def _choose(self, listing: Listing, test_speaker: str | None) -> Sequence[str]:
+        return [which_set(clip.path, self.validation, self._percentage) for clip in listing.clips]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListSplit(SplitRule):
+    """By text files in the layout's folder, one path a line; the clips that they do not list are for training.
+
+    Attributes:
+        test: List of the test clips.
+        validation: List of the validation clips; None for no validation split.
+    """
+
+    kind: ClassVar[str] = "lists"
+    test: str = "testing_list.txt"
+    validation: str | None = "validation_list.txt"
+
+    def _choose(self, listing: Listing, test_speaker: str | None) -> Sequence[str]:
+        split_of: dict[str, str] = {}
+        paths = {clip.path for clip in listing.clips}
+        for split, name in (("validation", self.validation), ("test", self.test)):
+            if name is None:
+                continue
+            file = listing.folder / name
+            lines = [listing.prefix + line for line in _lines(file, split)]
+            if absent := [line for line in lines if line not in paths]:
                 raise ValueError(
-                    f"{rule.column}: expected {', '.join(SPLITS)} or one of the rule's names "
-                    f"({', '.join(rule.names) or 'none'}); not so for {few(clip.path for clip in wrong)}"
+                    f"{file}: expected paths of the corpus, got {len(absent)} others of {len(lines)}: "
+                    f"{listed(absent, 5)}"
                 )
-        case Speaker():
-            splits = _by_speaker(clips, rule, test_speaker)
-    return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)]
+            if twice := [line for line in lines if split_of.get(line, split) != split]:
+                raise ValueError(
+                    f"{file}: expected clips of one split, got some listed for {split_of[twice[0]]}, too: "
+                    f"{listed(twice, 5)}"
+                )
+            split_of |= dict.fromkeys(lines, split)
+        return [split_of.get(clip.path, "train") for clip in listing.clips]
 
 
-def select(clips: Iterable[Clip], labels: Labels) -> list[Clip]:
-    """Keep the wanted classes, pool the other words as unknown, and add silence.
+@dataclass(frozen=True, kw_only=True)
+class FieldSplit(SplitRule):
+    """By the values of a field: a group of a pattern, a column of a table, or the folder of a pattern's files.
 
-    As `prepare_data_index` of TensorFlow's input_data.py: in each split there are ceil(kept clips *
-    percentage / 100) silences and as many unknowns, cut from the split's own other words after a shuffle
-    with seed 59185; a clip never changes its split. Where there are fewer other words all are taken. A
-    silence has the path `<label>/<split>/<number>` and no file: the clip store draws it.
-
-    Args:
-        clips: Clips with labels and splits; sorted by path before anything is drawn.
-        labels: The selection.
-
-    Returns:
-        Clips sorted by path.
-
-    Raises:
-        ValueError: A class to keep has no clips.
+    Attributes:
+        field: Name of the field.
+        names: Split of each value, as {value: split}. The values train, validation and test need not be named.
+        others: Split of all values that are not named; None to refuse them.
     """
-    clips = sorted(clips, key=lambda clip: clip.path)
-    if not labels.keep:
-        selected = clips
-    else:
-        if missing := set(labels.keep).difference(clip.label for clip in clips):
-            present = sorted({clip.label for clip in clips})
-            raise ValueError(f"no clips with the label {few(sorted(missing))}: there are {few(present, 40)}")
-        selected = [clip for clip in clips if clip.label in labels.keep]
-    size = {split: sum(clip.split == split for clip in selected) for split in SPLITS}
-    generator = random.Random(_SEED)
-    pooled: list[Clip] = []
-    for split in _SHUFFLE_ORDER:
-        if labels.silence:
-            count = math.ceil(size[split] * labels.silence.percentage / 100)
-            name = labels.silence.label
-            pooled += [Clip(f"{name}/{split}/{number}", name, "", split) for number in range(count)]
-        if labels.unknown:
-            others = [clip for clip in clips if clip.split == split and clip.label not in labels.keep]
-            generator.shuffle(others)
-            count = math.ceil(size[split] * labels.unknown.percentage / 100)
-            pooled += [replace(clip, label=labels.unknown.label) for clip in others[:count]]
-    return sorted(selected + pooled, key=lambda clip: clip.path)
+
+    kind: ClassVar[str] = "field"
+    moved: ClassVar[Mapping[str, str]] = {
+        "column": "write kind: field, with the column as field",
+        "test": "write names: {VALUE: test, ...}, and others: train",
+        "validation": "write names: {VALUE: validation, ...}, and others: train",
+    }
+    field: str
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    others: str | None = None
+
+    def __post_init__(self) -> None:
+        chosen = {f"names.{value}": split for value, split in self.names.items()}
+        for key, split in (chosen | {"others": self.others or "train"}).items():
+            if split not in SPLITS:
+                raise ValueError(f"{key}: expected one of {', '.join(SPLITS)}, got {split!r}")
+
+    def _choose(self, listing: Listing, test_speaker: str | None) -> Sequence[str]:
+        if any(self.field not in fields for fields in listing.fields):
+            known = ", ".join(sorted(listing.fields[0])) or "none"
+            raise ValueError(f"field: expected one that the layout gives ({known}), got {self.field!r}")
+        split_of = {**{split: split for split in SPLITS}, **self.names}
+        chosen = [split_of.get(fields[self.field], self.others) for fields in listing.fields]
+        if wrong := [clip.path for clip, split in zip(listing.clips, chosen, strict=True) if split is None]:
+            raise ValueError(
+                f"{self.field}: expected one of {', '.join(split_of)}, got another value for {listed(wrong, 5)}; "
+                "name it in the card, or say the split of all others"
+            )
+        return [split for split in chosen if split is not None]
 
 
-def _values(found: Sequence[tuple[Clip, dict[str, str]]], name: str) -> list[str]:
-    missing = [clip.path for clip, fields in found if name not in fields]
-    if missing:
-        known = sorted(found[0][1])
-        raise ValueError(f"no field {name!r}: the layout gives {', '.join(known) or 'none'}")
-    return [fields[name] for _, fields in found]
+@dataclass(frozen=True, kw_only=True)
+class SpeakerSplit(SplitRule):
+    """By leaving one speaker out, whom the caller names: all clips of that speaker are the test.
+
+    Attributes:
+        validation: Speaker whose clips are for validation, unless they are the test; None for no validation split.
+    """
+
+    kind: ClassVar[str] = "speaker"
+    takes_speaker: ClassVar[bool] = True
+    validation: str | None = None
+
+    def _choose(self, listing: Listing, test_speaker: str | None) -> Sequence[str]:
+        known = sorted({clip.speaker for clip in listing.clips} - {""})
+        for name, value in (("test_speaker", test_speaker), ("validation", self.validation)):
+            if value not in known and (value is not None or name == "test_speaker"):
+                raise ValueError(f"{name}: expected one of the speakers {listed(known, 40) or '(none)'}, got {value!r}")
+        named = {self.validation: "validation", test_speaker: "test"}
+        return [named.get(clip.speaker, "train") for clip in listing.clips]
 
 
-def _by_lists(clips: Sequence[Clip], rule: Lists, folder: Path, prefix: str) -> list[str]:
-    listed: dict[str, str] = {}
-    paths = {clip.path for clip in clips}
-    for split, name in (("validation", rule.validation), ("test", rule.test)):
-        if name is None:
-            continue
-        file = folder / name
-        if not file.is_file():
-            raise ValueError(f"{file}: no such file, expected the list of the {split} clips, one path a line")
-        lines = [prefix + line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        if absent := [line for line in lines if line not in paths]:
-            raise ValueError(f"{file}: {len(absent)} of its {len(lines)} paths are not in the corpus: {few(absent)}")
-        if twice := [line for line in lines if listed.get(line, split) != split]:
-            raise ValueError(f"{file}: also listed for {listed[twice[0]]}: {few(twice)}")
-        listed |= dict.fromkeys(lines, split)
-    return [listed.get(clip.path, "train") for clip in clips]
+Rule = HashSplit | ListSplit | FieldSplit | SpeakerSplit
 
 
-def _by_speaker(clips: Sequence[Clip], rule: Speaker, test_speaker: str | None) -> list[str]:
-    known = sorted({clip.speaker for clip in clips} - {""})
-    for name, value in (("test_speaker", test_speaker), ("validation", rule.validation)):
-        if value not in known and (value is not None or name == "test_speaker"):
-            raise ValueError(f"{name}: expected one of the speakers {few(known, 40) or '(none)'}; got {value!r}")
-    named = {rule.validation: "validation", test_speaker: "test"}
-    return [named.get(clip.speaker, "train") for clip in clips]
-
-
-def few(items: Iterable[str], count: int = 5) -> str:
-    """Join the first few of many names for an error message."""
-    items = list(items)
-    return ", ".join(items[:count]) + (f" and {len(items) - count} more" if len(items) > count else "")
+def _lines(file: Path, split: str) -> list[str]:
+    if not file.is_file():
+        raise ValueError(f"{file}: expected the list of the {split} clips, one path a line, got no such file")
+    return [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]

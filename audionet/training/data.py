@@ -10,12 +10,12 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 
-from audionet.audio import save_audio
+from audionet.audio import FULL_SCALE, save_audio
 from audionet.datasets.batches import Batch, Batches, Gather, gather_clips
-from audionet.datasets.cards import Labels, labels, plain_card, read_card
+from audionet.datasets.cards import plain_card, read_card
+from audionet.datasets.classes import ClassSelection
 from audionet.datasets.corpus import open_corpus
 from audionet.datasets.crops import Crops
-from audionet.datasets.store import FULL_SCALE
 
 
 class CorpusDataModule(LightningDataModule):
@@ -63,7 +63,7 @@ class CorpusDataModule(LightningDataModule):
             raise ValueError("data: name a card (--data.card) or a folder of class folders (--data.root)")
         self.card = read_card(card) if card is not None else plain_card(str(root))
         if not self.has_pools:
-            self.card = replace(self.card, labels=Labels(keep=self.card.labels.keep))
+            self.card = replace(self.card, labels=ClassSelection(keep=self.card.labels.keep))
         self.batch_size, self.seed, self.sample_rate = batch_size, seed, sample_rate
         self.clip_length = round(clip_seconds * sample_rate)
         self.store = open_corpus(
@@ -89,7 +89,7 @@ class CorpusDataModule(LightningDataModule):
                 "testing_list.txt beside the class folders"
             )
         names = self.store.label_names
-        self.labels = labels(self.card) if self.card.labels.keep else labels(names)
+        self.labels = self.card.labels.names(names)
         self._targets = np.array([self.labels.index(name) for name in names])[self.store.labels]
 
     @property

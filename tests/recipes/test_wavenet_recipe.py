@@ -13,7 +13,6 @@ import torch
 
 import audionet
 from audionet import features, models
-from audionet.datasets import labels
 from audionet.datasets.store import Store
 from audionet.flags import split_name
 from audionet.training import Generation
@@ -28,7 +27,7 @@ NARROWER = {"nsynth_autoencoder": ["--model.residual_channels=32", "--model.gate
 
 def noise_of(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int) -> Store:
     """Make a store as if of a corpus: noise as long as its clips, two clips a class and split, by one speaker."""
-    known = sorted(labels(card))
+    known = sorted(card.labels.names())
     splits = np.repeat(["train", "validation", "test"], 2 * len(known))
     waveforms = np.random.default_rng(0).integers(-3000, 3000, (len(splits), clip_length), np.int16)
     return Store(

@@ -1,5 +1,5 @@
 """Sound that is made instead of recorded: words by speech synthesis, noise."""
 
-from audionet.datasets.synthesis.words import espeak_version, fingerprint, index, noise, render
+import lazy_loader
 
-__all__ = ["espeak_version", "fingerprint", "index", "noise", "render"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,5 +1,7 @@
 """WaveNet and its variants."""
 
-import lazy_loader
+from audionet.models.wavenet.autoencoder import WaveNetAutoencoder
+from audionet.models.wavenet.classifier import WaveNetClassifier
+from audionet.models.wavenet.network import WaveNet
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = ["WaveNet", "WaveNetAutoencoder", "WaveNetClassifier"]

@@ -1,0 +1,16 @@
+from .build import StoreError as StoreError
+from .cards import Card as Card
+from .cards import CardError as CardError
+from .cards import background as background
+from .cards import index as index
+from .cards import list_cards as list_cards
+from .cards import plain_card as plain_card
+from .cards import read_card as read_card
+from .classes import ClassSelection as ClassSelection
+from .classes import PooledClass as PooledClass
+from .clip import Clip as Clip
+from .download import get as get
+from .download import verify as verify
+from .store import Store as Store
+from .store import open_store as open_store
+from .unpack import DownloadError as DownloadError

@@ -1,0 +1,91 @@
+"""Background noise for corpora that have none."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+
+def make_noise(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
+    """Make background noise for corpora that have none.
+
+    The track has six sections or more of about 5 s, each with its own random parameters. Six kinds of noise take turns:
+    white, pink (1/f), brown (1/f²), band-passed, mains hum, and babble, which is the sum of six noises with the
+    spectrum of speech, modulated at the rate of syllables.
+
+    Args:
+        sample_rate: Sample rate in hertz.
+        seconds: Length of the track.
+        seed: Decides all that is random.
+
+    Returns:
+        The noise (time,), float32. Every section has a peak of 0.8.
+
+    Raises:
+        ValueError: The track is shorter than a sample.
+
+    Example:
+        >>> track = make_noise(16_000, seconds=30)
+        >>> track.shape, float(abs(track).max())
+        ((480000,), 0.800000011920929)
+    """
+    n_samples = round(seconds * sample_rate)
+    if n_samples < 1:
+        raise ValueError(f"seconds: expected at least one sample at {sample_rate} Hz, got {seconds} s")
+    kinds: tuple[Callable[[int, float, np.random.Generator], np.ndarray], ...] = (
+        *(functools.partial(_colored, exponent=exponent) for exponent in (0.0, 1.0, 2.0)),
+        *(_band, _hum, _babble),
+    )
+    generator = np.random.default_rng(seed)
+    sections = []
+    n_sections = min(max(round(seconds / 5), len(kinds)), n_samples)
+    edges = np.linspace(0, n_samples, n_sections + 1).astype(int)
+    for number, length in enumerate(np.diff(edges)):
+        section = kinds[number % len(kinds)](int(length), sample_rate, generator)
+        sections.append((section * (0.8 / np.abs(section).max())).astype(np.float32))
+    return np.concatenate(sections)
+
+
+def _colored(
+    length: int, sample_rate: float, generator: np.random.Generator, *, exponent: float, low_hz: float = 20.0
+) -> np.ndarray:
+    """Return noise whose power falls as 1 / frequency ** exponent above `low_hz`."""
+    frequency = np.fft.rfftfreq(length, 1 / sample_rate)
+    spectrum = np.fft.rfft(generator.standard_normal(length)) / np.maximum(frequency, low_hz) ** (exponent / 2)
+    return np.fft.irfft(spectrum, length)
+
+
+def _band(length: int, sample_rate: float, generator: np.random.Generator) -> np.ndarray:
+    """Return white noise through a smooth band-pass with a random centre and a width of half to two octaves."""
+    center, octaves = generator.uniform(np.log2(150), np.log2(0.4 * sample_rate)), generator.uniform(0.5, 2)
+    distance = np.log2(np.fft.rfftfreq(length, 1 / sample_rate) + 1e-3) - center
+    gain = np.exp(-0.5 * (2 * distance / octaves) ** 2)
+    return np.fft.irfft(np.fft.rfft(generator.standard_normal(length)) * gain, length)
+
+
+def _hum(length: int, sample_rate: float, generator: np.random.Generator) -> np.ndarray:
+    """Return mains hum at 50 or 60 Hz with its harmonics, over a little pink noise."""
+    time = np.arange(length) / sample_rate
+    hum = 0.05 * _normalized(_colored(length, sample_rate, generator, exponent=1.0))
+    base = generator.choice([50.0, 60.0])
+    for harmonic in range(1, min(20, int(sample_rate / 2 / base))):
+        phase = generator.uniform(0, 2 * np.pi)
+        hum += generator.uniform(0, 1) / harmonic * np.sin(2 * np.pi * base * harmonic * time + phase)
+    return hum
+
+
+def _babble(length: int, sample_rate: float, generator: np.random.Generator) -> np.ndarray:
+    """Return the sum of six noises with the spectrum of speech, each swelling a few times a second."""
+    total = np.zeros(length)
+    time = np.arange(length) / sample_rate
+    for _ in range(6):
+        voice = _colored(length, sample_rate, generator, exponent=2.0, low_hz=generator.uniform(300, 700))
+        wobble = _colored(length, sample_rate, generator, exponent=4.0, low_hz=1.0)
+        syllables = np.sin(2 * np.pi * generator.uniform(2, 6) * time + 2 * _normalized(wobble))
+        total += _normalized(voice) * (0.55 + 0.45 * syllables) ** 2
+    return total
+
+
+def _normalized(waveform: np.ndarray) -> np.ndarray:
+    normalized: np.ndarray = waveform / (waveform.std() + 1e-12)
+    return normalized
