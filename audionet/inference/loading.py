@@ -1,0 +1,78 @@
+"""From the name or path of a bundle to the object that uses it."""
+
+import os
+from typing import TYPE_CHECKING, Literal, overload
+
+import torch
+
+from audionet import bundle
+
+if TYPE_CHECKING:  # at run time, each is imported where it is needed
+    from audionet.inference.generator import Generator
+    from audionet.inference.recognizer import Recognizer
+
+Name = str | os.PathLike[str]
+
+
+@overload
+def load(name_or_path: Name, device: str | torch.device = "cpu", *, task: Literal["recognition"]) -> "Recognizer": ...
+@overload
+def load(name_or_path: Name, device: str | torch.device = "cpu", *, task: Literal["generation"]) -> "Generator": ...
+@overload
+def load(
+    name_or_path: Name, device: str | torch.device = "cpu", *, task: str | None = None
+) -> "Recognizer | Generator": ...
+def load(
+    name_or_path: Name, device: str | torch.device = "cpu", *, task: str | None = None
+) -> "Recognizer | Generator":
+    """Load a trained network by the name of a shipped bundle or by the path of one.
+
+    Type checkers know what `load_recognizer` and `load_generator` return, and this one where the task is given.
+
+    Args:
+        name_or_path: A shipped name, as `audionet models list` gives them, or a `.safetensors` file.
+        device: Device that computes: "cpu", "cuda", "cuda:1", "mps".
+        task: "recognition" or "generation": the task that it must be for, and the one that is meant where a name is
+            shipped for both. None takes what it is for, and recognition where there are both.
+
+    Returns:
+        A Recognizer or a Generator, by the bundle's task.
+
+    Raises:
+        audionet.bundle.BundleError: There is no such bundle, it is for another task, or it cannot be trusted.
+        ValueError: The device cannot be used here.
+
+    Example:
+        >>> load("digits").labels[:3]
+        ('zero', 'one', 'two')
+        >>> load("digits", task="generation").categories["label"][:3]
+        ['zero', 'one', 'two']
+    """
+    loaded = bundle.load(name_or_path, task)
+    if loaded.task == "recognition":
+        from audionet.inference.recognizer import Recognizer
+
+        return Recognizer(loaded, device)
+    from audionet.inference.generator import Generator
+
+    return Generator(loaded, device)
+
+
+def load_recognizer(name_or_path: Name, device: str | torch.device = "cpu") -> "Recognizer":
+    """Load a recogniser: `load` for the task "recognition".
+
+    Example:
+        >>> load_recognizer("digits").recognize_file("seven.wav")[0].label
+        'seven'
+    """
+    return load(name_or_path, device, task="recognition")
+
+
+def load_generator(name_or_path: Name, device: str | torch.device = "cpu") -> "Generator":
+    """Load a generator: `load` for the task "generation".
+
+    Example:
+        >>> load_generator("digits").generate(0.1, label="seven", seed=0).shape  # (batch, time) at 8 kHz
+        torch.Size([1, 800])
+    """
+    return load(name_or_path, device, task="generation")
