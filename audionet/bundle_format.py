@@ -28,8 +28,9 @@ FORMAT_VERSION = 2
 """Format that is written; it and all before it can be read."""
 
 # What format 1 called otherwise, for each network: {name in format 1: name now}.
-_ARGUMENTS_OF_FORMAT_1: dict[str, dict[str, str]] = {}
-_TENSORS_OF_FORMAT_1: dict[str, dict[str, str]] = {}  # beginnings of names, such as {"classifier.": "head."}
+_ARGUMENTS_OF_FORMAT_1 = {"bcresnet": {"n_mels": "n_bands"}, "tcresnet": {"n_mels": "n_bands"}}
+_TENSORS_OF_FORMAT_1 = {"bcresnet": {"head.5.": "head.", "head.": "tail."}}  # beginnings of names; the first counts
+_LINEAR_NOW = {"bcresnet": "model.head.weight"}  # a 1 × 1 convolution in format 1
 
 
 class BundleError(ValueError):
@@ -133,7 +134,10 @@ def upgrade(description: Json, tensors: Mapping[str, Tensor]) -> tuple[Json, dic
     }
     beginnings = {f"model.{old}": f"model.{new}" for old, new in _TENSORS_OF_FORMAT_1.get(network, {}).items()}
     beginnings["features."] = "front_end."
-    return upgraded, {_renamed(name, beginnings): tensor for name, tensor in tensors.items()}
+    renamed = {_renamed(name, beginnings): tensor for name, tensor in tensors.items()}
+    if (linear := _LINEAR_NOW.get(network)) in renamed:
+        renamed[linear] = renamed[linear].flatten(1)
+    return upgraded, renamed
 
 
 def _renamed(name: str, beginnings: Mapping[str, str]) -> str:

@@ -40,7 +40,7 @@ def write_bundle(tmp_path: Path) -> Callable[..., Path]:
     from audionet.bundle import Bundle, Part, save
 
     def write(path: Path = tmp_path / "tiny.safetensors", **changes: Any) -> Path:
-        network: dict[str, Any] = {"n_classes": 10, "n_mels": 20}
+        network: dict[str, Any] = {"n_classes": 10, "n_bands": 20}
         front_end: dict[str, Any] = {"sample_rate": 8000, "n_mels": 20}
         with torch.random.fork_rng():
             torch.manual_seed(0)

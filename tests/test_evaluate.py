@@ -163,8 +163,8 @@ def with_network(recognizer, model, n_mels=20):
 @pytest.mark.parametrize(
     ("network", "find_last", "n_features"),
     [
-        (lambda: models.create("bcresnet", n_classes=10, n_mels=40), lambda model: model.head[-1], 32),
-        (lambda: models.create("tcresnet", n_classes=10, n_mels=40), lambda model: model.head[-1], 48),
+        (lambda: models.create("bcresnet", n_classes=10, n_bands=40), lambda model: model.head, 32),
+        (lambda: models.create("tcresnet", n_classes=10, n_bands=40), lambda model: model.head[-1], 48),
         (FullyConvolutional, lambda model: model.last, 6),
         (FrameByFrame, lambda model: model.last, 7),
     ],

@@ -19,6 +19,7 @@ ORDER = (
     "parallel",
     "resources",
     "registry",
+    "checks",
     "flags",
     "audio",
     "augment",

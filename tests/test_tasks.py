@@ -33,7 +33,7 @@ def make(folder: Path, **changes: Any) -> tuple[Recognition, ClipDataModule]:
     torch.manual_seed(0)
     arguments: dict[str, Any] = {
         "features": features.create("LogMel", sample_rate=8000, n_fft=256, win_length=240, hop_length=80, n_mels=20),
-        "model": models.create("tcresnet", n_classes=3, n_mels=20),
+        "model": models.create("tcresnet", n_classes=3, n_bands=20),
         "labels": data.labels,
         "augment": Augment(
             {"time_shift": {"seconds": 0.05, "p": 0.5}, "noise": {"min_snr_db": 0, "max_snr_db": 20}},

@@ -258,7 +258,7 @@ def test_mixed_precision_gives_nearly_the_same():
         ({"categories": {"label": []}}, "categories: label without any value"),
         ({"output": "categorical"}, "output: expected one of softmax, logistic_mixture, gaussian; got 'categorical'"),
         ({"n_mixtures": 0}, "n_mixtures must be at least 1, got 0"),
-        ({"colour": 1}, "model wavenet: .*colour"),
+        ({"colour": 1}, "network wavenet: WaveNet has no argument 'colour'"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(changes, message):

@@ -187,7 +187,7 @@ def test_the_autoencoder_refuses_frames_and_empty_clips():
     for shape in ((1, 0), (6,), (1, 1, 6)):
         with pytest.raises(ValueError, match=r"expected clips \(batch, time\) of at least 1 sample"):
             model.encode(torch.zeros(shape))
-    with pytest.raises(ValueError, match="model wavenet_autoencoder: .*local_bands"):
+    with pytest.raises(ValueError, match="network wavenet_autoencoder: .*local_bands"):
         models.create("wavenet_autoencoder", local_bands=80)
 
 
@@ -212,12 +212,11 @@ def test_the_waveform_front_end_hands_on_what_it_gets():
 def test_the_second_loss_is_the_wavenets_own(output):
     model = classifier(output=output, next_sample_weight=0.3, dropout=0.0)
     waveform = noise(3, 70)
-    logits, second = model.train()(waveform[:, None, None])
-    assert logits.shape == (3, 4)
+    logits, second = model.train().logits_and_loss(waveform[:, None, None])
+    assert logits.shape == (3, 4) and torch.equal(logits, model(waveform[:, None, None]))
     samples = model.stack.distribution.from_waveform(waveform)
     bits = model.stack.distribution.bits(model.stack(samples), samples)
     torch.testing.assert_close(second, 0.3 * bits.mean())
-    assert isinstance(model.eval()(waveform[:, None, None]), Tensor)
 
 
 def test_one_pass_through_the_stack_gives_both_losses():
@@ -225,7 +224,7 @@ def test_one_pass_through_the_stack_gives_both_losses():
     passes = []
     for layer in model.stack.layers:
         layer.register_forward_hook(lambda module, *_: passes.append(module))
-    logits, second = model(noise(3, 70)[:, None, None])
+    logits, second = model.logits_and_loss(noise(3, 70)[:, None, None])
     assert passes == list(model.stack.layers)
     F.cross_entropy(logits, torch.tensor([0, 1, 2])).add(second).backward()
     silent = [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
@@ -237,7 +236,7 @@ def test_the_classifier_predicts_a_sample_from_those_before_it():
     predicted = []
     model.stack.output.register_forward_hook(lambda *arguments: predicted.append(arguments[-1]))
     waveform = noise(1, 70).requires_grad_()
-    logits, _ = model.eval()(waveform[:, None, None]), model.train()(waveform.repeat(2, 1)[:, None, None])
+    logits, _ = model.eval().logits_and_loss(waveform[:, None, None])
     for time in range(70):
         seen = reach(predicted[0][0, time].square().sum(), waveform)
         assert seen == list(range(max(time - model.stack.receptive_field, 0), time))
@@ -282,11 +281,10 @@ def test_a_batch_equals_one_by_one():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frame_length": 0}, "frame_length must be at least 1, got 0"),
-        ({"frame_kernel": 4}, "frame_kernel must be odd, got 4"),
-        ({"next_sample_weight": -1.0}, "next_sample_weight must be at least 0, got -1"),
-        ({"categories": {"label": ["a"]}}, "categories: the classifier hears the waveform alone"),
-        ({"local_bands": 3, "upsample": (2,)}, "local_bands: the classifier hears"),
+        ({"frame_length": 0}, "frame_length: expected at least 1, got 0"),
+        ({"frame_kernel": 4}, "frame_kernel: expected an odd number, got 4"),
+        ({"next_sample_weight": -1.0}, "next_sample_weight: expected at least 0, got -1"),
+        ({"n_bands": 40}, "n_bands: expected 1, a waveform's, got 40; use the front-end Waveform"),
         ({"n_layers": 5}, "n_layers must be a multiple"),
     ],
 )
@@ -295,8 +293,14 @@ def test_the_classifier_refuses_what_does_not_fit(changes, message):
         classifier(**changes)
 
 
+def test_the_classifier_has_no_conditioning():
+    for name in ("categories", "local_bands"):
+        with pytest.raises(ValueError, match=f"WaveNetClassifier has no argument '{name}'"):
+            models.create("wavenet_classifier", n_classes=3, **{name: None})
+
+
 def test_the_classifier_refuses_a_spectrogram():
-    with pytest.raises(ValueError, match=r"got \(2, 1, 40, 101\): .*--features.name Waveform"):
+    with pytest.raises(ValueError, match=r"got \(2, 1, 40, 101\); use the front-end Waveform"):
         classifier()(torch.zeros(2, 1, 40, 101))
 
 
@@ -317,7 +321,7 @@ def test_the_task_adds_the_second_loss_to_its_own(monkeypatch):
     monkeypatch.setattr(task, "log", lambda name, value, **_: logged.update({name: value.item()}))
     waveform, label = noise(5, 70), torch.tensor([0, 1, 2, 1, 0])
     loss = task.training_step({"waveform": waveform, "label": label}, 0).item()
-    logits, second = model(waveform[:, None, None])
+    logits, second = model.logits_and_loss(waveform[:, None, None])
     first = F.cross_entropy(logits, label, label_smoothing=0.1)
     assert loss == pytest.approx((first + second).item())
     assert logged == pytest.approx({"train_loss": first.item(), "train_second_loss": second.item()})

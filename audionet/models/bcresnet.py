@@ -4,6 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.checks import check_at_least
+from audionet.models.contract import check_spectrogram
+from audionet.registry import NamedArguments
+
 N_SUB_BANDS = 5
 STAGE_BLOCKS = (2, 2, 4, 4)
 STAGE_WIDTHS = (1, 1.5, 2, 2.5)  # in units of 8 * tau channels
@@ -106,35 +110,41 @@ class BCResBlock(nn.Module):
         return F.relu(y if self.is_transition else y + x, inplace=True)
 
 
-class BCResNet(nn.Module):
+class BCResNet(NamedArguments, nn.Module):
     """BC-ResNet-τ: logits from a log-mel spectrogram.
 
     Args:
         n_classes: Number of classes, silence and unknown among them.
         tau: Width factor; the paper's are 1, 1.5, 2, 3, 6 and 8.
-        n_mels: Mel bands; their half and quarters must divide into the five sub-bands (40 and 80 do, 64 does not).
+        n_bands: Bands of the spectrogram. Their half, quarter and eighth must divide into the five sub-bands, as those
+            of 40 and 80 do.
         dropout: Probability that the temporal branch loses a channel.
 
     Shape:
-        (batch, 1, n_mels, frame) -> (batch, n_classes)
+        (batch, 1, n_bands, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: If ``n_mels`` cannot be split into the sub-bands or ``tau`` is too small; from ``forward``, if the
+        ValueError: ``n_bands`` cannot be split into the sub-bands, or ``tau`` is too small; from ``forward``, the
             spectrogram has another number of bands.
+
+    Example:
+        >>> network = BCResNet(n_classes=12, tau=2)
+        >>> spectrogram = torch.zeros(3, 1, 40, 101)
+        >>> network.embed(spectrogram).shape, network(spectrogram).shape
+        (torch.Size([3, 64]), torch.Size([3, 12]))
     """
 
-    def __init__(self, n_classes: int, *, tau: float = 1, n_mels: int = 40, dropout: float = 0.1) -> None:
+    def __init__(self, *, n_classes: int, tau: float = 1, n_bands: int = 40, dropout: float = 0.1) -> None:
         super().__init__()
-        if n_mels < 40 or n_mels % 40:
+        if n_bands < 40 or n_bands % 40:
             raise ValueError(
-                f"n_mels = {n_mels}: BC-ResNet splits its rows (n_mels / 2, / 4 and / 8) into {N_SUB_BANDS} sub-bands; "
-                "choose a multiple of 40"
+                "n_bands: expected a multiple of 40, whose half, quarter and eighth divide into "
+                f"{N_SUB_BANDS} sub-bands, got {n_bands}; give the front-end 40 or 80 bands"
             )
-        if tau < 0.25:
-            raise ValueError(f"tau = {tau}: expected at least 0.25, so that every stage has channels of its own")
-        self.n_mels = n_mels
+        check_at_least(0.25, tau=tau)  # every stage needs a channel of its own
+        self.n_bands, self.n_classes = n_bands, n_classes
         unit = 8 * tau
-        n_stem, n_head = int(2 * unit), int(4 * unit)
+        n_stem, n_embedding = int(2 * unit), int(4 * unit)
         widths = [int(width * unit) for width in STAGE_WIDTHS]
         self.stem = nn.Conv2d(1, n_stem, 5, stride=(2, 1), padding=2, bias=False)
         self.stem_norm = ChannelNorm(n_stem)
@@ -146,24 +156,24 @@ class BCResNet(nn.Module):
                 blocks.append(BCResBlock(n_in, width, stride=stride, dilation=2**stage, dropout=dropout))
                 n_in = width
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
+        self.tail = nn.Sequential(
             nn.Conv2d(n_in, n_in, 5, padding=(0, 2), groups=n_in, bias=False),
-            nn.Conv2d(n_in, n_head, 1, bias=False),
-            nn.BatchNorm2d(n_head),
+            nn.Conv2d(n_in, n_embedding, 1, bias=False),
+            nn.BatchNorm2d(n_embedding),
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(n_head, n_classes, 1),
         )
+        self.head = nn.Linear(n_embedding, n_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map log-mels (batch, 1, n_mels, frame) to logits (batch, n_classes)."""
-        if x.shape[-2] != self.n_mels:  # other sub-bands would cut through clips, without an error
-            raise ValueError(
-                f"spectrogram has {x.shape[-2]} bands, the network n_mels = {self.n_mels}: "
-                "give the front-end and the network the same n_mels"
-            )
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map log-mels (batch, 1, n_bands, frame) to embeddings (batch, 32 * tau)."""
+        check_spectrogram(spectrogram, self.n_bands)  # other sub-bands would cut through clips, without an error
         # Within the blocks the layout is (channel, frequency, batch, frame): every norm then runs over contiguous rows
         # and every convolution but the temporal one is a matrix product. docs/benchmarks.md compares the speed.
-        x = F.relu(self.stem_norm(self.stem(x).permute(1, 2, 0, 3)), inplace=True)
+        x = F.relu(self.stem_norm(self.stem(spectrogram).permute(1, 2, 0, 3)), inplace=True)
         x = self.blocks(x)
-        return self.head(x.permute(2, 0, 1, 3)).flatten(1)
+        return self.tail(x.permute(2, 0, 1, 3)).flatten(1)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Map log-mels (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
+        return self.head(self.embed(spectrogram))

@@ -3,6 +3,10 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.checks import check_at_least
+from audionet.models.contract import check_spectrogram
+from audionet.registry import NamedArguments
+
 STAGE_CHANNELS = (24, 32, 48)
 STEM_CHANNELS = 16
 BLOCK_KERNEL = 9
@@ -30,23 +34,36 @@ class TCResBlock(nn.Module):
         return F.relu(self.body(x) + self.shortcut(x), inplace=True)
 
 
-class TCResNet(nn.Module):
+class TCResNet(NamedArguments, nn.Module):
     """TC-ResNet8: small, and many times faster to train on a CPU than a network that slides over frequency too.
 
     Args:
         n_classes: Number of classes, silence and unknown among them.
         width: Factor on all channel counts; the paper's are 1 and 1.5.
-        n_mels: Mel bands, or cepstral coefficients: the channels of the first convolution.
-        dropout: Probability that a pooled feature is dropped before the classifier.
+        n_bands: Mel bands or cepstral coefficients, which are the channels of the first convolution.
+        dropout: Probability that a channel of the embedding is dropped before the classifier.
 
     Shape:
-        (batch, 1, n_mels, frame) -> (batch, n_classes)
+        (batch, 1, n_bands, frame) -> (batch, n_classes)
+
+    Raises:
+        ValueError: ``n_bands`` or ``width`` is too small; from ``forward``, the spectrogram has
+            another number of bands.
+
+    Example:
+        >>> network = TCResNet(n_classes=12)
+        >>> spectrogram = torch.zeros(3, 1, 40, 101)
+        >>> network.embed(spectrogram).shape, network(spectrogram).shape
+        (torch.Size([3, 48]), torch.Size([3, 12]))
     """
 
-    def __init__(self, n_classes: int, *, width: float = 1.0, n_mels: int = 40, dropout: float = 0.5) -> None:
+    def __init__(self, *, n_classes: int, width: float = 1.0, n_bands: int = 40, dropout: float = 0.5) -> None:
         super().__init__()
+        check_at_least(1, n_bands=n_bands)
+        check_at_least(1 / STEM_CHANNELS, width=width)
+        self.n_bands, self.n_classes = n_bands, n_classes
         n_in = int(STEM_CHANNELS * width)
-        self.stem = nn.Conv1d(n_mels, n_in, 3, padding=1, bias=False)
+        self.stem = nn.Conv1d(n_bands, n_in, 3, padding=1, bias=False)
         blocks: list[nn.Module] = []
         for channels in STAGE_CHANNELS:
             n_out = int(channels * width)
@@ -55,6 +72,11 @@ class TCResNet(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(n_in, n_classes))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map spectrograms (batch, 1, n_mels, frame) to logits (batch, n_classes)."""
-        return self.head(self.blocks(self.stem(x.squeeze(1))).mean(-1))
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, 48 * width)."""
+        check_spectrogram(spectrogram, self.n_bands)
+        return self.blocks(self.stem(spectrogram.squeeze(1))).mean(-1)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
+        return self.head(self.embed(spectrogram))

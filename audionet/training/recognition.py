@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from audionet.augment import Augment, SpecAugment, mixup, to_float
+from audionet.models import HasOwnLoss
 from audionet.training.optimizers import Together
 from audionet.training.schedule import with_warmup_cosine
 
@@ -24,8 +25,8 @@ class Recognition(LightningModule):
 
     Args:
         features: Front-end, (batch, 1, time) -> (batch, 1, n_mels, frame).
-        model: Network, (batch, 1, n_mels, frame) -> (batch, n_labels) logits; in training mode it may return a second
-            loss of its own beside them, which is added.
+        model: Network, (batch, 1, n_mels, frame) -> (batch, n_labels) logits.
+            One that offers ``logits_and_loss`` learns from the sum of both losses.
         labels: Name of each output.
         augment: Chain of waveform augmentations; None for none.
         spec_augment: Masks on the spectrogram; None for none.
@@ -103,8 +104,11 @@ class Recognition(LightningModule):
             spectrogram = self.features(waveform[:, None])
             if self.spec_augment is not None:
                 spectrogram = self.spec_augment(spectrogram, self.generator)
-        outputs = self.model(spectrogram)
-        logits, second_loss = outputs if isinstance(outputs, tuple) else (outputs, None)
+        second_loss = None
+        if isinstance(self.model, HasOwnLoss):
+            logits, second_loss = self.model.logits_and_loss(spectrogram)
+        else:
+            logits = self.model(spectrogram)
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
         self.log("train_loss", loss, prog_bar=True)
         if second_loss is None:

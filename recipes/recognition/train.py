@@ -74,8 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     if spectrum.is_complex():
         raise ValueError(f"--features: {features_name} gives complex numbers here, which no network takes")
     n_bands = spectrum.shape[-2]
-    model_name, model_arguments = split_name({**config.model, "n_classes": len(data.labels)})
-    model_arguments = models.band_arguments(model_name, n_bands) | model_arguments
+    model_name, model_arguments = split_name({"n_bands": n_bands, **config.model, "n_classes": len(data.labels)})
     model = models.create(model_name, **model_arguments)
     if config.compile:
         model.compile(dynamic=False)  # the last batch of a split may be shorter: compiled again, once

@@ -82,10 +82,10 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     [
         (["--data.card", "no_such"], "no_such"),
         (["--data.card", "null", "--data.root", "nowhere"], "nowhere"),
-        (["--model.name", "lenet5"], "unknown model 'lenet5'; known: bcresnet"),
+        (["--model.name", "lenet5"], "network: expected one of bcresnet.*got 'lenet5'"),
         (["--augment.echo.p", "1"], "augment.echo"),
         (["--features.n_mel", "3"], "front-end LogMel"),
-        (["--features.n_mels", "64"], "n_mels = 64: BC-ResNet splits its rows"),
+        (["--features.n_mels", "64"], "n_bands: expected a multiple of 40.*got 64"),
         (["--features.name", "leaf", "--features.n_filters", "0"], "n_filters = 0: expected at least 1 filter"),
         (["--features.name", "spectrogram", "--features.power", "null"], "spectrogram gives complex numbers"),
         (["--data.batch_size", "many"], "data.batch_size"),

@@ -1,7 +1,5 @@
 """WaveNet and its variants."""
 
-from audionet.models.wavenet.autoencoder import WaveNetAutoencoder
-from audionet.models.wavenet.classifier import WaveNetClassifier
-from audionet.models.wavenet.network import WaveNet
+import lazy_loader
 
-__all__ = ["WaveNet", "WaveNetAutoencoder", "WaveNetClassifier"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,69 +1,97 @@
 """WaveNet classifier: recognition from the raw waveform, helped by also predicting the next sample."""
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.checks import check_at_least
+from audionet.models.contract import check_spectrogram
 from audionet.models.wavenet.network import WaveNet
+from audionet.registry import NamedArguments
 
 
-class WaveNetClassifier(nn.Module):
+class WaveNetClassifier(NamedArguments, nn.Module):
     """The network of WaveNet's recognition experiment (van den Oord et al., 2016, section 3.4), for whole clips.
 
-    The summed skip connections of a WaveNet are averaged over frames of 10 ms; a few convolutions that see both
-    directions follow, then the mean over all frames. The WaveNet's own output, the next sample, is the second loss: the
+    The summed skip connections of a WaveNet are averaged over frames of 10 ms. A few convolutions follow that see both
+    directions, then the mean over all frames. The WaveNet's own output, the next sample, gives the second loss. The
     paper found that a network trained with both generalises better.
 
-    The batch normalisation and the dropout, of which the paper says nothing, are those of our other recognisers.
+    The paper does not mention normalisation or dropout; this network has those of our other recognisers.
 
     Args:
         n_classes: Number of classes, silence and unknown among them.
+        n_bands: 1, because a waveform has a single row.
         frame_length: Samples of one frame: 160 are 10 ms at 16 kHz.
         frame_channels: Width of the convolutions over frames.
-        frame_layers: How many there are.
-        frame_kernel: Their taps, an odd number.
-        dropout: Probability that a pooled feature is dropped before the classifier.
-        next_sample_weight: Share of the second loss, in bits per sample, beside the first.
-        **stack: The arguments of `WaveNet`, without conditioning.
+        frame_layers: Number of convolutions over frames.
+        frame_kernel: Taps of the convolutions over frames, an odd number.
+        dropout: Probability that a channel of the embedding is dropped before the classifier.
+        next_sample_weight: Factor on the second loss, in bits per sample, beside the first.
+        n_layers: As in `WaveNet`, like all that follow.
+        n_cycles: Number of dilation cycles.
+        kernel_size: Taps of each dilated convolution.
+        residual_channels: Width of the residual stream.
+        gate_channels: Width of filter and gate together.
+        skip_channels: Width of the skip sum.
+        output_channels: Width of the layer before the next sample's distribution.
+        output: Distribution of the next sample.
+        n_mixtures: Components of a "logistic_mixture".
 
     Shape:
-        The front-end `Waveform`'s (batch, 1, 1, time) -> (batch, n_classes) logits; in training mode a pair,
-        the logits and the weighted second loss, because one pass through the stack gives both.
+        The front-end `Waveform`'s (batch, 1, 1, time) -> (batch, n_classes)
 
     Raises:
-        ValueError: A size does not fit; from ``forward``, if the input is not a waveform.
+        ValueError: A size does not fit; from ``forward``, the input is not a waveform.
+
+    Example:
+        >>> network = WaveNetClassifier(n_classes=12, n_layers=8, n_cycles=1)
+        >>> network(waveform[:, None, None]).shape
+        torch.Size([1, 12])
     """
 
     def __init__(
         self,
-        n_classes: int,
         *,
+        n_classes: int,
+        n_bands: int = 1,
         frame_length: int = 160,
         frame_channels: int = 128,
         frame_layers: int = 3,
         frame_kernel: int = 9,
         dropout: float = 0.5,
         next_sample_weight: float = 1.0,
-        **stack: Any,
+        n_layers: int = 30,
+        n_cycles: int = 3,
+        kernel_size: int = 2,
+        residual_channels: int = 64,
+        gate_channels: int = 128,
+        skip_channels: int = 256,
+        output_channels: int = 256,
+        output: str = "softmax",
+        n_mixtures: int = 10,
     ) -> None:
         super().__init__()
-        sizes = {"frame_length": frame_length, "frame_channels": frame_channels, "frame_layers": frame_layers}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_at_least(1, frame_length=frame_length, frame_channels=frame_channels, frame_layers=frame_layers)
+        check_at_least(0, next_sample_weight=next_sample_weight)
+        if n_bands != 1:
+            raise ValueError(f"n_bands: expected 1, a waveform's, got {n_bands}; use the front-end Waveform")
         if frame_kernel < 1 or frame_kernel % 2 == 0:
-            raise ValueError(f"frame_kernel must be odd, got {frame_kernel}")
-        if next_sample_weight < 0:
-            raise ValueError(f"next_sample_weight must be at least 0, got {next_sample_weight}")
-        if conditioning := {"categories", "n_places", "local_bands"} & stack.keys():
-            raise ValueError(
-                f"{', '.join(sorted(conditioning))}: the classifier hears the waveform alone; leave it out"
-            )
+            raise ValueError(f"frame_kernel: expected an odd number, got {frame_kernel}")
+        self.n_bands, self.n_classes = n_bands, n_classes
         self.frame_length, self.next_sample_weight = frame_length, next_sample_weight
-        self.stack = WaveNet(**stack)
+        self.stack = WaveNet(
+            n_layers=n_layers,
+            n_cycles=n_cycles,
+            kernel_size=kernel_size,
+            residual_channels=residual_channels,
+            gate_channels=gate_channels,
+            skip_channels=skip_channels,
+            output_channels=output_channels,
+            output=output,
+            n_mixtures=n_mixtures,
+        )
         blocks: list[nn.Module] = []
-        n_in = self.stack.skip.out_features
+        n_in = skip_channels
         for _ in range(frame_layers):
             conv = nn.Conv1d(n_in, frame_channels, frame_kernel, padding=frame_kernel // 2, bias=False)
             blocks += [conv, nn.BatchNorm1d(frame_channels), nn.ReLU(inplace=True)]
@@ -71,19 +99,31 @@ class WaveNetClassifier(nn.Module):
         self.frames = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(frame_channels, n_classes))
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Map (batch, 1, 1, time) to logits (batch, n_classes), and in training to (logits, second loss)."""
-        if x.ndim != 4 or x.shape[1:3] != (1, 1):
-            raise ValueError(
-                f"expected a waveform (batch, 1, 1, time), got {tuple(x.shape)}: "
-                "this network needs the front-end Waveform (--features.name Waveform)"
-            )
-        samples = self.stack.distribution.from_waveform(x[:, 0, 0])
-        activations = F.relu(self.stack.skip(self.stack.units(samples)))  # (batch, time, S)
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map waveforms (batch, 1, 1, time) to embeddings (batch, frame_channels)."""
+        return self._pooled(self._skips(self._samples(spectrogram)))
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Map waveforms (batch, 1, 1, time) to logits (batch, n_classes)."""
+        return self.head(self.embed(spectrogram))
+
+    def logits_and_loss(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (batch, n_classes) and the weighted mean bits of each next sample, from one pass."""
+        samples = self._samples(spectrogram)
+        skips = self._skips(samples)
+        outputs = self.stack.output(F.relu(self.stack.hidden(skips)))
+        bits = self.stack.distribution.bits(outputs, samples)
+        return self.head(self._pooled(skips)), self.next_sample_weight * bits.mean()
+
+    def _samples(self, spectrogram: Tensor) -> Tensor:
+        check_spectrogram(spectrogram, self.n_bands)
+        return self.stack.distribution.from_waveform(spectrogram[:, 0, 0])
+
+    def _skips(self, samples: Tensor) -> Tensor:
+        """Return the rectified sum (batch, time, S) of all layers' skip connections."""
+        return F.relu(self.stack.skip(self.stack.units(samples)))
+
+    def _pooled(self, skips: Tensor) -> Tensor:
         # The last frame may be shorter; its mean is over what there is.
-        pooled = F.avg_pool1d(activations.mT, self.frame_length, ceil_mode=True)  # (batch, S, frame)
-        logits = self.head(self.frames(pooled).mean(-1))
-        if not self.training:
-            return logits
-        outputs = self.stack.output(F.relu(self.stack.hidden(activations)))
-        return logits, self.next_sample_weight * self.stack.distribution.bits(outputs, samples).mean()
+        frames = F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True)  # (batch, S, frame)
+        return self.frames(frames).mean(-1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audionet.models.wavenet import distributions
+from audionet.registry import NamedArguments
 
 
 class Upsampler(nn.Module):
@@ -96,7 +97,7 @@ def gated(gates: Tensor) -> Tensor:
     return torch.tanh(filter_) * torch.sigmoid(gate)
 
 
-class WaveNet(nn.Module):
+class WaveNet(NamedArguments, nn.Module):
     """WaveNet (van den Oord et al., 2016): p(x_t | x_0 ... x_{t-1}, conditions) for every t at once.
 
     Before a clip is nothing, which is not silence: every convolution sees zeros there, and the first sample is

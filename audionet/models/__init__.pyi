@@ -1,0 +1,9 @@
+from .bcresnet import BCResNet as BCResNet
+from .contract import HasOwnLoss as HasOwnLoss
+from .contract import RecognitionNetwork as RecognitionNetwork
+from .registry import MODELS as MODELS
+from .registry import create as create
+from .tcresnet import TCResNet as TCResNet
+from .wavenet.autoencoder import WaveNetAutoencoder as WaveNetAutoencoder
+from .wavenet.classifier import WaveNetClassifier as WaveNetClassifier
+from .wavenet.network import WaveNet as WaveNet

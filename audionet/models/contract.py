@@ -1,0 +1,54 @@
+"""What every network offers, so that training, evaluation and bundles need to know nothing else of it."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+
+class RecognitionNetwork(Protocol):
+    """A network that maps spectrograms to logits by way of one embedding a clip: ``head(embed(spectrogram))``."""
+
+    @property
+    def n_bands(self) -> int:
+        """Number of bands of the spectrograms that it takes."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """Number of logits that it gives a clip."""
+        ...
+
+    @property
+    def head(self) -> nn.Module:
+        """The classifier: maps embeddings (batch, channels) to logits (batch, n_classes)."""
+        ...
+
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, channels)."""
+        ...
+
+    def __call__(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
+        ...
+
+
+@runtime_checkable
+class HasOwnLoss(Protocol):
+    """A network that learns from a loss of its own beside the one of its logits."""
+
+    def logits_and_loss(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (batch, n_classes) and a scalar loss to add to theirs, from one pass."""
+        ...
+
+
+def check_spectrogram(spectrogram: Tensor, n_bands: int) -> None:
+    """Refuse what is not a batch of spectrograms with the network's number of bands.
+
+    Raises:
+        ValueError: The shape is not (batch, 1, n_bands, frame).
+    """
+    if spectrogram.ndim != 4 or spectrogram.shape[1:3] != (1, n_bands):
+        advice = "give the network n_bands of its front-end" if n_bands > 1 else "use the front-end Waveform"
+        raise ValueError(
+            f"spectrogram: expected (batch, 1, n_bands = {n_bands}, frame), got {tuple(spectrogram.shape)}; {advice}"
+        )

@@ -1,0 +1,34 @@
+"""The networks by name."""
+
+from typing import TYPE_CHECKING
+
+from audionet.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MODELS: "Registry[nn.Module]" = Registry(
+    "network",
+    {
+        "bcresnet": "audionet.models.bcresnet:BCResNet",
+        "tcresnet": "audionet.models.tcresnet:TCResNet",
+        "wavenet": "audionet.models.wavenet.network:WaveNet",
+        "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",
+        "wavenet_classifier": "audionet.models.wavenet.classifier:WaveNetClassifier",
+    },
+    group="audionet.models",
+)
+
+
+def create(name: str, **arguments: object) -> "nn.Module":
+    """Build the network called ``name``, a key of `MODELS`, with its own arguments.
+
+    Raises:
+        ValueError: The name is unknown, or an argument does not fit.
+
+    Example:
+        >>> network = create("bcresnet", n_classes=12, n_bands=40)
+        >>> network(torch.zeros(2, 1, 40, 101)).shape
+        torch.Size([2, 12])
+    """
+    return MODELS.create(name, **arguments)

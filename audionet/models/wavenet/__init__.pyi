@@ -1,0 +1,3 @@
+from .autoencoder import WaveNetAutoencoder as WaveNetAutoencoder
+from .classifier import WaveNetClassifier as WaveNetClassifier
+from .network import WaveNet as WaveNet
