@@ -42,8 +42,8 @@ def plot_distribution(
     Example:
         >>> uniform = np.full((80, 256), 1 / 256)
         >>> figure = plot_distribution(uniform, samples=waveform[0, :80], sample_rate=sample_rate)
-        >>> figure.axes[0].get_xlim()
-        (0.0, 0.005)
+        >>> [axes.get_ylabel() for axes in figure.axes]
+        ['amplitude', 'probability']
     """
     from matplotlib.colors import LogNorm
 
