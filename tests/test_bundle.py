@@ -234,6 +234,26 @@ def test_format_1_is_read(write_bundle):
         )
 
 
+def test_a_bcresnet_of_format_1_ends_in_a_convolution(write_bundle):
+    path, arguments = write_bundle(), {"n_classes": 10, "n_bands": 40}
+    front_end = {"sample_rate": 8000, "n_mels": 40}
+    write_bundle(
+        model=Part("bcresnet", arguments, models.create("bcresnet", **arguments)),
+        front_end=Part("LogMel", front_end, features.create("LogMel", **front_end)),
+    )
+    expected = bundle.load(path).model.module
+    as_format_1(path)
+    tensors = {}
+    for name, tensor in load_file(path).items():
+        name = name.replace("model.head.", "model.head.5.").replace("model.tail.", "model.head.")
+        tensors[name] = tensor[..., None, None] if name == "model.head.5.weight" else tensor
+    rewrite(path, tensors, model={"name": "bcresnet", "arguments": {"n_classes": 10, "n_mels": 40}})
+    found = bundle.load(path).model
+    assert found.arguments == arguments
+    for name, tensor in found.module.state_dict().items():
+        assert torch.equal(tensor, expected.state_dict()[name]), name
+
+
 def test_a_generator_of_format_1_has_no_front_end(tmp_path):
     path = write_generator(tmp_path / "old.safetensors")
     as_format_1(path)
