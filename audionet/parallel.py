@@ -36,11 +36,14 @@ def map_unordered(
     Raises:
         WorkerCrash: A worker was killed, by a crash in a decoder or by the system for want of memory.
     """
+    workers = workers or usable_cores()
+    if workers == 1:  # without joblib, which takes a while to import
+        yield from map(function, tasks)
+        return
     from concurrent.futures.process import BrokenProcessPool
 
     from joblib import Parallel, delayed, parallel_config
 
-    workers = workers or usable_cores()
     with parallel_config("loky", inner_max_num_threads=1):
         parallel = Parallel(
             n_jobs=workers,

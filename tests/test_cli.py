@@ -403,7 +403,7 @@ def test_features_of_folders(capsys, wav, tmp_path):
     assert len(errors) == 1 and errors[0].startswith(f"audionet: error: {tmp_path / 'takes/bad.wav'}: ")
 
     code, lines, errors = call(capsys, *given, "--arguments.lifter", 22)
-    assert (code, lines) == (1, []) and f"{out} holds features made with arguments = " in errors[0]
+    assert (code, lines) == (1, []) and f"{out}: expected features of arguments = " in errors[0]
 
 
 def test_features_like_a_tool_with_pictures(capsys, wav, tmp_path):

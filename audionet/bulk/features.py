@@ -3,34 +3,43 @@
 import json
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from audionet.audio import decode, resample, to_mono
-from audionet.bulk.outputs import OUTPUTS, Item, Output, is_fresh, make_folders, whole
+from audionet.audio import read_mono
+from audionet.bulk.outputs import OUTPUTS, Item, Output, is_fresh, make_folders, remove_partials
 from audionet.features.frontend import FrontEnd
+from audionet.files import whole_file
+from audionet.parallel import WorkerCrash, map_unordered, usable_cores
 
-_MOST_FILES, _MOST_BYTES = 128, 1 << 23  # in a task: enough that the front-end is fast, and that memory is not filled
-_IDLE_SECONDS = 10  # without work a worker ends
+_CHUNK_FILES, _CHUNK_BYTES = 128, 1 << 23  # enough to keep the front-end fast, few enough to fit the memory
+# A worker imports torch, which takes some 2 s. That pays off above so many bytes of audio; a picture takes as long as
+# half a megabyte.
+_WORTH_WORKERS, _PICTURE = 1 << 25, 1 << 19
 
-Bad = tuple[str, str]  # a file and what is wrong with it
+
+class Failure(NamedTuple):
+    """A file without features, and the reason."""
+
+    source: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done.
+    """The files whose features are missing.
 
     Attributes:
         output: Where the features go.
-        todo: Files whose features are to be made.
-        n_done: Files whose features are there already.
-        with_pictures: Whether each also gets a picture, `<key>.png`.
+        todo: Files whose features have to be computed.
+        n_done: Number of files whose features are there already.
+        with_pictures: Whether each file also gets a picture, `<key>.png`.
     """
 
     output: Output
@@ -40,37 +49,36 @@ class Plan:
 
 
 def make_plan(
-    paths: Iterable[str | Path],
-    folder: str | Path,
+    paths: Iterable[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
     *,
-    base: str | Path,
-    settings: Mapping[str, Any],
+    base: str | os.PathLike[str],
+    settings: Mapping[str, object],
     format: str = "npy",
     with_pictures: bool = False,
 ) -> Plan:
-    """See what is to be done, and make the folder ready for it.
+    """Find the files whose features are missing, and prepare the output folder.
 
     Args:
         paths: Audio files.
-        folder: Where the features go; made where it is not there.
-        base: Folder that the files lie below; their features are called by the rest of their paths.
-        settings: What decides the features, as JSON takes it. It is kept beside them, in `features.json`, with the
-            format and the base.
+        folder: Output folder, created if it is missing.
+        base: Folder that contains the files. The rest of a file's path, without extension, names its features.
+        settings: JSON values that determine the features. `features.json` beside these records them, with the format
+            and the base.
         format: "npy", "zarr" or "parquet", see `audionet.bulk.outputs`.
-        with_pictures: Whether each is to have a picture, too.
+        with_pictures: Whether each file also gets a picture.
 
     Raises:
-        ValueError: An unknown format, or a library for it is missing; two files whose features would have the same
-            name; or the folder holds features of other settings or of files below another base.
+        ValueError: The format is unknown or its library is missing, two files' features would have the same name, or
+            the folder has features of other settings or of another base.
         OSError: The folder cannot be written.
     """
     if format not in OUTPUTS:
-        raise ValueError(f"format = {format!r}: expected one of {', '.join(OUTPUTS)}")
+        raise ValueError(f"format: expected one of {', '.join(OUTPUTS)}, got {format!r}")
     output = OUTPUTS[format](Path(folder))
     items = find_items(paths, base)
     output.folder.mkdir(parents=True, exist_ok=True)
-    kept = {**settings, "format": format, "base": os.path.abspath(base)}
-    _check_settings(output.folder / "features.json", kept)
+    _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
     done = output.done(items)
     if with_pictures:
         done &= {item.key for item in items if is_fresh(_picture(output, item), item)}
@@ -81,11 +89,11 @@ def make_plan(
     return Plan(output, todo, len(done), with_pictures)
 
 
-def find_items(paths: Iterable[str | Path], base: str | Path) -> list[Item]:
-    """Return files with the names of their features, sorted by these.
+def find_items(paths: Iterable[str | os.PathLike[str]], base: str | os.PathLike[str]) -> list[Item]:
+    """Return the files as items, sorted by key.
 
     Raises:
-        ValueError: Two have the same.
+        ValueError: Two files have the same key.
     """
     base = os.path.abspath(base)
     items: dict[str, Item] = {}
@@ -93,104 +101,120 @@ def find_items(paths: Iterable[str | Path], base: str | Path) -> list[Item]:
         key = os.path.splitext(os.path.relpath(source, base))[0].replace(os.sep, "/")
         if key in items:
             raise ValueError(
-                f"{items[key].source} and {source} differ in their extensions only, so that their features would have "
-                f"the same name, {key}; rename one or leave it out"
+                f"{items[key].source} and {source}: expected names that differ, got the same one for their features, "
+                f"{key}, since only their extensions differ; rename one or leave it out"
             )
         try:
             status = os.stat(source)
             items[key] = Item(key, source, status.st_size, status.st_mtime_ns)
-        except OSError:  # reading it will say so
+        except OSError:  # which reading it will report
             items[key] = Item(key, source, 0, 0)
     return [items[key] for key in sorted(items)]
 
 
-def common_folder(paths: Iterable[str | Path]) -> str:
-    """Return the innermost folder that holds all these folders and files; of a single folder, that one itself."""
+def common_folder(paths: Iterable[str | os.PathLike[str]]) -> str:
+    """Return the innermost folder that contains all files and folders; for a single folder, the folder itself.
+
+    Example:
+        >>> common_folder(["/data/a/1.wav", "/data/b/2.wav"])
+        '/data'
+    """
     places = map(os.path.abspath, paths)
     return os.path.commonpath([place if os.path.isdir(place) else os.path.dirname(place) for place in places])
 
 
 def extract(
-    plan: Plan, front_end: FrontEnd, *, workers: int | None = None
-) -> Generator[tuple[int, list[Bad]], None, None]:
-    """Make features, in processes of their own.
+    plan: Plan,
+    front_end: FrontEnd,
+    *,
+    workers: int | None = None,
+    chunk_files: int = _CHUNK_FILES,
+    chunk_bytes: int = _CHUNK_BYTES,
+) -> Generator[tuple[int, list[Failure]], None, None]:
+    """Compute the features of the files of a plan and write them.
 
-    Every file is mixed to mono and resampled to the front-end's rate.
+    Each file is mixed to mono and resampled to the front-end's sample rate.
 
     Args:
-        plan: What is to be done.
-        front_end: For clips of any length.
-        workers: Processes; None: one for each core; 1: none but this one.
+        plan: The files and the output.
+        front_end: A front-end for clips of any length.
+        workers: Number of processes, each with one thread; 1 for this process alone; None for one a core where there
+            is enough to do for them, else for this process alone.
+        chunk_files: Files that a process takes at a time, at most.
+        chunk_bytes: Bytes of files that a process takes at a time, unless one file has more.
 
     Yields:
-        How many files were just done, and which of them are bad, and why. Their features are missing; the next plan
-        has them again.
+        The number of files that were just done, and those of them that failed. Their features are missing; the next
+        plan includes them.
 
     Raises:
-        ValueError: A worker crashed, or the format does not take these features.
+        ValueError: A worker crashed, another process writes to the folder, or the format cannot store the features.
         OSError: The folder cannot be written.
+
+    Example:
+        >>> plan = make_plan(["seven.wav"], "features", base=".", settings={"kind": "logmel"})
+        >>> list(extract(plan, audionet.features.LogMel()))
+        [(1, [])]
+        >>> np.load("features/seven.npy").shape
+        (40, 101)
     """
-    from concurrent.futures.process import BrokenProcessPool
-
     from filelock import FileLock, Timeout
-    from joblib import Parallel, cpu_count, delayed, parallel_config
 
-    workers = workers or cpu_count()
-    tasks = list(_tasks(plan.todo, -(-len(plan.todo) // (4 * workers))))
+    workers = workers or (usable_cores() if _is_worth_workers(plan) else 1)
+    chunk_files = min(chunk_files, -(-len(plan.todo) // (4 * workers)))
+    chunks = list(_chunks(plan.todo, chunk_files, chunk_bytes))
     work = partial(_work, plan.output, front_end, plan.with_pictures)
     try:
-        with FileLock(plan.output.folder / ".lock", timeout=0), parallel_config("loky", inner_max_num_threads=1):
-            parallel = Parallel(
-                n_jobs=max(min(workers, len(tasks)), 1),
-                return_as="generator_unordered",
-                batch_size=1,
-                idle_worker_timeout=_IDLE_SECONDS,
-            )
-            with closing(parallel(delayed(work)(task) for task in tasks)) as results:
-                yield from results
+        with FileLock(plan.output.folder / ".lock", timeout=0):
+            yield from map_unordered(work, chunks, workers=max(min(workers, len(chunks)), 1))
             plan.output.finish()
+            remove_partials(plan.output.folder, plan.todo)
     except Timeout:
         raise ValueError(f"{plan.output.folder}: another process is writing features here; wait for it") from None
-    except BrokenProcessPool as error:
-        raise ValueError(
-            f"{plan.output.folder}: a worker crashed: a file that crashes its decoder, or too little memory for "
-            f"{workers} workers; what is done is kept"
-        ) from error
+    except WorkerCrash as error:
+        raise ValueError(f"{plan.output.folder}: {error}; what is done is kept") from error
 
 
-def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Keep the settings, or see that those which are kept are the same."""
+def _is_worth_workers(plan: Plan) -> bool:
+    return sum(item.size + plan.with_pictures * _PICTURE for item in plan.todo) > _WORTH_WORKERS
+
+
+def _check_settings(path: Path, settings: Mapping[str, object]) -> None:
+    """Record the settings, or check that those which are recorded are the same."""
     asked = json.loads(json.dumps(settings))
     try:
         kept = json.loads(path.read_bytes())
         if not isinstance(kept, dict):
             raise ValueError("no mapping")
     except FileNotFoundError:
-        with whole(path) as file:
+        with whole_file(path) as file:
             file.write(json.dumps(asked, indent=2).encode() + b"\n")
         return
     except ValueError:
-        raise ValueError(f"{path} is damaged: remove it if the features beside it were made with {asked}") from None
+        raise ValueError(
+            f"{path}: expected the settings of the features beside it, got a damaged file; remove it if they were "
+            f"{asked}"
+        ) from None
     for name in {**asked, **kept}:
         if asked.get(name) != kept.get(name):
             raise ValueError(
-                f"{path.parent} holds features made with {name} = {json.dumps(kept.get(name))}, you ask for "
-                f"{json.dumps(asked.get(name))}: name another folder, or remove this one to make them anew"
+                f"{path.parent}: expected features of {name} = {json.dumps(asked.get(name))}, got a folder of "
+                f"{name} = {json.dumps(kept.get(name))}; name another folder, or remove this one"
             )
 
 
-def _tasks(items: Iterable[Item], most_files: int) -> Iterator[list[Item]]:
-    """Yield files in parts, none of which is too large."""
-    task: list[Item] = []
+def _chunks(items: Iterable[Item], most_files: int, most_bytes: int) -> Iterator[list[Item]]:
+    """Yield files in chunks that are not too large."""
+    chunk: list[Item] = []
     n_bytes = 0
     for item in items:
-        if task and (len(task) >= min(most_files, _MOST_FILES) or n_bytes + item.size > _MOST_BYTES):
-            yield task
-            task, n_bytes = [], 0
-        task.append(item)
+        if chunk and (len(chunk) >= most_files or n_bytes + item.size > most_bytes):
+            yield chunk
+            chunk, n_bytes = [], 0
+        chunk.append(item)
         n_bytes += item.size
-    if task:
-        yield task
+    if chunk:
+        yield chunk
 
 
 def _picture(output: Output, item: Item) -> str:
@@ -200,24 +224,23 @@ def _picture(output: Output, item: Item) -> str:
 # ---- in the workers -------------------------------------------------------------------------------------------
 
 
-def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Sequence[Item]) -> tuple[int, list[Bad]]:
-    """Make the features of files."""
-    alike: dict[int, dict[Item, np.ndarray]] = {}  # by length
-    bad = []
+def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Sequence[Item]) -> tuple[int, list[Failure]]:
+    """Compute and write the features of a chunk of files."""
+    by_length: dict[int, dict[Item, np.ndarray]] = {}
+    failures = []
     for item in items:
         try:
-            waveform, rate = decode(item.source, max_seconds=None)
-            mono = resample(to_mono(waveform)[0], rate, front_end.sample_rate)
-            alike.setdefault(len(mono), {})[item] = mono
+            mono = read_mono(item.source, front_end.sample_rate, max_seconds=None)
+            by_length.setdefault(len(mono), {})[item] = mono
         except ValueError as error:
-            bad.append((item.source, str(error)))
+            failures.append(Failure(item.source, str(error)))
     features: dict[Item, np.ndarray] = {}
-    for clips in alike.values():
+    for clips in by_length.values():
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), _one_thread():
                 x = front_end(torch.from_numpy(np.stack(list(clips.values())))).contiguous().numpy()
-        except ValueError as error:  # of their length, which they share
-            bad += [(item.source, f"{item.source}: {error}") for item in clips]
+        except ValueError as error:  # about their length, which they share
+            failures += [Failure(item.source, f"{item.source}: {error}") for item in clips]
         else:
             features.update(zip(clips, x, strict=True))
     if with_pictures:
@@ -225,11 +248,22 @@ def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Seque
             _draw(output, front_end, item, x)
     if features:
         output.write(features)
-    return len(items), bad
+    return len(items), failures
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread. More would wait for each other most of the time over clips of seconds."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
     from audionet.plots.features import plot_features
 
-    with whole(_picture(output, item), item.modified) as file:
+    with whole_file(_picture(output, item), modified_ns=item.modified) as file:
         plot_features(x, front_end, title=item.key).savefig(file, format="png", dpi=150)

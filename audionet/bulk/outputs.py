@@ -1,7 +1,7 @@
-"""Where features of many files are kept: an .npy each, one Zarr store, or one Parquet file.
+"""Formats for the features of many files: an .npy for each, one Zarr store, or one Parquet file.
 
-All are folders, to which `audionet.bulk.features` adds `features.json`. What is there is whole: it is written beside
-its place and then renamed.
+Each is a folder, to which `audionet.bulk.features` adds `features.json`. Everything in it is complete, since it is
+written under another name and then renamed.
 """
 
 import json
@@ -9,27 +9,29 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
-_ROW_GROUP = 1 << 25  # bytes of features that a reader of a Parquet file takes at a time
+from audionet.files import whole_file
+
+_ROW_GROUP = 1 << 25  # bytes of features in a row group of a Parquet file, which is read at a time
 _CHUNK = 1 << 22  # bytes of features in a file of a Zarr store
 
 
 @dataclass(frozen=True)
 class Item:
-    """A file, and under which name its features are kept.
+    """An audio file, and the name of its features.
 
     Attributes:
-        key: Its path below the folder that all have in common, without extension, with "/".
-        source: Where it is.
-        size: In bytes; 0 where it is missing.
-        modified: When it was last changed, in nanoseconds.
+        key: Path below the folder that all files have in common, without extension, with "/".
+        source: Path of the file.
+        size: In bytes; 0 for a missing file.
+        modified: Time of its last change, in nanoseconds.
     """
 
     key: str
@@ -39,23 +41,23 @@ class Item:
 
 
 class Output(Protocol):
-    """A folder of features. It is sent to other processes, which only `write`."""
+    """A folder of features. It is sent to other processes, which call `write` only."""
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Path of the folder."""
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Return the keys of those whose features are there already and made from them as they are."""
+        """Return the keys whose features are there and were computed from the files as they are now."""
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Make ready for these to be written."""
+        """Prepare the folder for the features of these items."""
 
     def write(self, features: Mapping[Item, np.ndarray]) -> None:
-        """Keep the features (band, frame) of items."""
+        """Write the features (band, frame) of items."""
 
     def finish(self) -> None:
-        """Put together what was written."""
+        """Assemble the parts that were written."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,26 @@ class NpyFiles:
     folder: Path
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Look at the files."""
+        """Return the keys whose files are there and up to date."""
         return {item.key for item in items if is_fresh(f"{self.folder}/{item.key}.npy", item)}
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Make the folders."""
+        """Create the folders of the files."""
         make_folders(self.folder, items)
 
     def write(self, features: Mapping[Item, np.ndarray]) -> None:
         """Write the files."""
         for item, x in features.items():
-            with whole(f"{self.folder}/{item.key}.npy", item.modified) as file:
+            with whole_file(f"{self.folder}/{item.key}.npy", modified_ns=item.modified) as file:
                 np.lib.format.write_array(file, x)
 
     def finish(self) -> None:
-        """Do nothing."""
+        """Do nothing, since there are no parts."""
 
 
 @dataclass(frozen=True)
 class ZarrStore:
-    """`features.zarr`, a group in which each file's key is an array (band, frame).
+    """A Zarr group `features.zarr`, with an array (band, frame) for each file under its key.
 
     Raises:
         ValueError: zarr is missing.
@@ -96,21 +98,21 @@ class ZarrStore:
         _imported("zarr")
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Look at the arrays."""
+        """Return the keys whose arrays are there and up to date."""
         return {item.key for item in items if is_fresh(self.folder / "features.zarr" / item.key / "zarr.json", item)}
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Make the groups.
+        """Create the groups.
 
         Raises:
-            ValueError: A file is called as a folder beside it, but for its extension.
+            ValueError: A file without its extension has the name of a folder beside it.
         """
         groups = _parents(items)
         both = groups.intersection(item.key for item in items)
         both |= {item.key for item in items if self._kind(item.key) == "group"}
         if both := both | {group for group in groups if self._kind(group) == "array"}:
             raise ValueError(
-                f"{min(both)} is both a file and a folder, and a Zarr store has one thing of a name; rename one, or "
+                f"{min(both)}: expected a file or a folder, got both, and a Zarr store has room for one; rename it, or "
                 "choose the format npy or parquet"
             )
         root = _imported("zarr").open_group(self.folder / "features.zarr", mode="a")
@@ -130,23 +132,21 @@ class ZarrStore:
             shutil.rmtree(target, ignore_errors=True)  # of a file that has changed
             os.rename(partial, target)
 
-    def _kind(self, key: str) -> str | None:
-        """Return what is there: "array", "group" or nothing."""
-        path = self.folder / "features.zarr" / key / "zarr.json"
-        return json.loads(path.read_bytes())["node_type"] if path.exists() else None
-
     def finish(self) -> None:
-        """Remove what an interrupted run left."""
-        for partial in self.folder.glob(".*.partial"):
-            shutil.rmtree(partial, ignore_errors=True)
+        """Do nothing, since there are no parts."""
+
+    def _kind(self, key: str) -> str | None:
+        """Return the kind of what the store has under a key: "array", "group" or None."""
+        path = self.folder / "features.zarr" / key / "zarr.json"
+        return str(json.loads(path.read_bytes())["node_type"]) if path.exists() else None
 
 
 @dataclass(frozen=True)
 class ParquetFile:
-    """`features.parquet`, a row for each file.
+    """A table `features.parquet`, with a row for each file.
 
-    Its columns: path, the key; n_bands and n_frames; features, (band * frame,) float, band by band; modified, when the
-    file was last changed. Until all are there, the rows lie in `.parts`.
+    Its columns are path, which is the key; n_bands and n_frames; features, (band * frame,) float, band by band; and
+    modified, the time of the file's last change. Until all rows are there, they lie in files in `.parts`.
 
     Raises:
         ValueError: pyarrow is missing.
@@ -158,7 +158,7 @@ class ParquetFile:
         _imported("pyarrow.parquet")
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Look at the rows."""
+        """Return the keys whose rows are there and up to date."""
         there: dict[str, int] = {}
         for path in (*self._final(), *self._parts()):
             rows = _imported("pyarrow.parquet").read_table(path, columns=["path", "modified"]).to_pydict()
@@ -166,14 +166,14 @@ class ParquetFile:
         return {item.key for item in items if there.get(item.key) == item.modified}
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Make the folder of the parts.
+        """Create the folder of the parts.
 
         Raises:
-            ValueError: A file's name is no text.
+            ValueError: A file's name is not UTF-8.
         """
         for item in items:
             if item.key != item.key.encode(errors="replace").decode():
-                raise ValueError(f"{ascii(item.source)}: its name is not UTF-8; rename it, or choose the format npy")
+                raise ValueError(f"{ascii(item.source)}: expected a name in UTF-8; rename it, or choose the format npy")
         (self.folder / ".parts").mkdir(exist_ok=True)
 
     def write(self, features: Mapping[Item, np.ndarray]) -> None:
@@ -185,7 +185,7 @@ class ParquetFile:
         pyarrow, parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
         arrays = list(features.values())
         if arrays[0].dtype.kind == "c":
-            raise ValueError("a Parquet file holds no complex numbers: take their power, or the format npy or zarr")
+            raise ValueError("features: expected real numbers for a Parquet file, got complex ones; choose npy or zarr")
         offsets = np.cumsum([0, *(x.size for x in arrays)])
         flat = pyarrow.array(np.concatenate([x.ravel() for x in arrays]))
         columns = {
@@ -195,16 +195,16 @@ class ParquetFile:
             "features": pyarrow.LargeListArray.from_arrays(offsets, flat),
             "modified": pyarrow.array([item.modified for item in features], pyarrow.int64()),
         }
-        with whole(self.folder / ".parts" / f"{secrets.token_hex(8)}.parquet") as file:
+        with whole_file(self.folder / ".parts" / f"{secrets.token_hex(8)}.parquet") as file:
             parquet.write_table(pyarrow.table(columns), file)
 
     def finish(self) -> None:
-        """Put the parts, and what was there before, into one file."""
+        """Merge the parts, and the rows that were there before, into one file."""
         parquet = _imported("pyarrow.parquet")
         parts = self._parts()
         if parts:
             schema = parquet.read_schema(parts[0])
-            with whole(self.folder / "features.parquet") as file, parquet.ParquetWriter(file, schema) as writer:
+            with whole_file(self.folder / "features.parquet") as file, parquet.ParquetWriter(file, schema) as writer:
                 for table in _row_groups(self._merged(parts)):
                     writer.write_table(table)
         shutil.rmtree(self.folder / ".parts", ignore_errors=True)
@@ -214,13 +214,13 @@ class ParquetFile:
         return [path] if path.exists() else []
 
     def _parts(self) -> list[Path]:
-        """Return the parts in the order of their files, as far as they were made in it."""
+        """Return the parts, sorted by their first key."""
         read = _imported("pyarrow.parquet").read_table
         paths = (self.folder / ".parts").glob("*.parquet")
         return sorted(paths, key=lambda path: read(path, columns=["path"])["path"][0].as_py())
 
-    def _merged(self, parts: Sequence[Path]) -> Iterator[Any]:
-        """Yield tables; what is new takes the place of what was there under the same key."""
+    def _merged(self, parts: Sequence[Path]) -> Iterator["_Table"]:
+        """Yield the former rows whose keys are not in the parts, then the rows of the parts."""
         pyarrow, parquet = _imported("pyarrow"), _imported("pyarrow.parquet")
         new = {key for part in parts for key in parquet.read_table(part, columns=["path"])["path"].to_pylist()}
         for path in self._final():
@@ -234,50 +234,46 @@ class ParquetFile:
 OUTPUTS: dict[str, Callable[[Path], Output]] = {"npy": NpyFiles, "zarr": ZarrStore, "parquet": ParquetFile}
 
 
-def is_fresh(path: str | Path, item: Item) -> bool:
-    """Say whether a file is there, not empty, and made from the item's as it is: it has that one's time."""
+def is_fresh(path: str | os.PathLike[str], item: Item) -> bool:
+    """Return whether a file exists, is not empty and has the modification time of the item's file."""
     try:
         status = os.stat(path)
     except OSError:
         return False
-    # Empty is what a file may be after the machine went down, since waiting for the disk each time would take too long.
+    # A file may be empty after a power failure, since waiting for the disk after each one would take too long.
     return status.st_size > 0 and status.st_mtime_ns == item.modified
 
 
 def make_folders(folder: Path, items: Iterable[Item]) -> None:
-    """Make the folders that the items' keys name."""
+    """Create the folders that the items' keys name."""
     for parent in sorted(_parents(items)):
         (folder / parent).mkdir(parents=True, exist_ok=True)
 
 
-@contextmanager
-def whole(path: str | Path, modified: int | None = None) -> Iterator[IO[bytes]]:
-    """Open a file to write that appears whole or not at all; one run at a time may write there.
-
-    Args:
-        path: Where.
-        modified: What the file shall say of when it was changed, in nanoseconds; None for now.
-    """
-    folder, name = os.path.split(path)
-    # Not the name itself, which may be as long as names can be.
-    partial = f"{folder}/.{blake2b(os.fsencode(name), digest_size=16).hexdigest()}.partial"
-    with open(partial, "wb") as file:
-        yield file
-    if modified is not None:
-        os.utime(partial, ns=(modified, modified))
-    os.replace(partial, path)
+def remove_partials(folder: Path, items: Iterable[Item]) -> None:
+    """Remove what a killed run left half written in the items' folders. No other process may be writing there."""
+    for parent in {"", *_parents(items)}:
+        for partial in (folder / parent).glob(".*.partial"):
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink()
 
 
 def _parents(items: Iterable[Item]) -> set[str]:
-    """Return all folders that keys name: "a" and "a/b" for "a/b/c"."""
+    """Return the folders in the items' keys, such as "a" and "a/b" for "a/b/c"."""
     folders = {item.key.rpartition("/")[0] for item in items} - {""}
     return {"/".join(parts[: n + 1]) for parts in (folder.split("/") for folder in folders) for n in range(len(parts))}
 
 
-def _row_groups(tables: Iterable[Any]) -> Iterator[Any]:
-    """Join tables until they are large enough."""
+class _Table(Protocol):  # of pyarrow, which has no types
+    nbytes: int
+
+
+def _row_groups(tables: Iterable[_Table]) -> Iterator[_Table]:
+    """Join tables until they are as large as a row group."""
     pyarrow = _imported("pyarrow")
-    kept: list[Any] = []
+    kept: list[_Table] = []
     for table in tables:
         kept.append(table)
         if sum(each.nbytes for each in kept) >= _ROW_GROUP:
@@ -287,15 +283,17 @@ def _row_groups(tables: Iterable[Any]) -> Iterator[Any]:
         yield pyarrow.concat_tables(kept)
 
 
-def _imported(name: str) -> Any:
-    """Import zarr, or a module of pyarrow, which do not come with audionet."""
-    from importlib import import_module
+def _imported(name: str) -> ModuleType:
+    """Import zarr or a module of pyarrow, which audionet does not require.
 
+    Raises:
+        ValueError: It is missing.
+    """
     try:
         return import_module(name)
     except ImportError as error:
         extra = "zarr" if name == "zarr" else "parquet"
         raise ValueError(
-            f"the format {extra} needs {name.partition('.')[0]}, which is missing ({error}); "
+            f"format: expected {name.partition('.')[0]} for {extra}, got {error}; "
             f"pip install 'audionet[{extra}]', or choose the format npy"
         ) from error

@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ import torch
 from filelock import FileLock
 
 from audionet import audio
-from audionet.bulk.features import common_folder, extract, find_items, make_plan
-from audionet.bulk.outputs import Item, NpyFiles, whole
+from audionet.bulk.features import Plan, common_folder, extract, find_items, make_plan
+from audionet.bulk.outputs import Item, NpyFiles
 from audionet.features import LogMel, Spectrogram
 from audionet.features.frontend import Framing, FrontEnd
+from audionet.parallel import usable_cores
 
 SETTINGS = {"kind": "logmel", "arguments": {"n_mels": 40}}
 
@@ -29,6 +32,17 @@ class Threads(FrontEnd):
         if (waveform[..., 0] == -1).any():
             os._exit(1)
         return torch.full((*waveform.shape, 1), float(torch.get_num_threads()))
+
+
+class Process(FrontEnd):
+    """The last digits of the process's number."""
+
+    def __init__(self):
+        super().__init__()
+        self.framing, self.sample_rate = Framing(span=1, hop_length=1), 16_000
+
+    def frames(self, waveform):
+        return torch.full((*waveform.shape, 1), float(os.getpid() % 1_000_000))
 
 
 @pytest.fixture
@@ -101,19 +115,19 @@ def test_other_settings_are_noticed_and_touch_nothing(corpus, tmp_path):
     run(corpus, out)
     before = {path: path.stat().st_mtime_ns for path in files_in(out)}
     for options, words in (
-        ({"settings": {**SETTINGS, "arguments": {"n_mels": 64}}}, r'arguments = {"n_mels": 40}, you ask for {"n_mels"'),
-        ({"settings": {"like": "whisper"}}, r'like = null, you ask for "whisper": name another folder, or remove'),
+        ({"settings": {**SETTINGS, "arguments": {"n_mels": 64}}}, r'{"n_mels": 64}, got a folder of .* {"n_mels": 40}'),
+        ({"settings": {"like": "whisper"}}, r'"whisper", got a folder of like = null; name another folder, or remove'),
     ):
         with pytest.raises(ValueError, match=words):
             run(corpus, out, **options)
     assert {path: path.stat().st_mtime_ns for path in files_in(out)} == before
     (tmp_path / "other").mkdir()
     audio.save_audio(tmp_path / "other/4.wav", np.zeros(1600, np.float32), 16_000)
-    with pytest.raises(ValueError, match=r'holds features made with base = ".*", you ask for ".*/other"'):
+    with pytest.raises(ValueError, match=r'expected features of base = ".*/other", got a folder of base = ".*"; name'):
         make_plan([tmp_path / "other/4.wav"], out, base=tmp_path / "other", settings=SETTINGS)
     for damaged in ("{", "[]", "[1]"):
         (out / "features.json").write_text(damaged)
-        with pytest.raises(ValueError, match="features.json is damaged"):
+        with pytest.raises(ValueError, match="features.json: expected .* got a damaged file"):
             run(corpus, out)
 
 
@@ -141,37 +155,76 @@ def test_names(tmp_path):
     assert [(item.key, item.size) for item in items] == [("1.x", 2), ("b/2", 2)]
     assert common_folder([tmp_path / "a/b", tmp_path / "a/1.x.wav"]) == str(tmp_path / "a")
     assert common_folder([tmp_path / "a/b/2.wav"]) == str(tmp_path / "a/b")
-    with pytest.raises(ValueError, match="2.wav and .*2.flac differ in their extensions only.*rename one"):
+    with pytest.raises(ValueError, match="2.wav and .*2.flac: .* only their extensions differ; rename one"):
         find_items([tmp_path / "a/b/2.wav", tmp_path / "a/b/2.flac"], base)
 
 
-def test_a_file_is_whole_or_not_there(tmp_path):
-    with pytest.raises(RuntimeError), whole(tmp_path / "x.npy") as file:
-        file.write(b"half")
-        raise RuntimeError
+def test_a_file_is_done_where_it_has_the_time_of_its_source(tmp_path):
     item = Item("x", "x.wav", 1, 1_700_000_000_123_456_789)
     assert NpyFiles(tmp_path).done([item]) == set()
-    with whole(tmp_path / "x.npy", item.modified) as file:
-        file.write(b"all")
+    NpyFiles(tmp_path).write({item: np.ones((2, 3), np.float32)})
     assert NpyFiles(tmp_path).done([item]) == {"x"}
+    assert NpyFiles(tmp_path).done([Item("x", "x.wav", 1, item.modified + 1)]) == set()
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
 
 
-def test_tasks_are_neither_too_many_files_nor_too_many_bytes(corpus, tmp_path, monkeypatch):
-    from audionet.bulk import features as module
-
-    assert [n for n, _ in extract(make_plan(files_in(corpus), tmp_path / "1", base=corpus, settings={}), LogMel())]
-    monkeypatch.setattr(module, "_MOST_FILES", 3)
-    plan = make_plan(files_in(corpus), tmp_path / "2", base=corpus, settings={})
-    assert [n for n, _ in extract(plan, LogMel(), workers=1)] == [2, 2, 2, 1]  # four tasks a worker
-    monkeypatch.setattr(module, "_MOST_BYTES", 1)
-    plan = make_plan(files_in(corpus), tmp_path / "3", base=corpus, settings={})
-    assert [n for n, _ in extract(plan, LogMel(), workers=1)] == [1] * 7
+def test_what_a_killed_run_left_half_written_is_removed(corpus, tmp_path):
+    (tmp_path / "out/a").mkdir(parents=True)
+    for name in (".0123456789abcdef.partial", "a/.0123456789abcdef.partial"):
+        (tmp_path / "out" / name).write_bytes(b"half")
+    run(corpus, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob(".*.partial"))
 
 
-def test_workers_have_one_thread_each(corpus, tmp_path, monkeypatch):
+def test_chunks_are_neither_too_many_files_nor_too_many_bytes(corpus, tmp_path):
+    for number, (options, expected) in enumerate(
+        [
+            ({}, [2, 2, 2, 1]),  # four chunks a worker
+            ({"chunk_files": 1}, [1] * 7),
+            ({"chunk_bytes": 1}, [1] * 7),
+            ({"chunk_bytes": 30_000}, [1, 1, 2, 2, 1]),
+        ]
+    ):
+        plan = make_plan(files_in(corpus), tmp_path / str(number), base=corpus, settings={})
+        assert [n for n, _ in extract(plan, LogMel(), workers=1, **options)] == expected
+
+
+def test_few_files_need_no_workers(corpus, tmp_path):
+    """Nor what only pictures and workers need."""
+    code = (
+        "import sys; from audionet.bulk import extract, make_plan; from audionet.features import LogMel\n"
+        f"plan = make_plan(['{corpus}/4.wav'], '{tmp_path}/out', base='{corpus}', settings={{}})\n"
+        "print(*extract(plan, LogMel()))\n"
+        "print({'joblib', 'librosa', 'matplotlib', 'pandas', 'scipy', 'sklearn'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.splitlines() == ["(1, [])", "set()"]
+
+
+def test_many_files_get_a_worker_for_each_core(corpus, tmp_path):
+    def processes(n_copies):
+        out = tmp_path / f"out{n_copies}"
+        items = [Item(str(n), str(corpus / "4.wav"), 1 << 22, 0) for n in range(n_copies)]
+        out.mkdir()
+        assert sum(n for n, _ in extract(Plan(NpyFiles(out), items, 0, False), Process())) == n_copies
+        return {int(np.load(path)[0, 0]) for path in out.glob("*.npy")}
+
+    assert processes(8) == {os.getpid() % 1_000_000}
+    assert (os.getpid() % 1_000_000 in processes(9)) == (usable_cores() == 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_have_one_thread_each(corpus, tmp_path, monkeypatch, workers):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert run(corpus, tmp_path / "out", Threads(), workers=2)[1] == {}
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert run(corpus, tmp_path / "out", Threads(), workers=workers)[1] == {}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
     found = {float(value) for path in (tmp_path / "out").rglob("*.npy") for value in np.unique(np.load(path))}
     assert found == {1.0}
 
@@ -202,7 +255,7 @@ def test_pictures(corpus, tmp_path):
 
 
 def test_an_unknown_format_is_refused(corpus, tmp_path):
-    with pytest.raises(ValueError, match="format = 'csv': expected one of npy, zarr, parquet"):
+    with pytest.raises(ValueError, match="format: expected one of npy, zarr, parquet, got 'csv'"):
         run(corpus, tmp_path / "out", format="csv")
     assert not (tmp_path / "out").exists()
 
@@ -211,7 +264,9 @@ def test_an_unknown_format_is_refused(corpus, tmp_path):
 def test_a_missing_library_is_named_with_its_extra(corpus, tmp_path, monkeypatch, format, library):
     for name in [library, *(name for name in sys.modules if name.startswith(f"{library}."))]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ValueError, match=rf"{format} needs {library}.*pip install 'audionet\[{format}\]'"):
+    with pytest.raises(
+        ValueError, match=rf"format: expected {library} for {format}, got .*pip install 'audionet\[{format}\]'"
+    ):
         run(corpus, tmp_path / "out", format=format)
     assert not (tmp_path / "out").exists()
 
@@ -239,7 +294,7 @@ def test_zarr(corpus, tmp_path):
     for name, path in (("a", corpus / "a.wav"), ("4", corpus / "4/5.wav")):
         audio.save_audio(path, np.zeros(1600, np.float32), 16_000)
         for target in (out, tmp_path / "new"):
-            with pytest.raises(ValueError, match=f"{name} is both a file and a folder"):
+            with pytest.raises(ValueError, match=f"^{name}: expected a file or a folder, got both"):
                 run(corpus, target, format="zarr")
         path.unlink()
     assert sorted(zarr.open_group(out / "features.zarr", mode="r")["a"].array_keys()) == ["1", "2", "silence"]
@@ -278,7 +333,7 @@ def test_parquet(corpus, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again["a/1"], found["a/1"])
     assert not (out / ".parts").exists()
 
-    with pytest.raises(ValueError, match="no complex numbers"):
+    with pytest.raises(ValueError, match="expected real numbers for a Parquet file, got complex"):
         run(corpus, tmp_path / "complex", Spectrogram(power=None), format="parquet")
 
 
@@ -295,5 +350,7 @@ def test_names_as_long_as_names_can_be(tmp_path):
 def test_a_name_that_is_no_text(tmp_path):
     pytest.importorskip("pyarrow", reason="needs the extra audionet[parquet]")
     sound = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav")
-    with pytest.raises(ValueError, match=r"\\udcff.wav': its name is not UTF-8; rename it, or choose the format npy"):
+    with pytest.raises(
+        ValueError, match=r"\\udcff.wav': expected a name in UTF-8; rename it, or choose the format npy"
+    ):
         make_plan([sound], tmp_path / "out", base=tmp_path, settings={}, format="parquet")

@@ -1,0 +1,4 @@
+from .features import Plan as Plan
+from .features import common_folder as common_folder
+from .features import extract as extract
+from .features import make_plan as make_plan
