@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -365,6 +366,16 @@ def test_empty_rows_and_long_labels():
     axes = plot_confusion([[0, 0], [1, 1]], ["x" * 200, "b"]).axes[0]
     assert shares(axes).tolist() == [[0, 0], [50, 50]]
     assert names(axes.get_xticklabels()) == ["x" * 19 + "…", "b"]
+
+
+def test_characters_that_the_first_font_lacks_are_drawn_in_another():
+    figure = plot_confusion([[1, 0], [0, 1]], ["\N{CIRCLED LATIN CAPITAL LETTER A}", "b"])
+    families = figure.axes[0].get_xticklabels()[0].get_fontfamily()
+    assert "STIXGeneral" in families and not any("Last Resort" in family for family in families)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as of a missing glyph
+        figure.draw_without_rendering()
+    assert len(plot_confusion([[1]], ["Straße, naïve"]).axes[0].get_xticklabels()[0].get_fontfamily()) == 1
 
 
 def test_confusion_matrix_of_other_labels_is_refused():

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audionet.metrics import check_confusion, ratio
-from audionet.plots.style import INK, LINE, make_figure, make_plain, make_plain_colorbar
+from audionet.plots.style import INK, LINE, font_families, make_figure, make_plain, make_plain_colorbar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,8 +62,9 @@ def _label(axes: "Axes", labels: Sequence[str], cell: float) -> None:
     n_classes = len(labels)
     names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
     size = min(10.0, 0.55 * cell)
-    axes.set_xticks(range(n_classes), names, fontsize=size, parse_math=False)
-    axes.set_yticks(range(n_classes), names, fontsize=size, parse_math=False)
+    families = font_families("".join(names))
+    axes.set_xticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
+    axes.set_yticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
     for column in axes.get_xticklabels() if max(map(len, names)) > 2 else ():
         if n_classes > WIDE:
             column.set(rotation=90)

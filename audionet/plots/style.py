@@ -29,7 +29,7 @@ def make_plain(axes: "Axes", *, title: str = "", grid: bool = False) -> None:
     axes.tick_params(color=LINE, labelcolor=INK, labelsize=9)
     axes.xaxis.label.set_color(SOFT)
     axes.yaxis.label.set_color(SOFT)
-    axes.set_title(title, color=INK, loc="left", parse_math=False)
+    axes.set_title(title, color=INK, loc="left", parse_math=False, fontfamily=font_families(title))
     if grid:
         axes.grid(color=LINE, linewidth=0.6, alpha=0.6)
         axes.set_axisbelow(True)
@@ -40,6 +40,20 @@ def make_plain_colorbar(colorbar: "Colorbar", label: str) -> None:
     colorbar.set_label(label, color=SOFT)
     colorbar.ax.tick_params(which="both", length=0, labelsize=9, labelcolor=SOFT)
     colorbar.outline.set_visible(False)
+
+
+def font_families(text: str) -> list[str]:
+    """Return matplotlib's font family, and installed ones that have the characters of a text which it lacks."""
+    from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+
+    families = FontProperties().get_family()
+    missing = {*map(ord, text)} - get_font(findfont(FontProperties())).get_charmap().keys()
+    for font in fontManager.ttflist if missing else ():
+        found = missing & get_font(font.fname).get_charmap().keys()
+        if found and not font.name.startswith("Last Resort"):  # which draws all characters as boxes
+            families = [*families, font.name]
+            missing -= found
+    return list(families)
 
 
 def png(figure: "Figure") -> bytes:

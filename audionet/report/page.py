@@ -89,7 +89,7 @@ h1, h3, dd, .bars th, .note, .file { overflow-wrap: anywhere; }
   font-weight: 650; letter-spacing: -.03em; }
 .grid, .clips { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); }
 .clips { grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }
-.grid { margin-bottom: 2.5rem; }
+.grid, .clips { margin-bottom: 2.5rem; }
 .wide { grid-column: 1 / -1; }
 .wide img { min-width: 44rem; } /* the card scrolls on a phone */
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1.25rem; min-width: 0;
