@@ -63,6 +63,11 @@ def listed(names: Iterable[object], most: int = 3, *, separator: str = ", ") -> 
     return separator.join(texts[:most]) + more
 
 
+def complain(error: Exception | str) -> None:
+    """Print an error on standard error, in one line."""
+    print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
+
+
 def print_safely() -> None:
     """Let standard output and error escape what their encoding cannot hold, such as file names in other scripts."""
     for stream in (sys.stdout, sys.stderr):

@@ -4,7 +4,7 @@ import fnmatch
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -93,6 +93,22 @@ def audio_files(folder: str | os.PathLike[str], glob: str = "") -> list[str]:
     if glob:
         return sorted(path for path in found if fnmatch.fnmatchcase(path, glob))
     return sorted(path for path in found if os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS)
+
+
+def audio_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the files among some paths, and the audio files in the folders among them.
+
+    Raises:
+        ValueError: A folder holds no audio file.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = [path / name for name in audio_files(path)] if path.is_dir() else [path]
+        if not inside:
+            extensions = " ".join(sorted(AUDIO_EXTENSIONS))
+            raise ValueError(f"{path}: expected audio files ({extensions}), got none in this folder; name another")
+        found += inside
+    return found
 
 
 def _holds(folder: str, place: str) -> bool:

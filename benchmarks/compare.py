@@ -70,7 +70,8 @@ def command(checkout: Path, *arguments: str) -> Run:
 
 def commands(checkout: Path, sounds: str) -> dict[str, Run]:
     """Return whole processes by what a user types."""
-    cli = ("-c", "import sys; from audionet.cli import main; sys.exit(main())")
+    entry = "import sys\ntry: from audionet.cli.main import main\nexcept ImportError: from audionet.cli import main"
+    cli = ("-c", f"{entry}\nsys.exit(main())")
     recipe = str(checkout / "recipes" / "recognition" / "train.py")
     return {
         "python -c 'import torch'": command(checkout, "-c", "import torch"),

@@ -30,3 +30,8 @@ def test_names_that_the_encoding_cannot_hold_are_escaped():
         capture_output=True,
     )
     assert done.returncode == 0 and done.stdout == b"K\\xfcche \\udcff\n"
+
+
+def test_an_error_is_one_line(capsys):
+    console.complain(ValueError("many\n  lines"))
+    assert capsys.readouterr() == ("", "audionet: error: many lines\n")

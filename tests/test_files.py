@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import pytest
 
-from audionet.files import audio_files, check_free_space, whole_file
+from audionet.files import audio_among, audio_files, check_free_space, whole_file
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -61,3 +61,16 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "corpus" / "class" / "up").symlink_to(tmp_path / "corpus")
     (tmp_path / "corpus" / "class" / "self").symlink_to(tmp_path / "corpus" / "class")
     assert audio_files(tmp_path / "corpus") == ["again/x.wav", "linked/x.wav"]
+
+
+def test_files_among_paths(tmp_path):
+    for name in ("a/two.wav", "a/one.flac", "a/notes.txt", "b/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    given = [tmp_path / "b/notes.txt", tmp_path / "a", tmp_path / "missing.wav"]
+    found = [tmp_path / "b/notes.txt", tmp_path / "a/one.flac", tmp_path / "a/two.wav", tmp_path / "missing.wav"]
+    assert audio_among(given) == found  # what is named is taken as it is: whoever reads it says what is wrong
+    with pytest.raises(
+        ValueError, match=r"b: expected audio files \(\.aif .*\), got none in this folder; name another"
+    ):
+        audio_among([tmp_path / "a", tmp_path / "b"])

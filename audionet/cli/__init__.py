@@ -1,5 +1,1 @@
-"""The command `audionet`."""
-
-from audionet.cli.main import main
-
-__all__ = ["main"]
+"""The command `audionet`: `main` finds the command, `parser` reads its arguments, every command has a file."""

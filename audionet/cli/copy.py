@@ -1,0 +1,31 @@
+"""`audionet copy`."""
+
+import shutil
+from pathlib import Path
+
+
+def copy(recipe: str, folder: str) -> None:
+    """Copy a recipe to a folder of yours, to edit and run.
+
+    Args:
+        recipe: Name of the recipe, such as recognition.
+        folder: Where to put it; must not exist, or be empty.
+
+    Example:
+        audionet copy recognition my_recipe
+    """
+    from audionet import resources
+
+    recipes = resources.folder("recipes")
+    known = sorted(path.parent.name for path in recipes.glob("*/train.py"))
+    if recipe not in known:
+        raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}; choose one of them")
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(
+            f"folder: expected one that is new or empty, got {target}, which already exists; name another, so that "
+            "nothing of yours is overwritten"
+        )
+    shutil.copytree(recipes / recipe, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    print(f"Copied to {target}. Run it, for a first try of seconds:")
+    print(f"  python {target / 'train.py'} --config {target / 'presets' / 'smoke.yaml'}")

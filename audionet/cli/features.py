@@ -1,0 +1,79 @@
+"""`audionet features`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from audionet.cli.parser import PositiveInt
+from audionet.cli.user_modules import import_modules
+from audionet.console import complain, progress
+from audionet.files import audio_among
+
+
+def features(
+    *files: str,
+    output: str,
+    kind: str | None = None,
+    like: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    sample_rate: PositiveInt | None = None,
+    format: str = "npy",
+    plot: bool = False,
+    workers: PositiveInt | None = None,
+    import_: Sequence[str] = (),
+) -> int:
+    """Turn audio files into features on disk. Done again, it goes on with the files that are new or have changed.
+
+    Args:
+        files: Audio files, or folders of them; the output has the same folders.
+        output: Folder to write to.
+        kind: Front-end: LogMel (the default), MFCC, MelSpectrogram and so on.
+        like: Instead of a kind, the tool to compute as: librosa, torchaudio, kaldi, whisper, bcresnet, yamnet.
+        arguments: Argument of the front-end, such as --arguments.n_mels 64; may be repeated.
+        sample_rate: Resample to this rate, in hertz; by default the front-end's.
+        format: npy, a file each; zarr, one store; or parquet, one file.
+        plot: Write pictures, too.
+        workers: Processes; by default one for each core.
+        import_: Module that adds a front-end of your own, from the current folder too; may be repeated.
+
+    Example:
+        audionet features seven.wav --kind MFCC --arguments.n_mfcc 13 --output features
+        audionet features seven.wav --like whisper --plot --output as_whisper
+    """
+    paths = audio_among(files)
+    import_modules(import_)
+    from audionet.bulk.features import common_folder, extract, make_plan
+    from audionet.features.compat.like import like as create_like
+    from audionet.features.registry import create
+
+    if kind and like:
+        raise ValueError(f"--kind {kind} and --like {like}: choose one")
+    kind = kind or "LogMel"
+    chosen = {**(arguments or {}), **({"sample_rate": sample_rate} if sample_rate else {})}
+    front_end = create_like(like, **chosen) if like else create(kind, **chosen)
+    plan = make_plan(
+        paths,
+        output,
+        base=common_folder(files),
+        settings={
+            **({"like": like} if like else {"kind": kind.lower()}),
+            "arguments": chosen,
+            "sample_rate": front_end.sample_rate,
+            "hop_length": front_end.framing.hop_length,
+        },
+        format=format,
+        with_pictures=plot,
+    )
+    n_bad = 0
+    with (
+        progress("features", len(plan.todo)) as advance,
+        closing(extract(plan, front_end, workers=workers)) as results,
+    ):
+        for n_files, bad in results:
+            for _, reason in bad:
+                complain(reason)
+            n_bad += len(bad)
+            advance(n_files)
+    there = f", {plan.n_done} were there already" if plan.n_done else ""
+    print(f"{output}: features of {len(plan.todo) - n_bad} files made{there}{f', {n_bad} failed' if n_bad else ''}")
+    return 1 if n_bad else 0

@@ -1,0 +1,91 @@
+"""`audionet generate`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from audionet.cli.parser import PositiveInt
+from audionet.cli.user_modules import import_modules
+from audionet.console import spinning
+
+
+def generate(
+    model: str,
+    *,
+    output: str,
+    seconds: float | None = None,
+    label: str | None = None,
+    speaker: str | None = None,
+    category: Mapping[str, str] | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    count: PositiveInt = 1,
+    prime: str | None = None,
+    like: str | None = None,
+    precision: str = "float32",
+    device: str = "cpu",
+    import_: Sequence[str] = (),
+) -> int:
+    """Generate sound with a trained WaveNet and save it. Ctrl-C keeps what is made so far.
+
+    Args:
+        model: Name of a shipped bundle (see `audionet models list`) or path of one.
+        output: File to write (.wav, .flac, .ogg, .mp3); of several, each gets its number before the extension.
+        seconds: How long; by default as long as the clips that the model was trained on.
+        label: What to say, where the model was trained on labels; by default it is drawn.
+        speaker: Whose voice, where the model was trained on speakers; by default it is drawn.
+        category: Value of any other category that the model was trained on, such as pitch=60; may be repeated.
+        temperature: Below 1 the probable becomes more probable, above 1 less.
+        top_k: Draw each sample from the k most probable values only.
+        top_p: Draw each sample from the most probable values that together reach this probability only.
+        seed: Decides everything that is drawn.
+        count: How many to make.
+        prime: Audio file to go on from.
+        like: Audio file to imitate, for a vocoder or an autoencoder.
+        precision: How the weights are kept while generating on the CPU: float32, bfloat16 or int8.
+        device: Where to compute: cpu, cuda, cuda:1.
+        import_: Module that adds a network or front-end of your own, from the current folder too; may be repeated.
+
+    Example:
+        audionet generate digits --label seven --speaker jackson --output new.wav
+        audionet generate digits --count 3 --seed 1 --output new.flac
+    """
+    import_modules(import_)
+    import torch
+
+    from audionet import bundle
+    from audionet.audio import check_target, load_audio, save_audio
+    from audionet.inference import Generator
+
+    target = Path(output)
+    paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
+    check_target(target)
+    generator = Generator(bundle.load(model, "generation"), device, precision=precision)
+    asked = {name: value for name, value in (("label", label), ("speaker", speaker)) if value is not None}
+    chosen: dict[str, Any] = generator.choose(count, seed=seed, **asked, **(category or {}))
+    pieces = generator.stream(
+        seconds,
+        count=count,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        prime=None if prime is None else load_audio(prime, generator.sample_rate, mono=True)[0],
+        frames=None if like is None else generator.frames_of(*load_audio(like)),
+        **chosen,
+    )
+    made, code = [], 0
+    try:
+        for piece in spinning(pieces, "generating"):
+            made.append(piece)
+    except KeyboardInterrupt:
+        code = 130
+    if not made:
+        return code
+    for number, (path, waveform) in enumerate(zip(paths, torch.cat(made, 1), strict=True)):
+        save_audio(path, waveform, generator.sample_rate)
+        facts = [f"{name} {values[number]}" for name, values in chosen.items()]
+        print(f"{path}: {', '.join([f'{len(waveform) / generator.sample_rate:.2f} s', *facts, f'seed {seed}'])}")
+    return code

@@ -1,0 +1,36 @@
+"""List trained networks and architectures."""
+
+from collections.abc import Sequence
+
+from audionet.cli.user_modules import import_modules
+from audionet.console import print_table
+
+
+def models_list(*, import_: Sequence[str] = ()) -> None:
+    """List the trained networks that come with audionet, and the architectures.
+
+    Args:
+        import_: Module that adds an architecture of your own, from the current folder too; may be repeated.
+
+    Example:
+        audionet models list
+    """
+    import_modules(import_)
+    from audionet import bundle, models
+
+    rows = [("NAME", "TASK", "ARCHITECTURE", "KNOWS", "TEST", "TRAINED ON")]
+    for task in bundle.TASKS:
+        for name in bundle.shipped(task):
+            loaded = bundle.load(name, task)
+            if task == "recognition":
+                knows, figure = f"{len(loaded.labels)} labels", loaded.training.get("accuracy")
+                shown = f"{figure:.1%}" if isinstance(figure, float) else "not recorded"
+            else:
+                categories = loaded.model.arguments.get("categories", {})
+                knows = ", ".join(f"{len(values)} {category}s" for category, values in categories.items())
+                figure = loaded.training.get("bits_per_sample")
+                shown = f"{figure:.2f} bits" if isinstance(figure, float) else "not recorded"
+            data = str(loaded.training.get("data", "not recorded"))
+            rows.append((name, task, loaded.model.name, knows, shown, data))
+    print_table(rows)
+    print(f"\nArchitectures to train: {', '.join(models.MODELS)}")

@@ -1,0 +1,189 @@
+"""Command lines for functions: the signature tells the arguments, the docstring the help.
+
+Parameters before a ``*`` are positional arguments. Those behind it are options, required where they have no default.
+A sequence is an option that may be repeated. A mapping is one, too, of the form ``--option name=value``, for which
+``--option.name value`` is another spelling.
+
+`jsonargparse.auto_cli` does nearly the same. It is not used here because importing it takes a tenth of the time that
+importing torch takes, and because its errors span several lines.
+"""
+
+import inspect
+import json
+import re
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
+
+Command = Callable[..., int | None]
+"""A command: it returns its exit code, or None for success."""
+
+PositiveInt = Annotated[int, "above 0"]
+
+
+class UsageError(ValueError):
+    """A command line that fits no command."""
+
+
+class _Parser(ArgumentParser):
+    """A parser whose errors are exceptions of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a `UsageError` with the message and where to look for help."""
+        raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def run(command: Command, name: str, words: Iterable[str]) -> int:
+    """Call a function with what a command line says for its parameters.
+
+    Args:
+        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, a sequence of
+            str or a mapping of str to str or Any, or one of these or None.
+        name: Name of the command, such as "audionet recognize", for its help.
+        words: What follows the name.
+
+    Returns:
+        Exit code of the command.
+
+    Raises:
+        UsageError: The words do not fit the parameters.
+        SystemExit: The help was asked for and has been printed.
+
+    Example:
+        >>> def repeat(word: str, *, times: PositiveInt = 1) -> None:
+        ...     print(*[word] * times)
+        >>> run(repeat, "repeat", ["seven", "--times", "3"])
+        seven seven seven
+        0
+    """
+    given = vars(_parser_of(command, name).parse_intermixed_args([*_undotted(words)]))
+    positional: list[object] = []
+    named = {}
+    for parameter in inspect.signature(command).parameters.values():
+        value = given[parameter.name]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional += value
+        elif parameter.kind is not parameter.KEYWORD_ONLY:
+            positional.append(value)
+        else:
+            named[parameter.name] = dict(value) if get_origin(_kind(parameter)) is Mapping else value
+    return command(*positional, **named) or 0
+
+
+def summary(documented: object) -> str:
+    """Return the first paragraph of a docstring on one line.
+
+    Example:
+        >>> summary(summary)
+        'Return the first paragraph of a docstring on one line.'
+    """
+    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
+
+
+def make_parser(name: str, about: str, below: str, usage: str | None = None) -> ArgumentParser:
+    """Make a parser without arguments, whose help begins with one text and ends with another."""
+    raw = RawDescriptionHelpFormatter
+    return _Parser(prog=name, usage=usage, description=about, epilog=below, formatter_class=raw, allow_abbrev=False)
+
+
+def _parser_of(command: Command, name: str) -> ArgumentParser:
+    """Make the parser of a command from its signature and its docstring."""
+    sections = _sections(command)
+    parser = make_parser(name, summary(command), "example:\n" + sections.get("Example", ""))
+    helps = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", sections.get("Args", ""), re.MULTILINE))
+    for key, parameter in inspect.signature(command).parameters.items():
+        text = " ".join(helps.get(key, "").split())
+        _add(parser, parameter, text.replace("%", "%%"))
+    return parser
+
+
+def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> None:
+    """Add the argument of a parameter."""
+    kind, default = _kind(parameter), parameter.default
+    option = f"--{parameter.name.rstrip('_').replace('_', '-')}"
+    named: dict[str, Any] = {"dest": parameter.name, "help": text}
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        parser.add_argument(**named, nargs="+", type=_reader(kind), metavar=parameter.name.upper().removesuffix("S"))
+    elif parameter.kind is not parameter.KEYWORD_ONLY:
+        parser.add_argument(**named, type=_reader(kind), metavar=parameter.name.upper())
+    elif kind is bool:
+        parser.add_argument(option, **named, action="store_true")
+    elif get_origin(kind) in (Mapping, Sequence):
+        metavar = "NAME=VALUE" if get_origin(kind) is Mapping else option.removeprefix("--").upper()
+        parser.add_argument(option, **named, action="append", default=[], type=_reader(kind), metavar=metavar)
+    else:
+        required = default is parameter.empty
+        named["help"] += "" if required or default is None else f" (default: {default})"
+        parser.add_argument(option, **named, required=required, default=default, type=_reader(kind))
+
+
+def _kind(parameter: inspect.Parameter) -> object:
+    """Return the type of a parameter, without its None."""
+    annotation: object = parameter.annotation
+    return get_args(annotation)[0] if get_origin(annotation) in (Union, UnionType) else annotation
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError
+    return name, value
+
+
+def _typed_pair(text: str) -> tuple[str, object]:
+    """Read NAME=VALUE, where the value is JSON, or else text."""
+    name, value = _pair(text)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+_READERS: dict[object, tuple[Callable[[str], object], str]] = {
+    str: (str, "text"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    PositiveInt: (_positive, "a whole number above 0"),
+    Sequence[str]: (str, "text"),
+    Mapping[str, str]: (_pair, "NAME=VALUE"),
+    Mapping[str, Any]: (_typed_pair, "NAME=VALUE"),
+}
+
+
+def _reader(kind: object) -> Callable[[str], object]:
+    """Return the function that reads a value of a type."""
+    read, expected = _READERS[kind]
+
+    def checked(text: str) -> object:
+        try:
+            return read(text)
+        except ValueError:
+            raise ArgumentTypeError(f"expected {expected}, got {text!r}") from None
+
+    return checked
+
+
+def _sections(command: Command) -> dict[str, str]:
+    """Return the sections of a docstring, such as "Args", by their titles."""
+    parts = re.split(r"^([A-Z]\w+):\n", inspect.getdoc(command) or "", flags=re.MULTILINE)
+    return {title: text.rstrip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _undotted(words: Iterable[str]) -> Iterator[str]:
+    """Turn ``--option.name value`` and ``--option.name=value`` into ``--option name=value``."""
+    remaining = iter(words)
+    for word in remaining:
+        option, dot, rest = word.partition(".")
+        if option.startswith("--") and dot and "=" not in option:
+            name, equals, value = rest.partition("=")
+            yield option
+            yield f"{name}={value if equals else next(remaining, '')}"
+        else:
+            yield word

@@ -1,0 +1,53 @@
+"""`audionet recognize`."""
+
+from collections.abc import Sequence
+
+from audionet.cli.parser import PositiveInt
+from audionet.cli.user_modules import import_modules
+from audionet.console import complain
+from audionet.files import audio_among
+
+
+def recognize(
+    model: str,
+    *files: str,
+    top_k: PositiveInt = 1,
+    json: bool = False,
+    device: str = "cpu",
+    import_: Sequence[str] = (),
+) -> int:
+    """Say what was spoken in audio files: a label and its probability for each.
+
+    Args:
+        model: Name of a shipped bundle (see `audionet models list`) or path of one.
+        files: Audio files, or folders of them.
+        top_k: How many labels to give for a file.
+        json: Print a JSON line for each file.
+        device: Where to compute: cpu, cuda, cuda:1, mps.
+        import_: Module that adds a network or front-end of your own, from the current folder too; may be repeated.
+
+    Example:
+        audionet recognize digits seven.wav
+        audionet recognize digits --top-k 3 --json seven.wav
+    """
+    paths = audio_among(files)  # before the network is loaded, which takes seconds
+    import_modules(import_)
+    from json import dumps
+
+    from audionet.inference import load
+
+    recognizer = load(model, device, task="recognition")
+    code = 0
+    for path, result in zip(paths, recognizer.recognize_files(paths, top_k=top_k), strict=True):
+        if isinstance(result, Exception):
+            code = 1
+            complain(result)
+            if json:
+                print(dumps({"file": str(path), "error": str(result)}), flush=True)
+        elif json:
+            predictions = [prediction._asdict() for prediction in result]
+            print(dumps({"file": str(path), "predictions": predictions}), flush=True)
+        else:
+            answers = (f"{label} {probability:.1%}" for label, probability in result)
+            print(f"{path}: {', '.join(answers)}", flush=True)
+    return code
