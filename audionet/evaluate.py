@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import centred, check_waveform
+from audionet.features.frontend import Framing, check_waveform
 from audionet.features.functional import stft
 from audionet.inference import Recognizer
 from audionet.models.wavenet.network import WaveNet
@@ -335,7 +335,7 @@ def stft_distance(generated: Tensor, reference: Tensor) -> Tensor:
     distances = []
     for n_fft, win_length, hop_length in RESOLUTIONS:
         window = torch.hann_window(win_length, dtype=reference.dtype, device=reference.device)
-        framing = centred(n_fft, hop_length=hop_length)
+        framing = Framing.centered(n_fft, hop_length=hop_length)
         produced, true = (
             stft(framing.pad(waveform), window, n_fft=n_fft, hop_length=hop_length, power=1)
             for waveform in (generated, reference)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.frontend import Axis, FrontEnd, State, Then, described
+from audionet.features.frontend import Axis, FrontEnd, State, format_settings
 from audionet.features.spectral import LinearFilterbank, Logarithm, LogMel
 
 
@@ -31,15 +31,15 @@ class Cepstrum(FrontEnd):
         if not lifter >= 0:
             raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
         self.logarithm, self.lifter = logarithm, lifter
-        self.framing, self.sample_rate = logarithm.framing, logarithm.sample_rate
+        self.framing, self.sample_rate, self.n_bands = logarithm.framing, logarithm.sample_rate, n_coefficients
         dct = create_dct(n_coefficients, n_bands, norm="ortho")
         if lifter:
             dct = dct * (1 + lifter / 2 * torch.sin(pi * torch.arange(1, n_coefficients + 1) / lifter))
         self.register_buffer("dct", dct, persistent=False)
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to the logarithmic bands (..., frame, n_bands)."""
-        return self.logarithm.frames(waveform, then)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to the logarithmic bands (..., frame, band)."""
+        return self.logarithm.block(frames)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Do what looks at the whole clip, which comes before the DCT."""
@@ -58,7 +58,7 @@ class Cepstrum(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say how many coefficients."""
-        return described(n_coefficients=self.dct.shape[1], lifter=self.lifter)
+        return format_settings(n_coefficients=self.dct.shape[1], lifter=self.lifter)
 
 
 class MFCC(Cepstrum):

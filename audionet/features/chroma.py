@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, Then, described
+from audionet.features.frontend import Axis, format_settings
 from audionet.features.spectral import Filterbank, Spectrogram
 
 _PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
@@ -133,26 +133,19 @@ class Chroma(Filterbank):
         super().__init__(filters, spectrum)
         self.norm, self.base_c = norm, base_c
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, n_chroma)."""
-
-        def normalised(x: Tensor) -> Tensor:
-            if self.norm is not None:
-                size = torch.linalg.vector_norm(x, self.norm, -1, keepdim=True)
-                x = x / torch.where(size < torch.finfo(x.dtype).tiny, torch.ones_like(size), size)  # silence stays
-            return x if then is None else then(x)
-
-        return super().frames(waveform, normalised)
-
-    def sum_into_bands(self, spectrum: Tensor) -> Tensor:
-        """Map (..., n_fft // 2 + 1) to (..., n_chroma).
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, n_chroma).
 
         In float64: every class sums all bins, and in float32 their order, which depends on how many frames are
         computed at a time, shows at 1e-6 between a stream and a clip.
         """
-        if spectrum.device.type == "mps":  # which does not have it
-            return super().sum_into_bands(spectrum)
-        return (spectrum.double() @ self.filters.double()).to(spectrum)
+        spectrum = self.spectrogram.block(frames)
+        exact = torch.float64 if frames.device.type != "mps" else spectrum.dtype  # mps has no float64
+        x = (spectrum.to(exact) @ self.filters.to(exact)).to(spectrum)
+        if self.norm is None:
+            return x
+        size = torch.linalg.vector_norm(x, self.norm, -1, keepdim=True)
+        return x / torch.where(size < torch.finfo(x.dtype).tiny, torch.ones_like(size), size)  # silence stays
 
     @property
     def axis(self) -> Axis:
@@ -164,4 +157,4 @@ class Chroma(Filterbank):
 
     def extra_repr(self) -> str:
         """Say the settings."""
-        return described(sample_rate=self.sample_rate, n_chroma=self.filters.shape[1], norm=self.norm)
+        return format_settings(sample_rate=self.sample_rate, n_chroma=self.filters.shape[1], norm=self.norm)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, described
+from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings, map_parts
 
-_BLOCK = 800  # frames computed at a time, so that their samples stay in the cache
+_FRAMES_AT_ONCE = 800  # so that their samples stay in the cache
 _TERMS = 128  # that a product sums at a time
 _TOLERANCE = 1e-7  # what a factored kernel may lose of its norm: as much as float32 loses by rounding
 _HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window in bins (Harris 1978, table I)
@@ -70,7 +70,7 @@ class _Octave(nn.Module):
 
     def extra_repr(self) -> str:
         """Say the sizes."""
-        return described(n_bins=self.weights.shape[1] // 2, n_pieces=self.n_pieces, n_vectors=self.basis.shape[1])
+        return format_settings(n_bins=self.weights.shape[1] // 2, n_pieces=self.n_pieces, n_vectors=self.basis.shape[1])
 
 
 class VQT(FrontEnd):
@@ -150,28 +150,17 @@ class VQT(FrontEnd):
         left = span // 2
         self.framing = Framing(span=span, hop_length=hop_length, left=left, right=span - left, pad_mode=pad_mode)
         self.sample_rate, self.f_min, self.n_bins, self.bins_per_octave = sample_rate, f_min, n_bins, bins_per_octave
-        self.gamma, self.power = gamma, power
+        self.gamma, self.power, self.n_bands, self.is_complex = gamma, power, n_bins, power is None
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map what is padded (..., time) to (..., frame, n_bins)."""
         check_dtype(waveform, next(self.buffers()).dtype)
-        hop_length = self.framing.hop_length
-        blocks = waveform.reshape(-1, waveform.shape[-1]).unfold(1, hop_length, hop_length)  # (clip, block, hop)
-        n_frames = blocks.shape[1] - self.n_blocks + 1
-        if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(blocks) * n_frames <= _BLOCK:
-            x = self._bins(blocks)
-        else:
-            starts = range(0, n_frames, _BLOCK)
-            x = torch.cat(
-                [
-                    torch.cat([self._bins(part[:, start : start + _BLOCK + self.n_blocks - 1]) for start in starts], 1)
-                    for part in blocks.split(max(_BLOCK // n_frames, 1))
-                ]
-            )
-        return x.view(*waveform.shape[:-1], *x.shape[1:])
+        span, hop_length = self.framing.span, self.framing.hop_length
+        return map_parts(waveform, self._bins, span=span, hop_length=hop_length, n_at_once=_FRAMES_AT_ONCE)
 
-    def _bins(self, blocks: Tensor) -> Tensor:
-        """Map (clip, block, hop) to (clip, frame, n_bins)."""
+    def _bins(self, waveform: Tensor) -> Tensor:
+        """Map (clip, time) to (clip, frame, n_bins)."""
+        blocks = waveform.unfold(1, self.framing.hop_length, self.framing.hop_length)  # (clip, block, hop)
         x = torch.cat([octave(blocks, self.n_blocks) for octave in self.octaves], -1).unflatten(-1, (-1, 2))
         if self.power == 2:
             squares = x * x
@@ -188,7 +177,7 @@ class VQT(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say the sizes."""
-        return described(
+        return format_settings(
             sample_rate=self.sample_rate,
             hop_length=self.framing.hop_length,
             f_min=self.f_min,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, FrontEnd, State, described, is_whole
+from audionet.features.frontend import Axis, FrontEnd, State, format_settings, is_whole
 
 
 def deltas(x: Tensor, *, width: int = 9) -> Tensor:
@@ -49,7 +49,8 @@ class Deltas(FrontEnd):
         if not is_whole(order) or order < 1:
             raise ValueError(f"order = {order}: expected at least 1, a whole number")
         self.front_end, self.framing, self.order, self.width = front_end, front_end.framing, order, width
-        self.sample_rate = front_end.sample_rate
+        self.sample_rate, self.is_complex = front_end.sample_rate, front_end.is_complex
+        self.n_bands = (order + 1) * front_end.n_bands
         self.lookahead = front_end.lookahead + order * _half(width)
 
     def frames(self, waveform: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class Deltas(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say how."""
-        return described(order=self.order, width=self.width)
+        return format_settings(order=self.order, width=self.width)
 
 
 def _half(width: int) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, FrontEnd, centred, described, map_frames
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, map_frames
 from audionet.features.functional import check_offset
 from audionet.features.spectral import Spectrogram
 
@@ -24,14 +24,15 @@ class SpectralDescriptor(FrontEnd):
     """
 
     quantity: str
+    n_bands = 1
 
     def __init__(self, spectrogram: Spectrogram) -> None:
         super().__init__()
         self.spectrogram, self.framing, self.sample_rate = spectrogram, spectrogram.framing, spectrogram.sample_rate
 
-    def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, 1)."""
-        return self.spectrogram.frames(waveform, self.describe)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, 1)."""
+        return self.describe(self.spectrogram.block(frames))
 
     def describe(self, spectrum: Tensor) -> Tensor:
         """Map (..., frame, frequency) to (..., frame, 1)."""
@@ -113,7 +114,7 @@ class SpectralRolloff(SpectralDescriptor):
 
     def extra_repr(self) -> str:
         """Say the share."""
-        return described(share=self.share)
+        return format_settings(share=self.share)
 
 
 class SpectralFlatness(SpectralDescriptor):
@@ -147,7 +148,7 @@ class SpectralFlatness(SpectralDescriptor):
 
     def extra_repr(self) -> str:
         """Say the floor."""
-        return described(offset=self.offset)
+        return format_settings(offset=self.offset)
 
 
 class ZeroCrossingRate(FrontEnd):
@@ -172,6 +173,8 @@ class ZeroCrossingRate(FrontEnd):
             finite.
     """
 
+    n_bands = 1
+
     def __init__(
         self,
         *,
@@ -187,20 +190,19 @@ class ZeroCrossingRate(FrontEnd):
             raise ValueError(f"frame_length = {frame_length}: expected at least 2 samples")
         if not threshold >= 0:
             raise ValueError(f"threshold = {threshold}: expected 0 or more")
-        self.framing = centred(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.framing = Framing.centered(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.threshold = sample_rate, threshold
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, 1)."""
-        span = self.framing.span
+        """Map a padded waveform (..., time) to (..., frame, 1)."""
         is_negative = waveform < -self.threshold
-        # Of a frame's samples, all but the first may differ from the one before.
         changes = (is_negative[..., 1:] ^ is_negative[..., :-1]).to(waveform.dtype)
+        # All samples of a frame but the first may differ from the one before.
+        return map_frames(changes, self.block, span=self.framing.span - 1, hop_length=self.framing.hop_length)
 
-        def rate(frames: Tensor) -> Tensor:
-            return frames.sum(-1, keepdim=True) / span
-
-        return map_frames(changes, rate, span=span - 1, hop_length=self.framing.hop_length)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map changes of sign (..., frame, span - 1) to (..., frame, 1)."""
+        return frames.sum(-1, keepdim=True) / self.framing.span
 
     @property
     def axis(self) -> Axis:
@@ -232,6 +234,8 @@ class RMS(FrontEnd):
             finite.
     """
 
+    n_bands = 1
+
     def __init__(
         self,
         *,
@@ -244,18 +248,13 @@ class RMS(FrontEnd):
         super().__init__()
         if frame_length < 1:
             raise ValueError(f"frame_length = {frame_length}: expected at least 1 sample")
-        self.framing = centred(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.framing = Framing.centered(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate = sample_rate
 
-    def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, 1)."""
-        span = self.framing.span
-
-        def level(frames: Tensor) -> Tensor:
-            # The norm's gradient at digital silence is 0, the root's would be infinite.
-            return torch.linalg.vector_norm(frames, dim=-1, keepdim=True) / span**0.5
-
-        return map_frames(waveform, level, span=span, hop_length=self.framing.hop_length)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, 1)."""
+        # The norm's gradient at digital silence is 0, the root's would be infinite.
+        return torch.linalg.vector_norm(frames, dim=-1, keepdim=True) / self.framing.span**0.5
 
     @property
     def axis(self) -> Axis:
@@ -270,4 +269,4 @@ class RMS(FrontEnd):
 def _sizes(front_end: FrontEnd) -> str:
     framing = front_end.framing
     padding = framing.pad_mode if framing.left else None
-    return described(frame_length=framing.span, hop_length=framing.hop_length, padding=padding)
+    return format_settings(frame_length=framing.span, hop_length=framing.hop_length, padding=padding)

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.registry import NamedArguments
+
 PAD_MODES = ("reflect", "symmetric", "edge", "constant")
-_BLOCK = 300  # frames computed at a time: what a frame becomes then finds it in the cache, which is three times as fast
+_FRAMES_AT_ONCE = 300  # so that intermediates stay in the CPU's cache, which is three times as fast
 
 State = dict[str, Tensor]
-Then = Callable[[Tensor], Tensor]
+Map = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,12 @@ class Framing:
     left: int = 0
     right: int = 0
     pad_mode: str = "constant"
+
+    @classmethod
+    def centered(cls, span: int, *, hop_length: int, center: bool = True, pad_mode: str = "reflect") -> "Framing":
+        """Return the framing whose frame t is centred on sample t * hop_length, or without ``center`` begins there."""
+        half = span // 2 if center else 0
+        return cls(span=span, hop_length=hop_length, left=half, right=half, pad_mode=pad_mode)
 
     def __post_init__(self) -> None:
         for name, length in (("hop_length", self.hop_length), ("frame length", self.span)):
@@ -104,26 +112,25 @@ class Axis:
     band: str = "band"
 
 
-def centred(span: int, *, hop_length: int, center: bool = True, pad_mode: str = "reflect") -> Framing:
-    """Return the framing whose frame t is centred on sample t * hop_length; without ``center``, begins there."""
-    half = span // 2 if center else 0
-    return Framing(span=span, hop_length=hop_length, left=half, right=half, pad_mode=pad_mode)
-
-
-class FrontEnd(nn.Module):
+class FrontEnd(NamedArguments, nn.Module):
     """A front-end: (..., time) -> (..., band, frame), from samples in [-1, 1].
 
-    It is made of two steps, so that it can also run on a stream (`audionet.features.Stream`): `frames`, which looks at
-    the samples of each frame alone, and `across`, which looks at the frames around it.
+    A front-end defines `block`, a function of the samples of each frame alone, which `frames` maps over a padded
+    waveform. What also looks at the frames around, such as a slope over time, is `across`. Both are pure functions, so
+    a front-end can run on a stream as well (`audionet.features.Stream`).
 
     Attributes:
         framing: Where the frames lie.
         sample_rate: In hertz.
+        n_bands: Bands of the output.
+        is_complex: Whether the output is complex.
         lookahead: Frames that `across` waits for.
     """
 
     framing: Framing
     sample_rate: int
+    n_bands: int
+    is_complex: bool = False
     lookahead: int = 0
 
     def __call__(self, waveform: Any, *arguments: Any, **named: Any) -> Any:
@@ -147,7 +154,14 @@ class FrontEnd(nn.Module):
         return self.across(self.frames(self.framing.pad(waveform)), {}, is_last=True)[0].mT
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """Map a waveform (..., time) that is padded already, at least one span long, to (..., frame, band)."""
+        """Map a padded waveform (..., time), at least one span long, to (..., frame, band).
+
+        A front-end whose frames share work overrides this instead of `block`.
+        """
+        return map_frames(waveform, self.block, span=self.framing.span, hop_length=self.framing.hop_length)
+
+    def block(self, frames: Tensor) -> Tensor:
+        """Map frames (clip, frame, span) to (clip, frame, band), each by itself."""
         raise NotImplementedError
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
@@ -179,29 +193,50 @@ class FrontEnd(nn.Module):
         return self.framing.span // 2 - self.framing.left
 
 
-def map_frames(waveform: Tensor, then: Then, *, span: int, hop_length: int) -> Tensor:
-    """Cut a waveform into frames and map them block by block.
+def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at_once: int = _FRAMES_AT_ONCE) -> Tensor:
+    """Cut a waveform into frames and map them, as many at a time as the cache holds.
 
     Args:
         waveform: (..., time), padded.
-        then: Maps (clip, frame, span) to (clip, frame, band).
+        block: Maps frames (clip, frame, span) to (clip, frame, ...).
         span: Samples of a frame.
-        hop_length: Samples from one to the next.
+        hop_length: Samples from one frame to the next.
+        n_at_once: Frames that are mapped at a time.
 
     Returns:
-        (..., frame, band).
+        (..., frame, ...), whatever the block makes of a frame.
     """
-    frames = waveform.reshape(-1, waveform.shape[-1]).unfold(-1, span, hop_length)
-    n_frames = frames.shape[1]
-    if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(frames) * n_frames <= _BLOCK:
-        mapped = then(frames)
+
+    def cut(part: Tensor) -> Tensor:
+        return block(part.unfold(-1, span, hop_length))
+
+    return map_parts(waveform, cut, span=span, hop_length=hop_length, n_at_once=n_at_once)
+
+
+def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_at_once: int) -> Tensor:
+    """Map a waveform by parts of at most ``n_at_once`` frames, so that intermediates stay in the CPU's cache.
+
+    Args:
+        waveform: (..., time), padded.
+        function: Maps (clip, time) to (clip, frame, ...).
+        span: Samples of a frame.
+        hop_length: Samples from one frame to the next.
+        n_at_once: Frames that are mapped at a time.
+
+    Returns:
+        (..., frame, ...), the same as the function returns for the whole waveform.
+    """
+    clips = waveform.reshape(-1, waveform.shape[-1])
+    n_frames = (clips.shape[-1] - span) // hop_length + 1
+    if torch.compiler.is_compiling() or clips.device.type != "cpu" or len(clips) * n_frames <= n_at_once:
+        mapped = function(clips)
+    elif n_frames <= n_at_once:
+        mapped = torch.cat([function(part) for part in clips.split(n_at_once // n_frames)])
     else:
-        n_clips = max(_BLOCK // n_frames, 1)
-        mapped = torch.cat(
-            [
-                torch.cat([then(part) for part in clips.split(_BLOCK, 1)], 1) if n_frames > _BLOCK else then(clips)
-                for clips in frames.split(n_clips)
-            ]
+        starts = range(0, n_frames * hop_length, n_at_once * hop_length)
+        length = (n_at_once - 1) * hop_length + span
+        mapped = torch.stack(
+            [torch.cat([function(clip[None, start : start + length])[0] for start in starts]) for clip in clips]
         )
     return mapped.reshape(*waveform.shape[:-1], *mapped.shape[1:])
 
@@ -257,6 +292,6 @@ def check_array(waveform: Any) -> None:
     check_waveform(torch.from_numpy(np.array(waveform, order="C")), 0)
 
 
-def described(**values: Any) -> str:
-    """Say settings as front-ends print them: "n_fft=512, hop_length=160"."""
+def format_settings(**values: object) -> str:
+    """Return settings as front-ends print them: "n_fft=512, hop_length=160"."""
     return ", ".join(f"{name}={value!r}" for name, value in values.items())

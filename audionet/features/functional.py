@@ -11,56 +11,69 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
-from audionet.features.frontend import Then, check_dtype, map_frames
+from audionet.features.frontend import check_dtype, map_frames
 
 _MOST_EDGES = 1 << 26  # that are looked at for a message, which is a second
 
 
-def stft(
-    waveform: Tensor,
-    window: Tensor,
-    *,
-    n_fft: int,
-    hop_length: int,
-    frame_length: int | None = None,
-    power: float | None = 2.0,
-    then: Then | None = None,
-) -> Tensor:
-    """Short-time Fourier transform of what is padded already, as |X|**power.
+def stft(waveform: Tensor, window: Tensor, *, n_fft: int, hop_length: int, power: float | None = 2.0) -> Tensor:
+    """Return the short-time Fourier transform of a padded waveform, as |X|**power.
 
     Args:
         waveform: (..., time), float.
-        window: (win_length,), in the middle of a frame.
-        n_fft: FFT size in samples; what is missing to it is zeros behind the frame.
+        window: (win_length,), at most ``n_fft``; it stands in the middle of a frame of ``n_fft`` samples.
+        n_fft: FFT size in samples.
         hop_length: Step between frames in samples.
-        frame_length: Samples of a frame; None for ``n_fft``.
-        power: 2 for power, 1 for magnitude, None for the complex spectrum.
-        then: What to do with each block of spectra (clip, frame, frequency), while it is in the cache.
+        power: As for `spectrum`.
 
     Returns:
-        (..., frame, n_fft // 2 + 1), or what ``then`` makes of it.
+        (..., frame, n_fft // 2 + 1)
 
     Raises:
         ValueError: If the waveform is not of the window's float type.
     """
-    check_dtype(waveform, window.dtype)
-    frame_length = n_fft if frame_length is None else frame_length
+    window = center_window(window, n_fft)
+
+    def block(frames: Tensor) -> Tensor:
+        return spectrum(frames, window, n_fft=n_fft, power=power)
+
+    return map_frames(waveform, block, span=n_fft, hop_length=hop_length)
+
+
+def center_window(window: Tensor, frame_length: int) -> Tensor:
+    """Return a window with zeros on both sides, (frame_length,).
+
+    A window as long as the frame: multiplying by its zeros is cheaper than letting the FFT fill up what is shorter.
+    """
     left = (frame_length - len(window)) // 2
-    # A window as long as the frame: multiplying by its zeros is cheaper than letting the FFT fill up what is shorter.
-    window = F.pad(window, (left, frame_length - len(window) - left))
+    return F.pad(window, (left, frame_length - len(window) - left))
 
-    def spectrum(frames: Tensor) -> Tensor:
-        x = rfft(frames * window, n_fft)
-        if power is not None and x.requires_grad and power != 2:
-            x = x.abs().pow(power)  # not as a power of |X|^2, whose slope at digital silence is infinite
-        elif power is not None:
-            parts = torch.view_as_real(x)
-            squares = parts * parts
-            x = squares[..., 0] + squares[..., 1]  # six times as fast as sum(-1), and as abs()
-            x = x if power == 2 else x.pow(power / 2)
-        return x if then is None else then(x)
 
-    return map_frames(waveform, spectrum, span=frame_length, hop_length=hop_length)
+def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None = 2.0) -> Tensor:
+    """Return the spectra of windowed frames, as |X|**power.
+
+    Args:
+        frames: (..., frame_length), float.
+        window: (frame_length,).
+        n_fft: FFT size in samples, at least ``frame_length``; zeros fill up behind the frame.
+        power: 2 for power, 1 for magnitude, None for the complex spectrum.
+
+    Returns:
+        (..., n_fft // 2 + 1)
+
+    Raises:
+        ValueError: If the frames are not of the window's float type.
+    """
+    check_dtype(frames, window.dtype)
+    x = rfft(frames * window, n_fft)
+    if power is None:
+        return x
+    if x.requires_grad and power != 2:
+        return x.abs().pow(power)  # not as a power of |X|^2, whose slope at digital silence is infinite
+    parts = torch.view_as_real(x)
+    squares = parts * parts
+    x = squares[..., 0] + squares[..., 1]  # six times as fast as sum(-1), and as abs()
+    return x if power == 2 else x.pow(power / 2)
 
 
 def rfft(frames: Tensor, n_fft: int) -> Tensor:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, described
+from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings, map_parts
 from audionet.features.functional import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak
-_BLOCK = 2**17  # samples filtered at a time, so that they stay in the cache
+_IN_CACHE = 2**17  # filtered samples that are computed at a time
 
 
 def erb(frequency: Tensor) -> Tensor:
@@ -91,11 +91,8 @@ class _Bands(nn.Module):
         length = self.n_taps - 1 + self.step
         waveform = F.pad(waveform, (0, (n_parts - 1) * self.step + length - n_samples))
         parts = waveform.unfold(1, length, self.step).flatten(0, 1)  # (clip x part, length)
-        n_at_once = max(_BLOCK // (len(self.response) * self.n_fft), 1)
-        if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(parts) <= n_at_once:
-            x = self._sums(parts)
-        else:
-            x = torch.cat([self._sums(some) for some in parts.split(n_at_once)])
+        n_at_once = max(_IN_CACHE // (len(self.response) * self.n_fft), 1)
+        x = map_parts(parts, self._sums, span=length, hop_length=length, n_at_once=n_at_once)
         x = x.unflatten(0, (n_clips, n_parts)).transpose(1, 2).flatten(2)  # (clip, band, part x unit)
         return x[..., : (n_samples - self.n_taps + 1) // self.unit]
 
@@ -108,7 +105,7 @@ class _Bands(nn.Module):
 
     def extra_repr(self) -> str:
         """Say the sizes."""
-        return described(n_bands=len(self.response), n_taps=self.n_taps, n_fft=self.n_fft)
+        return format_settings(n_bands=len(self.response), n_taps=self.n_taps, n_fft=self.n_fft)
 
 
 class Gammatone(FrontEnd):
@@ -206,7 +203,7 @@ class Gammatone(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say the settings."""
-        return described(
+        return format_settings(
             sample_rate=self.sample_rate,
             n_bands=self.n_bands,
             f_min=self.f_min,

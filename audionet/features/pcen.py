@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.frontend import Axis, FrontEnd, State, described
+from audionet.features.frontend import Axis, FrontEnd, State, format_settings
 from audionet.features.spectral import MelSpectrogram
 
 _BLOCK = 32  # frames that one matrix smooths; more in long clips, so that the matrix from block to block stays small
@@ -210,7 +210,7 @@ class PCEN(FrontEnd):
         if initial is not None and not 0 <= initial < inf:
             raise ValueError(f"initial = {initial}: expected 0 or more, or None to start from the first frame")
         self.mel = MelSpectrogram(power=spectrum_power, **mel)
-        self.framing, self.sample_rate = self.mel.framing, self.mel.sample_rate
+        self.framing, self.sample_rate, self.n_bands = self.mel.framing, self.mel.sample_rate, self.mel.n_bands
         self.eps, self.initial, self.scale, self.trainable = eps, initial, scale, trainable
         n_frames = time_constant * self.sample_rate / self.framing.hop_length
         smoothing = 2 / (sqrt(1 + 4 * n_frames**2) + 1)  # librosa's, without taking 1 from what may be close to 1
@@ -233,10 +233,9 @@ class PCEN(FrontEnd):
             "smoothing": self.logit_smoothing.sigmoid(),
         }
 
-    def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to the scaled mel bands (..., frame, n_mels)."""
-        filters = self.mel.filters * self.scale
-        return self.mel.spectrogram.frames(waveform, lambda spectrum: spectrum @ filters)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to the scaled mel bands (..., frame, n_mels)."""
+        return self.mel.block(frames) * self.scale
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Normalise each band by its level so far."""
@@ -250,4 +249,4 @@ class PCEN(FrontEnd):
     def extra_repr(self) -> str:
         """Say the settings."""
         given = {name: round(value, 6) for name, value in self.given.items()}
-        return described(**given, eps=self.eps, initial=self.initial, scale=self.scale, trainable=self.trainable)
+        return format_settings(**given, eps=self.eps, initial=self.initial, scale=self.scale, trainable=self.trainable)

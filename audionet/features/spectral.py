@@ -6,8 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, FrontEnd, State, Then, centred, described
-from audionet.features.functional import check_offset, linear_matrix, log_compress, mel_matrix, stft
+from audionet.features.frontend import Axis, Framing, FrontEnd, State, format_settings
+from audionet.features.functional import (
+    center_window,
+    check_offset,
+    linear_matrix,
+    log_compress,
+    mel_matrix,
+    spectrum,
+)
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
 
@@ -63,22 +70,14 @@ class Spectrogram(FrontEnd):
             raise ValueError(f"frame_length = {frame_length}: expected win_length = {win_length} to n_fft = {n_fft}")
         if power is not None and not power > 0:
             raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex spectrum)")
-        self.framing = centred(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.framing = Framing.centered(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.n_fft, self.power = sample_rate, n_fft, power
-        self.register_buffer("window", torch.hann_window(win_length), persistent=False)
+        self.win_length, self.n_bands, self.is_complex = win_length, n_fft // 2 + 1, power is None
+        self.register_buffer("window", center_window(torch.hann_window(win_length), frame_length), persistent=False)
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, n_fft // 2 + 1)."""
-        hop_length, span = self.framing.hop_length, self.framing.span
-        return stft(
-            waveform,
-            self.window,
-            n_fft=self.n_fft,
-            hop_length=hop_length,
-            frame_length=span,
-            power=self.power,
-            then=then,
-        )
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, frame_length) to (..., frame, n_fft // 2 + 1)."""
+        return spectrum(frames, self.window, n_fft=self.n_fft, power=self.power)
 
     @property
     def axis(self) -> Axis:
@@ -90,8 +89,8 @@ class Spectrogram(FrontEnd):
     def extra_repr(self) -> str:
         """Say the sizes."""
         hop, padding = self.framing.hop_length, self.framing.pad_mode if self.framing.left else None
-        return described(
-            n_fft=self.n_fft, win_length=len(self.window), hop_length=hop, power=self.power, padding=padding
+        return format_settings(
+            n_fft=self.n_fft, win_length=self.win_length, hop_length=hop, power=self.power, padding=padding
         )
 
 
@@ -113,20 +112,12 @@ class Filterbank(FrontEnd):
         if spectrogram.power is None:
             raise ValueError("power = None: bands sum a real spectrum; expected 2 (power) or 1 (magnitude)")
         self.spectrogram, self.framing, self.sample_rate = spectrogram, spectrogram.framing, spectrogram.sample_rate
+        self.n_bands = filters.shape[1]
         self.register_buffer("filters", filters, persistent=False)
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, band)."""
-
-        def bands(spectrum: Tensor) -> Tensor:
-            x = self.sum_into_bands(spectrum)
-            return x if then is None else then(x)
-
-        return self.spectrogram.frames(waveform, bands)
-
-    def sum_into_bands(self, spectrum: Tensor) -> Tensor:
-        """Map (..., n_fft // 2 + 1) to (..., band)."""
-        return spectrum @ self.filters
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, band)."""
+        return self.spectrogram.block(frames) @ self.filters
 
     @property
     def axis(self) -> Axis:
@@ -136,7 +127,7 @@ class Filterbank(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say how many bands of what."""
-        return described(sample_rate=self.sample_rate, n_bands=self.filters.shape[1])
+        return format_settings(sample_rate=self.sample_rate, n_bands=self.filters.shape[1])
 
 
 class MelSpectrogram(Filterbank):
@@ -274,16 +265,12 @@ class Logarithm(FrontEnd):
             raise ValueError(f"top_db = {top_db} dB: expected 0 or more, or None for no floor")
         check_offset(offset)
         self.bands, self.framing, self.sample_rate = bands, bands.framing, bands.sample_rate
+        self.n_bands = bands.n_bands
         self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, band), without what looks at the whole clip."""
-
-        def compress(x: Tensor) -> Tensor:
-            x = log_compress(x, scale=self.scale, offset=self.offset)
-            return x if then is None else then(x)
-
-        return self.bands.frames(waveform, compress)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, band), before anything that looks at the whole clip."""
+        return log_compress(self.bands.block(frames), scale=self.scale, offset=self.offset)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Do what looks at the whole clip."""
@@ -311,7 +298,7 @@ class Logarithm(FrontEnd):
     def extra_repr(self) -> str:
         """Say how."""
         db = {} if self.scale == "log" else {"top_db": self.top_db}
-        return described(scale=self.scale, offset=self.offset, **db, subtract_mean=self.subtract_mean)
+        return format_settings(scale=self.scale, offset=self.offset, **db, subtract_mean=self.subtract_mean)
 
 
 class LogMel(Logarithm):

@@ -164,7 +164,6 @@ class _Clip(_Arrays):
         spectrogram = logarithm.bands.spectrogram
         self.window, self.n_fft = spectrogram.window.numpy(), spectrogram.n_fft
         self.hop_length = spectrogram.framing.hop_length
-        self.left = (spectrogram.framing.span - len(self.window)) // 2
         # The squares of real and imaginary parts are summed by the matrix that sums the bins.
         self.filters = logarithm.bands.filters.repeat_interleave(2, 0).numpy()
         self.is_db, self.offset = logarithm.scale == "db", logarithm.offset
@@ -187,7 +186,7 @@ class _Clip(_Arrays):
         """Make (band, frame) of the samples of n_new frames."""
         if not n_new:
             return np.empty((self.filters.shape[1], 0), self.window.dtype), state
-        starts = range(self.left, self.left + n_new * self.hop_length, self.hop_length)
+        starts = range(0, n_new * self.hop_length, self.hop_length)
         windowed = np.empty((n_new, len(self.window)), self.window.dtype)
         for row, start in zip(windowed, starts, strict=True):
             np.multiply(samples[start : start + len(self.window)], self.window, out=row)

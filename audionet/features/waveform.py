@@ -25,7 +25,7 @@ class Waveform(FrontEnd):
     def __init__(self, *, sample_rate: int = 16_000) -> None:
         super().__init__()
         self.framing = Framing(span=1, hop_length=1)
-        self.sample_rate = sample_rate
+        self.sample_rate, self.n_bands = sample_rate, 1
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map (..., time) to (..., time, 1)."""

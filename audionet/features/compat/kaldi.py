@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, Then, check_dtype, described, map_frames
+from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings
 from audionet.features.functional import check_band_edges, smallest_n_fft
 
 _SCALE = 32768.0  # Kaldi reads 16-bit samples as they are
@@ -161,21 +161,13 @@ class KaldiFbank(FrontEnd):
         n_fft = 2 ** (win_length - 1).bit_length() if round_to_power_of_two else win_length
         f_max = sample_rate / 2 if f_max is None else f_max
         filters = straight_mel_matrix(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max)
-        self.n_fft = n_fft
+        self.n_fft, self.n_bands = n_fft, n_mels + use_energy
         self.register_buffer("filters", filters, persistent=False)
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, band)."""
-        check_dtype(waveform, self.window.dtype)
-
-        def bands(frames: Tensor) -> Tensor:
-            x = self._fbank(frames)
-            return x if then is None else then(x)
-
-        return map_frames(waveform, bands, span=self.framing.span, hop_length=self.framing.hop_length)
-
-    def _fbank(self, x: Tensor) -> Tensor:
-        """Map frames (clip, frame, span) to (clip, frame, band)."""
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, band)."""
+        check_dtype(frames, self.window.dtype)
+        x = frames
         if self.remove_dc:
             x = x - x.mean(-1, keepdim=True)
         raw = x
@@ -208,7 +200,7 @@ class KaldiFbank(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say the sizes."""
-        return described(
+        return format_settings(
             sample_rate=self.sample_rate,
             n_mels=self.filters.shape[1],
             win_length=self.framing.span,
@@ -254,6 +246,7 @@ class KaldiMFCC(FrontEnd):
             raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
         self.fbank = KaldiFbank(n_mels=n_mels, use_energy=use_energy, use_log=True, use_power=True, **fbank)
         self.framing, self.sample_rate, self.lifter = self.fbank.framing, self.fbank.sample_rate, lifter
+        self.n_bands = n_mfcc
         dct = create_dct(n_mfcc, n_mels, norm="ortho")
         if lifter:
             dct = dct * (1 + lifter / 2 * torch.sin(pi * torch.arange(n_mfcc) / lifter))
@@ -265,14 +258,9 @@ class KaldiMFCC(FrontEnd):
         # others no digits.
         self.register_buffer("level", F.pad(_LOG_SCALE * dct[:, :1].sum(0), (0, n_mfcc - 1)), persistent=False)
 
-    def frames(self, waveform: Tensor, then: Then | None = None) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, n_mfcc)."""
-
-        def cepstrum(x: Tensor) -> Tensor:
-            x = (x - _LOG_SCALE) @ self.dct + self.level
-            return x if then is None else then(x)
-
-        return self.fbank.frames(waveform, cepstrum)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, n_mfcc)."""
+        return (self.fbank.block(frames) - _LOG_SCALE) @ self.dct + self.level
 
     @property
     def axis(self) -> Axis:
@@ -281,7 +269,7 @@ class KaldiMFCC(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say how many coefficients."""
-        return described(n_mfcc=self.dct.shape[1], lifter=self.lifter)
+        return format_settings(n_mfcc=self.dct.shape[1], lifter=self.lifter)
 
 
 def kaldi_framing(win_length: int, hop_length: int, *, snip_edges: bool) -> Framing:

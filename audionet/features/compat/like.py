@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from audionet.features.compat.kaldi import KaldiFbank, straight_mel_matrix
-from audionet.features.frontend import Axis, FrontEnd, State, described
+from audionet.features.frontend import Axis, FrontEnd, State, format_settings
 from audionet.features.spectral import Filterbank, Logarithm, LogMel, MelSpectrogram, Spectrogram
 
 
@@ -60,11 +60,11 @@ class WhisperLogMel(FrontEnd):
         # A hop less behind the clip is the last frame less, and all the others the same.
         framing = self.decibels.framing
         self.framing = replace(framing, right=framing.right - hop_length)
-        self.sample_rate = sample_rate
+        self.sample_rate, self.n_bands = sample_rate, n_mels
 
-    def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to decibels (..., frame, n_mels)."""
-        return self.decibels.frames(waveform)
+    def block(self, frames: Tensor) -> Tensor:
+        """Map (..., frame, span) to decibels (..., frame, n_mels)."""
+        return self.decibels.block(frames)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Floor decibels and scale them."""
@@ -83,7 +83,7 @@ class WhisperLogMel(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say the sample rate."""
-        return described(sample_rate=self.sample_rate)
+        return format_settings(sample_rate=self.sample_rate)
 
 
 class YamnetLogMel(Logarithm):

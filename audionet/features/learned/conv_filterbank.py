@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.frontend import Axis, FrontEnd, centred, check_dtype, described, is_whole
+from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings, is_whole
 from audionet.features.functional import check_band_edges, check_offset, log_compress
 
 _IN_CACHE = 2**18  # filtered samples that are computed at a time on the CPU
@@ -228,8 +228,10 @@ class ConvFilterbank(FrontEnd):
         win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
         hop_length = sample_rate // 100 if hop_length is None else hop_length
         f_max = 0.4875 * sample_rate if f_max is None else f_max
-        self.framing = centred(kernel_size + win_length - 1, hop_length=hop_length, center=center, pad_mode=pad_mode)
-        self.sample_rate, self.offset = sample_rate, offset
+        self.framing = Framing.centered(
+            kernel_size + win_length - 1, hop_length=hop_length, center=center, pad_mode=pad_mode
+        )
+        self.sample_rate, self.offset, self.n_bands = sample_rate, offset, n_filters
         centers, widths = gabor_from_mel(n_filters, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         self.filters = nn.Parameter(gabor_filters(centers, widths, kernel_size))
         window = torch.hann_window(win_length + 2, periodic=False)[1:-1] ** 2
@@ -253,7 +255,7 @@ class ConvFilterbank(FrontEnd):
         """Say the sizes."""
         _, n_filters, kernel_size = self.filters.shape
         win_length, framing = self.pooling.shape[1], self.framing
-        return described(
+        return format_settings(
             sample_rate=self.sample_rate,
             n_filters=n_filters,
             kernel_size=kernel_size,

@@ -5,7 +5,7 @@ from math import inf, pi, sqrt
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import Axis, FrontEnd, State, centred, described
+from audionet.features.frontend import Axis, Framing, FrontEnd, State, format_settings
 from audionet.features.learned.conv_filterbank import (
     WIDTH,
     check_n_filters,
@@ -86,8 +86,8 @@ class LEAF(FrontEnd):
         hop_length = sample_rate // 100 if hop_length is None else hop_length
         f_max = 0.4875 * sample_rate if f_max is None else f_max
         span = self.kernel_size + self.win_length - 1
-        self.framing = centred(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
-        self.sample_rate = sample_rate
+        self.framing = Framing.centered(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.sample_rate, self.n_bands = sample_rate, n_filters
         centers, widths = gabor_from_mel(n_filters, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         self.center_frequency, self.width = nn.Parameter(centers), nn.Parameter(self._limited(widths))
         self.pooling_width = nn.Parameter(torch.full((n_filters,), 0.4))
@@ -124,7 +124,7 @@ class LEAF(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say the sizes."""
-        return described(
+        return format_settings(
             sample_rate=self.sample_rate,
             n_filters=len(self.width),
             kernel_size=self.kernel_size,

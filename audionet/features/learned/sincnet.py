@@ -5,7 +5,7 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import Axis, FrontEnd, centred, described
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
 from audionet.features.functional import check_offset, log_compress
 from audionet.features.learned.conv_filterbank import check_n_filters, filter_and_pool, held, mel_edges, odd_length
 
@@ -95,8 +95,9 @@ class SincNet(FrontEnd):
         self.win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
         hop_length = sample_rate // 100 if hop_length is None else hop_length
         span = kernel_size + self.win_length - 1
-        self.framing = centred(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
+        self.framing = Framing.centered(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.min_bandwidth, self.offset = sample_rate, min_bandwidth, offset
+        self.n_bands = n_filters
         f_max = sample_rate / 2 if f_max is None else f_max
         edges = mel_edges(n_filters + 1, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         narrowest = sample_rate * float(edges.diff()[0])
@@ -134,7 +135,7 @@ class SincNet(FrontEnd):
 
     def extra_repr(self) -> str:
         """Say the sizes."""
-        return described(
+        return format_settings(
             sample_rate=self.sample_rate,
             n_filters=len(self.low),
             min_bandwidth=self.min_bandwidth,
