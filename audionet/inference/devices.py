@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The device that computes."""
 
 import torch
 
@@ -6,8 +6,15 @@ import torch
 def usable(device: str | torch.device) -> torch.device:
     """Return the device, if this machine has it.
 
+    Args:
+        device: "cpu", an accelerator such as "cuda" or "mps", or one of several, such as "cuda:1".
+
     Raises:
-        ValueError: It has not; the message lists those it has.
+        ValueError: The machine does not have it; the message lists those that it has.
+
+    Example:
+        >>> usable("cpu")
+        device(type='cpu')
     """
     known = ["cpu"]
     if accelerator := torch.accelerator.current_accelerator(check_available=True):
@@ -15,6 +22,6 @@ def usable(device: str | torch.device) -> torch.device:
         known += [kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))]
     if str(device) not in known:
         raise ValueError(
-            f"device {str(device)!r} cannot be used here, only {', '.join(known)}; `audionet doctor` tells more"
+            f"device: expected one of {', '.join(known)}, got {str(device)!r}; `audionet doctor` tells more"
         )
     return torch.device(device)

@@ -1,4 +1,4 @@
-"""What was said in a short recording."""
+"""Recognition of what was said in a short recording."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,46 +11,65 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
+from audionet.console import listed
 from audionet.inference.devices import usable
 
 MAX_SECONDS = 60.0
-"""Longest recording that is taken: of a longer one, the single answer would say next to nothing."""
-
-_MAX_PEAK = 8.0  # as for files: nothing recorded is that hot, integers left unscaled are
+"""Longest recording that is taken. Of a longer one, the single answer would say next to nothing."""
 
 
 class Prediction(NamedTuple):
-    """A label and how probable the network takes it to be."""
+    """A label and the probability that the network gives it."""
 
     label: str
     probability: float
 
 
 class Recognizer:
-    """Names what was said in a recording, with the network of a bundle.
+    """A trained network that names what was said in a recording.
 
-    A recording that is not as long as the network's clips is padded with silence on both sides, or cut to its
-    loudest stretch.
+    A recording that is shorter than the network's clips is padded with silence on both sides. A longer one is cut to
+    its loudest stretch.
+
+    Args:
+        bundle: Bundle of the task "recognition".
+        device: Device that computes: "cpu", "cuda", "cuda:1", "mps".
 
     Attributes:
-        bundle: The network and its description.
-        labels: What it can answer.
-        device: Where it computes.
+        bundle: The network, its front-end and their description.
+        labels: Names of the classes, in the order of the network's outputs.
+        sample_rate: Samples per second of what the network hears.
+        clip_length: Samples of what the network hears.
+        device: Device that computes.
+
+    Raises:
+        ValueError: The device cannot be used here.
 
     Example:
-        >>> import audionet
-        >>> recognizer = audionet.load("digits")
-        >>> recognizer.recognize_file("seven.wav", top_k=1)  # doctest: +SKIP
-        [Prediction(label='seven', probability=0.99)]
+        >>> recognizer = audionet.load_recognizer("digits")
+        >>> recognizer
+        <Recognizer of zero, one, two and 7 more: bcresnet on LogMel, clips of 1 s at 8000 Hz, on cpu>
+        >>> (best,) = recognizer.recognize_file("seven.wav", top_k=1)
+        >>> best.label, round(best.probability, 2)
+        ('seven', 1.0)
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
+        if bundle.front_end is None:
+            raise ValueError("bundle: expected one with a front-end, got one without; load a recogniser's")
         self.bundle = bundle
-        self.labels = bundle.labels
+        self.labels, self.sample_rate, self.clip_length = bundle.labels, bundle.sample_rate, bundle.clip_length
         self.device = usable(device)
-        assert bundle.front_end is not None  # a recogniser's bundle has one
         self._front_end = bundle.front_end.module.to(self.device)
-        self._model = bundle.model.module.to(self.device)
+        self._network = bundle.model.module.to(self.device)
+
+    def __repr__(self) -> str:
+        front_end = self.bundle.front_end and self.bundle.front_end.name
+        seconds = self.clip_length / self.sample_rate
+        return (
+            f"<Recognizer of {listed(self.labels)}: {self.bundle.model.name} on {front_end}, clips of {seconds:g} s at "
+            f"{self.sample_rate} Hz, on {self.device}>"
+        )
 
     def recognize(
         self, waveform: np.ndarray | Tensor, sample_rate: int | None = None, *, top_k: int | None = None
@@ -59,14 +78,19 @@ class Recognizer:
 
         Args:
             waveform: (time,) or (channel, time), float in [-1, 1], at most 60 s.
-            sample_rate: Of the waveform, in Hz. Any rate is resampled to the network's, so it must be said.
-            top_k: How many predictions to return; all labels if None.
+            sample_rate: Sample rate of the waveform, in Hz; it is needed. Any rate is resampled to the network's.
+            top_k: Number of predictions to return; None for all labels.
 
         Returns:
             Predictions, the most probable first.
 
         Raises:
             ValueError: The waveform, its sample rate or `top_k` is not as described.
+
+        Example:
+            >>> recognizer = audionet.load_recognizer("digits")
+            >>> [label for label, _ in recognizer.recognize(waveform, sample_rate, top_k=2)]
+            ['seven', 'six']
         """
         return self._predict([self.to_clip(waveform, sample_rate)], top_k)[0]
 
@@ -75,24 +99,23 @@ class Recognizer:
 
         Args:
             waveform: (time,) or (channel, time), float in [-1, 1], at most 60 s.
-            sample_rate: Of the waveform, in Hz.
+            sample_rate: Sample rate of the waveform, in Hz.
 
         Returns:
-            (clip_length,).
+            The clip, (clip_length,).
 
         Raises:
             ValueError: The waveform or its sample rate is not as described.
         """
-        mono, sample_rate = _checked(waveform, sample_rate)
-        mono = audio.resample(mono[0], sample_rate, self.bundle.sample_rate)
-        return audio.fit(mono, self.bundle.clip_length)
+        mono, rate = _checked(waveform, sample_rate)
+        return audio.to_clip(mono, rate, self.sample_rate, self.clip_length)
 
     def recognize_file(self, source: audio.Source, *, top_k: int | None = None) -> list[Prediction]:
         """Recognise one audio file.
 
         Args:
-            source: Path, the file's content as bytes, or a binary file object.
-            top_k: How many predictions to return; all labels if None.
+            source: Path, content of the file as bytes, or a binary file object.
+            top_k: Number of predictions to return; None for all labels.
 
         Returns:
             Predictions, the most probable first.
@@ -112,8 +135,8 @@ class Recognizer:
 
         Args:
             sources: Paths, contents or file objects, as for `recognize_file`.
-            top_k: How many predictions to give a file; all labels if None.
-            batch_size: How many clips go through the network at once.
+            top_k: Number of predictions for a file; None for all labels.
+            batch_size: Number of clips that go through the network at once.
 
         Yields:
             For each file in turn its predictions, or the error that says what is wrong with it.
@@ -129,9 +152,7 @@ class Recognizer:
                 yield next(predictions) if isinstance(item, np.ndarray) else item
 
     def _read(self, source: audio.Source) -> np.ndarray:
-        """One clip (time,) from a file."""
-        waveform, _ = audio.load_audio(source, self.bundle.sample_rate, mono=True, max_seconds=MAX_SECONDS)
-        return audio.fit(waveform[0].numpy(), self.bundle.clip_length)
+        return audio.read_clip(source, self.sample_rate, self.clip_length, max_seconds=MAX_SECONDS)
 
     def _read_or_error(self, source: audio.Source) -> np.ndarray | audio.AudioError:
         try:
@@ -141,10 +162,10 @@ class Recognizer:
 
     def _predict(self, clips: list[np.ndarray], top_k: int | None) -> list[list[Prediction]]:
         if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k must be at least 1, or None for all labels, got {top_k}")
+            raise ValueError(f"top_k: expected at least 1, got {top_k}; None gives all labels")
         batch = torch.from_numpy(np.stack(clips)[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
-            probabilities = self._model(self._front_end(batch)).softmax(dim=-1).cpu()
+            probabilities = self._network(self._front_end(batch)).softmax(dim=-1).cpu()
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
         return [
             [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)][:top_k]
@@ -153,34 +174,30 @@ class Recognizer:
 
 
 def _checked(waveform: np.ndarray | Tensor, sample_rate: int | None) -> tuple[np.ndarray, int]:
-    """A waveform mixed to mono (1, time) and its rate, or a ValueError that says what is wrong."""
+    """Return a waveform mixed to mono (1, time) and its rate, or raise a ValueError that says what is wrong."""
     if sample_rate is None:
         raise ValueError(
-            "sample_rate is missing: a waveform alone does not tell it; for example "
+            "sample_rate: expected the waveform's, which it does not tell itself, got none; for example "
             "recognize(waveform, sample_rate=16_000)"
         )
     if not (isinstance(sample_rate, Real) and 0 < sample_rate < np.inf and sample_rate == int(sample_rate)):
-        raise ValueError(f"sample_rate must be a positive whole number of Hz, got {sample_rate!r}")
+        raise ValueError(
+            f"sample_rate: expected a positive whole number of Hz, got {sample_rate!r}; give one such as 16000"
+        )
     if isinstance(waveform, Tensor):
         waveform = waveform.detach().cpu()
         waveform = (waveform.float() if waveform.is_floating_point() else waveform).numpy()
     if not isinstance(waveform, np.ndarray):
         raise ValueError(
-            f"waveform must be a numpy array or a torch tensor, got {type(waveform).__name__}; "
+            f"waveform: expected a numpy array or a torch tensor, got {type(waveform).__name__}; "
             "for a file call recognize_file(path)"
         )
     # Refuses integers, no samples, and what is not (channel, time).
-    waveform = audio.to_mono(waveform[None] if waveform.ndim == 1 else waveform)
-    if (seconds := waveform.shape[-1] / sample_rate) > MAX_SECONDS:
+    mono = audio.to_mono(waveform[None] if waveform.ndim == 1 else waveform)
+    if (seconds := mono.shape[-1] / sample_rate) > MAX_SECONDS:
         raise ValueError(
-            f"waveform lasts {seconds:.0f} s, over the limit of {MAX_SECONDS:g} s for one answer; recognise it "
-            "in pieces, for example waveform[..., start:start + sample_rate]"
+            f"waveform: expected at most {MAX_SECONDS:g} s for one answer, got {seconds:.0f} s; recognise it in "
+            "pieces, for example waveform[..., start:start + sample_rate]"
         )
-    peak = np.abs(waveform).max()
-    if not np.isfinite(peak):
-        raise ValueError("waveform holds NaN or infinite samples; np.nan_to_num(waveform) silences NaN")
-    if peak > _MAX_PEAK:
-        raise ValueError(
-            f"waveform must be float in [-1, 1], but it reaches {peak:g}; 16-bit samples are scaled by waveform / 32768"
-        )
-    return waveform, int(sample_rate)
+    audio.check_scale(mono)
+    return mono, int(sample_rate)
