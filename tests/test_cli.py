@@ -188,8 +188,8 @@ def test_wrong_usage(capsys, arguments, words):
     [
         (["recognize", "nowhere", "a.wav"], "nowhere: no such bundle"),
         (["recognize", __file__, "a.wav"], "not a safetensors file"),
-        (["data", "get", "nothing"], "unknown dataset 'nothing'"),
-        (["data", "verify", "nothing"], "unknown dataset 'nothing'"),
+        (["data", "get", "nothing"], "got 'nothing'"),
+        (["data", "verify", "nothing"], "got 'nothing'"),
         (["copy", "cooking", "somewhere"], "recipe: expected one of recognition, wavenet, got 'cooking'"),
         (["features", "a.wav", "--output", "out", "--kind", "bark"], "unknown front-end 'bark'"),
         (["features", "a.wav", "--output", "out", "--like", "sox"], "'sox'"),

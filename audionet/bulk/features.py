@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from audionet import features
 from audionet.audio import read_mono
 from audionet.bulk.outputs import OUTPUTS, Item, Output, is_fresh, make_folders, remove_partials
 from audionet.features.frontend import FrontEnd
@@ -46,6 +47,39 @@ class Plan:
     todo: Sequence[Item]
     n_done: int
     with_pictures: bool
+
+
+def choose_front_end(
+    kind: str | None = None, *, like: str | None = None, arguments: Mapping[str, Any]
+) -> tuple[FrontEnd, dict[str, object]]:
+    """Make a front-end by its name, or one that computes as another tool does.
+
+    Args:
+        kind: Name in `audionet.features.FEATURES`; None for LogMel.
+        like: Name of a tool that `audionet.features.like` knows, instead of a kind.
+        arguments: Arguments of the front-end.
+
+    Returns:
+        The front-end and the settings that determine its features, for `make_plan`.
+
+    Raises:
+        ValueError: Both a kind and a tool are given, or there is no such front-end.
+
+    Example:
+        >>> front_end, settings = choose_front_end("MFCC", arguments={"n_mfcc": 13})
+        >>> settings
+        {'kind': 'mfcc', 'arguments': {'n_mfcc': 13}, 'sample_rate': 16000, 'hop_length': 160}
+    """
+    if kind and like:
+        raise ValueError(f"kind: expected none beside like, got {kind!r} and {like!r}; choose one")
+    name = kind or "LogMel"
+    front_end = features.like(like, **arguments) if like else features.create(name, **arguments)
+    return front_end, {
+        **({"like": like} if like else {"kind": name.lower()}),
+        "arguments": dict(arguments),
+        "sample_rate": front_end.sample_rate,
+        "hop_length": front_end.framing.hop_length,
+    }
 
 
 def make_plan(
@@ -156,7 +190,7 @@ def extract(
         >>> list(extract(plan, audionet.features.LogMel()))
         [(1, [])]
         >>> np.load("features/seven.npy").shape
-        (40, 101)
+        (40, 60)
     """
     from filelock import FileLock, Timeout
 

@@ -42,28 +42,11 @@ def features(
     """
     paths = audio_among(files)
     import_modules(import_)
-    from audionet.bulk.features import common_folder, extract, make_plan
-    from audionet.features.compat.like import like as create_like
-    from audionet.features.registry import create
+    from audionet.bulk.features import choose_front_end, common_folder, extract, make_plan
 
-    if kind and like:
-        raise ValueError(f"--kind {kind} and --like {like}: choose one")
-    kind = kind or "LogMel"
     chosen = {**(arguments or {}), **({"sample_rate": sample_rate} if sample_rate else {})}
-    front_end = create_like(like, **chosen) if like else create(kind, **chosen)
-    plan = make_plan(
-        paths,
-        output,
-        base=common_folder(files),
-        settings={
-            **({"like": like} if like else {"kind": kind.lower()}),
-            "arguments": chosen,
-            "sample_rate": front_end.sample_rate,
-            "hop_length": front_end.framing.hop_length,
-        },
-        format=format,
-        with_pictures=plot,
-    )
+    front_end, settings = choose_front_end(kind, like=like, arguments=chosen)
+    plan = make_plan(paths, output, base=common_folder(files), settings=settings, format=format, with_pictures=plot)
     n_bad = 0
     with (
         progress("features", len(plan.todo)) as advance,
