@@ -2,37 +2,81 @@
 
 Every random number is drawn on the CPU from the generator passed in, so that the same seed gives the same parameters
 on any device. Waveforms are (batch, time), mono, float.
+
+`Augment` finds a waveform augmentation by its name in `AUGMENTATIONS`. It is a torch module whose
+`forward(waveform, generator)` maps (batch, time) to (batch, time). Two class attributes tell how the chain builds it:
+
+* `needs`: names of the arguments that it takes from the chain: "sample_rate", "background". None by default.
+* `applies_p`: whether it takes the argument `p` and applies it itself. False by default; the chain then applies it.
 """
 
-import inspect
 import math
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
-from torchaudio.functional import resample
+
+from audionet.audio import FULL_SCALE
+from audionet.registry import NamedArguments, Registry
 
 SILENCE_NOISE = (0.0, 1.0)  # amplitude of the noise that fills clips of digital silence (TensorFlow's input_data.py)
 
+AUGMENTATIONS: Registry[nn.Module] = Registry(
+    "augmentation",
+    {
+        "speed": "audionet.augment:Speed",
+        "time_shift": "audionet.augment:TimeShift",
+        "equalize": "audionet.augment:Equalize",
+        "reverb": "audionet.augment:Reverb",
+        "gain": "audionet.augment:Gain",
+        "noise": "audionet.augment:BackgroundNoise",
+    },
+    group="audionet.augmentations",
+)
+
 
 def uniform(n: int, low: float, high: float, like: Tensor, generator: Generator) -> Tensor:
-    """Draw (n,) from U(low, high) on the CPU and hand them over on ``like``'s device."""
+    """Draw (n,) from U(low, high) on the CPU; return it on the device and with the type of ``like``."""
     return (low + (high - low) * torch.rand(n, generator=generator)).to(like.device, like.dtype)
 
 
 def to_float(pcm: Tensor) -> Tensor:
-    """Turn int16 samples into float32 in [-1, 1); float samples pass."""
-    return pcm if pcm.is_floating_point() else pcm.to(torch.float32) / 32768
+    """Scale int16 samples to float32 in [-1, 1); float samples are returned as they are.
+
+    Example:
+        >>> to_float(torch.tensor([0, 16384, -32768], dtype=torch.int16))
+        tensor([ 0.0000,  0.5000, -1.0000])
+    """
+    return pcm if pcm.is_floating_point() else pcm.to(torch.float32) / FULL_SCALE
 
 
-class TimeShift(nn.Module):
-    """Move each clip by U(-seconds, seconds) to a whole sample; what enters is silence."""
+class TimeShift(NamedArguments, nn.Module):
+    """A move of each clip by a whole number of samples, U(-seconds, seconds); silence enters.
+
+    Args:
+        sample_rate: Sample rate in hertz.
+        seconds: Largest move to either side.
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> shift = TimeShift(sample_rate=10, seconds=0.2)
+        >>> shift(torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0]]), torch.Generator().manual_seed(1))
+        tensor([[1., 0., 0., 0., 0.]])
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("sample_rate",)
 
     def __init__(self, *, sample_rate: int, seconds: float = 0.1) -> None:
         super().__init__()
+        _check("sample_rate", sample_rate, above=0)
+        _check("seconds", seconds, low=0)
         self.n_samples = round(seconds * sample_rate)
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -44,23 +88,36 @@ class TimeShift(nn.Module):
         return windows[torch.arange(batch, device=waveform.device), (self.n_samples - shift).to(waveform.device)]
 
 
-class Speed(nn.Module):
-    """Play each clip faster or slower by up to ``amount``, about its centre; the pitch moves with it.
+class Speed(NamedArguments, nn.Module):
+    """A change of each clip's speed about its centre, which moves the pitch with it.
 
-    The rates are the fractions with denominators up to ten, so that clips of one rate are resampled together, exactly.
+    The rates are fractions with denominators up to ten, so that clips of one rate are resampled together, exactly.
+
+    Args:
+        amount: Largest distance of the rate from 1, up to 1.
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> [str(rate) for rate in Speed(amount=0.15).rates]
+        ['6/7', '7/8', '8/9', '9/10', '1', '11/10', '10/9', '9/8', '8/7']
     """
 
     def __init__(self, *, amount: float = 0.2) -> None:
         super().__init__()
+        _check("amount", amount, low=0, high=1)
         fractions = {Fraction(n, d) for d in range(1, 11) for n in range(1, 21)}
         self.rates = sorted(rate for rate in fractions if float(abs(rate - 1)) <= amount)
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
         """Map (batch, time) to (batch, time)."""
+        from torchaudio.functional import resample  # takes a second to import
+
         batch, time = waveform.shape
         drawn = torch.randint(len(self.rates), (batch,), generator=generator)
         result = waveform.clone()
-        for index in drawn.unique().tolist():
+        for index in sorted(set(drawn.tolist())):
             rows = (drawn == index).nonzero()[:, 0].to(waveform.device)
             rate = self.rates[index]
             played = resample(waveform[rows], rate.numerator, rate.denominator)
@@ -69,11 +126,24 @@ class Speed(nn.Module):
         return result
 
 
-class Gain(nn.Module):
-    """Scale each clip by U(min_db, max_db)."""
+class Gain(NamedArguments, nn.Module):
+    """A gain for each clip, U(min_db, max_db).
+
+    Args:
+        min_db: Lowest gain in decibels.
+        max_db: Highest gain in decibels.
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> Gain(min_db=-6, max_db=-6)(torch.ones(1, 3), torch.Generator())
+        tensor([[0.5012, 0.5012, 0.5012]])
+    """
 
     def __init__(self, *, min_db: float = -12.0, max_db: float = 6.0) -> None:
         super().__init__()
+        _check_range(min_db=min_db, max_db=max_db)
         self.min_db, self.max_db = min_db, max_db
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -82,17 +152,27 @@ class Gain(nn.Module):
         return waveform * 10 ** (db / 20)[:, None]
 
 
-class Equalize(nn.Module):
-    """Filter each clip with a smooth random response: tilt, bands and a low-pass, without phase.
+class Equalize(NamedArguments, nn.Module):
+    """A filter for each clip with a smooth random response: tilt, bands and a low-pass, without phase.
 
     Args:
-        sample_rate: In hertz.
-        tilt_db: Slope over the whole spectrum, U(-tilt_db, tilt_db), on an octave scale.
-        band_db: Gain of each of ``n_bands`` bands, U(-band_db, band_db), interpolated on an octave scale.
-        n_bands: Number of bands.
+        sample_rate: Sample rate in hertz.
+        tilt_db: Largest slope over the whole spectrum, on an octave scale; it is U(-tilt_db, tilt_db).
+        band_db: Largest gain of a band; it is U(-band_db, band_db), interpolated between bands on an octave scale.
+        n_bands: Number of bands, at least 2.
         low_pass_hz: Lowest cut-off; it is log-uniform between this and half the sample rate. None for no low-pass.
         low_pass_p: Probability of the low-pass.
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> equalize = Equalize(sample_rate=sample_rate, low_pass_hz=3000)
+        >>> equalize(waveform, torch.Generator().manual_seed(0)).shape == waveform.shape
+        True
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("sample_rate",)
 
     def __init__(
         self,
@@ -105,6 +185,13 @@ class Equalize(nn.Module):
         low_pass_p: float = 0.5,
     ) -> None:
         super().__init__()
+        _check("sample_rate", sample_rate, above=0)
+        _check("tilt_db", tilt_db, low=0)
+        _check("band_db", band_db, low=0)
+        _check("n_bands", n_bands, low=2, whole=True)
+        _check("low_pass_p", low_pass_p, low=0, high=1)
+        if low_pass_hz is not None:
+            _check("low_pass_hz", low_pass_hz, above=0, high=sample_rate / 2)
         self.sample_rate, self.tilt_db, self.band_db, self.n_bands = sample_rate, tilt_db, band_db, n_bands
         self.low_pass_hz, self.low_pass_p = low_pass_hz, low_pass_p
 
@@ -126,21 +213,39 @@ class Equalize(nn.Module):
             skipped = uniform(batch, 0, 1, waveform, generator) >= self.low_pass_p
             cutoff = torch.where(skipped, math.inf, drawn)
             db = db - 10 * torch.log10(1 + (hertz / cutoff[:, None]) ** 8)  # fourth-order Butterworth
-        return torch.fft.irfft(torch.fft.rfft(waveform) * 10 ** (db / 20), time)
+        filtered: Tensor = torch.fft.irfft(torch.fft.rfft(waveform) * 10 ** (db / 20), time)
+        return filtered
 
 
-class Reverb(nn.Module):
-    """Convolve each clip with exponentially decaying noise behind its direct sound, at the clip's own energy.
+class Reverb(NamedArguments, nn.Module):
+    """A room for each clip: exponentially decaying noise follows the direct sound.
+
+    The response has an energy of 1, so that the clip keeps its own.
 
     Args:
-        sample_rate: In hertz.
-        min_rt60: Shortest time to decay by 60 dB, in seconds.
-        max_rt60: Longest.
+        sample_rate: Sample rate in hertz.
+        min_rt60: Shortest reverberation time, to a decay of 60 dB, in seconds.
+        max_rt60: Longest reverberation time in seconds.
         max_wet: Largest energy of the reverberation relative to the direct sound; it is U(0, max_wet).
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> reverb = Reverb(sample_rate=sample_rate, max_rt60=0.3)
+        >>> reverb(waveform, torch.Generator().manual_seed(0)).shape == waveform.shape
+        True
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("sample_rate",)
 
     def __init__(self, *, sample_rate: int, min_rt60: float = 0.1, max_rt60: float = 0.5, max_wet: float = 1.0) -> None:
         super().__init__()
+        _check("sample_rate", sample_rate, above=0)
+        _check("min_rt60", min_rt60, above=0)
+        _check("max_rt60", max_rt60, low=1 / sample_rate)  # a sample
+        _check_range(min_rt60=min_rt60, max_rt60=max_rt60)
+        _check("max_wet", max_wet, low=0)
         self.sample_rate, self.min_rt60, self.max_rt60, self.max_wet = sample_rate, min_rt60, max_rt60, max_wet
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -156,21 +261,33 @@ class Reverb(nn.Module):
         response[:, 0] += 1
         response = response / response.square().sum(-1, keepdim=True).sqrt()
         n_fft = time + n_response
-        return torch.fft.irfft(torch.fft.rfft(waveform, n_fft) * torch.fft.rfft(response, n_fft), n_fft)[:, :time]
+        heard: Tensor = torch.fft.irfft(torch.fft.rfft(waveform, n_fft) * torch.fft.rfft(response, n_fft), n_fft)
+        return heard[:, :time]
 
 
-class BackgroundNoise(nn.Module):
-    """Add a random stretch of a background recording, at an amplitude or at a signal-to-noise ratio.
+class BackgroundNoise(NamedArguments, nn.Module):
+    """A random stretch of background noise added to each clip, at an amplitude or at a signal-to-noise ratio.
 
-    Clips of digital silence, which stand for the silence class, get the noise at U(0, 1) of its own amplitude.
+    Clips of digital silence, which stand for the silence class, always get noise, at U(0, 1) of its own amplitude.
 
     Args:
         background: (time,), int16 or float, the recordings end to end.
-        p: Probability for a clip that is not silence.
-        max_amplitude: The noise is scaled by U(0, max_amplitude). Either this or the ratio is given.
-        min_snr_db: Lowest ratio of the clip's power (where it sounds) to the noise's, in decibels.
-        max_snr_db: Highest.
+        p: Probability that a clip which is not silence gets noise.
+        max_amplitude: Largest scale of the noise; it is U(0, max_amplitude). Either this or the ratio is given.
+        min_snr_db: Lowest signal-to-noise ratio in decibels, measured where the clip sounds.
+        max_snr_db: Highest signal-to-noise ratio in decibels.
+
+    Raises:
+        ValueError: An argument is out of its range, or the background is empty.
+
+    Example:
+        >>> noise = BackgroundNoise(torch.ones(100), max_amplitude=0.1)
+        >>> noise(torch.zeros(1, 3), torch.Generator().manual_seed(0))  # digital silence
+        tensor([[0.1320, 0.1320, 0.1320]])
     """
+
+    needs: ClassVar[tuple[str, ...]] = ("background",)
+    applies_p: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -183,25 +300,30 @@ class BackgroundNoise(nn.Module):
     ) -> None:
         super().__init__()
         if (min_snr_db is None) != (max_snr_db is None) or (min_snr_db is None) == (max_amplitude is None):
-            raise ValueError("noise takes either max_amplitude, or both min_snr_db and max_snr_db")
+            raise ValueError("noise: expected either max_amplitude, or both min_snr_db and max_snr_db")
         if background.numel() == 0:
             raise ValueError(
-                "the corpus has no background recordings for `noise`: name some in its card, or drop `noise`"
+                "background: expected recordings of noise, got none; name some in the corpus's card, or drop `noise`"
             )
-        self.background = background  # no buffer: DDP would send it to every process at every step
+        _check("p", p, low=0, high=1)
+        if max_amplitude is not None:
+            _check("max_amplitude", max_amplitude, low=0)
+        if min_snr_db is not None and max_snr_db is not None:
+            _check_range(min_snr_db=min_snr_db, max_snr_db=max_snr_db)
+        self.background = background
         self.p, self.max_amplitude, self.min_snr_db, self.max_snr_db = p, max_amplitude, min_snr_db, max_snr_db
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
         """Map (batch, time) to (batch, time)."""
         batch, time = waveform.shape
-        if len(self.background) < time:
+        background = self._background_on(waveform.device)
+        if len(background) < time:
             raise ValueError(
-                f"the background recordings have {len(self.background)} samples, the clips {time}: "
-                "give `noise` recordings longer than one clip"
+                f"background: expected at least as many samples as a clip has, {time}, got {len(background)}; "
+                "give longer recordings"
             )
-        self.background = self.background.to(waveform.device)
-        start = torch.randint(len(self.background) - time + 1, (batch,), generator=generator)
-        noise = to_float(self.background.unfold(0, time, 1)[start.to(waveform.device)]).to(waveform.dtype)
+        start = torch.randint(len(background) - time + 1, (batch,), generator=generator)
+        noise = to_float(background.unfold(0, time, 1)[start.to(waveform.device)]).to(waveform.dtype)
         # A filter leaves a little everywhere, so what sounds is what lies within 60 dB of the peak.
         sounding = (waveform.abs() > 1e-3 * waveform.abs().amax(-1, keepdim=True)).sum(-1)
         if self.max_amplitude is not None:
@@ -216,66 +338,65 @@ class BackgroundNoise(nn.Module):
         silence_scale = uniform(batch, *SILENCE_NOISE, waveform, generator)
         return waveform + noise * torch.where(sounding == 0, silence_scale, scale)[:, None]
 
+    def _background_on(self, device: torch.device) -> Tensor:
+        """Return the background on a device, where it then stays.
 
-WAVEFORM_AUGMENTATIONS: dict[str, type[nn.Module]] = {
-    "speed": Speed,
-    "time_shift": TimeShift,
-    "equalize": Equalize,
-    "reverb": Reverb,
-    "gain": Gain,
-    "noise": BackgroundNoise,
-}
+        It moves here because it is no buffer: DDP would send a buffer to every process at every step.
+        """
+        self.background = self.background.to(device)
+        return self.background
 
 
-class Augment(nn.Module):
+class Augment(NamedArguments, nn.Module):
     """A chain of waveform augmentations, each applied to a clip with its own probability, in the order given.
 
     Args:
-        augmentations: Name (a key of ``WAVEFORM_AUGMENTATIONS``) to its arguments, with ``p`` its probability; None in
-            place of the arguments leaves it out.
-        sample_rate: In hertz, for those that need it.
-        background: (time,), int16 or float, for ``noise``.
+        augmentations: Arguments of each augmentation by its name in ``AUGMENTATIONS``, as {"gain": {"max_db": 0}}. An
+            argument ``p`` is the probability that a clip is changed. None in place of the arguments leaves it out.
+        sample_rate: Sample rate in hertz.
+        background: (time,), int16 or float, for ``noise``; it may be empty where that is not used.
         p: Probability that a clip goes through the chain at all; clips of digital silence always do.
 
     Shape:
         (batch, time) -> (batch, time), within [-1, 1]
 
     Raises:
-        ValueError: If a name is unknown or an argument does not fit.
+        ValueError: A name is unknown, or an argument does not fit.
+
+    Example:
+        >>> chain = Augment(
+        ...     {"time_shift": {"seconds": 0.1, "p": 0.8}, "gain": {"min_db": -12, "max_db": 0}},
+        ...     sample_rate=sample_rate,
+        ...     background=torch.empty(0),
+        ... )
+        >>> chain(waveform, torch.Generator().manual_seed(0)).shape == waveform.shape
+        True
     """
 
     def __init__(
         self,
-        augmentations: dict[str, dict[str, Any] | None],
+        augmentations: Mapping[str, Mapping[str, object] | None],
         *,
         sample_rate: int,
         background: Tensor,
         p: float = 1.0,
     ) -> None:
         super().__init__()
-        self.p = p
+        self.p = _check("p", p, low=0, high=1)
         self.steps = nn.ModuleList()
         self.probabilities: list[float] = []
+        known = {"sample_rate": sample_rate, "background": background}
         for name, given in augmentations.items():
-            if name not in WAVEFORM_AUGMENTATIONS:
-                raise ValueError(f"unknown augmentation {name!r}; known: {', '.join(WAVEFORM_AUGMENTATIONS)}")
+            kind = AUGMENTATIONS[name]
             if given is None:
                 continue
-            arguments = dict(given)
-            if not 0 <= arguments.get("p", 1.0) <= 1:
-                raise ValueError(f"augmentation {name}: p = {arguments['p']}: expected a probability, 0 to 1")
-            if name == "noise":  # keeps its p, because silence gets noise whatever it is
-                arguments["background"], probability = background, 1.0
-            else:
-                probability = arguments.pop("p", 1.0)
-            build = WAVEFORM_AUGMENTATIONS[name]
-            if "sample_rate" in inspect.signature(build).parameters:
-                arguments["sample_rate"] = sample_rate
+            arguments = {**given, **{need: known[need] for need in getattr(kind, "needs", ())}}
             try:
-                self.steps.append(build(**arguments))
-            except TypeError as error:
+                probability = 1.0 if getattr(kind, "applies_p", False) else arguments.pop("p", 1.0)
+                self.probabilities.append(_check("p", probability, low=0, high=1))
+                self.steps.append(kind(**arguments))
+            except (TypeError, ValueError) as error:
                 raise ValueError(f"augmentation {name}: {error}") from error
-            self.probabilities.append(probability)
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
         """Map (batch, time) to (batch, time)."""
@@ -294,19 +415,28 @@ class Augment(nn.Module):
         return torch.where((spared & original.any(-1))[:, None], original, waveform)
 
 
-class SpecAugment(nn.Module):
-    """Mask random stretches of frames and of bands (Park et al., 2019, arXiv 1904.08779, without the time warp).
+class SpecAugment(NamedArguments, nn.Module):
+    """Masks on random stretches of frames and of bands (Park et al., 2019, arXiv 1904.08779, without the time warp).
 
     Args:
-        n_time_masks: Masks along time.
-        time_width: Longest, in frames; each is U{0, ..., time_width}.
-        n_frequency_masks: Masks along frequency.
-        frequency_width: Widest, in bands.
-        p: Probability for a clip.
-        fill: "zero", as BC-ResNet's released code, or "mean", each clip's own mean.
+        n_time_masks: Number of masks along time.
+        time_width: Longest mask in frames; each is U{0, ..., time_width}. One may hide all frames.
+        n_frequency_masks: Number of masks along frequency.
+        frequency_width: Widest mask in bands; each is U{0, ..., frequency_width}. One may hide all bands.
+        p: Probability that a clip is masked.
+        fill: "zero", as in BC-ResNet's released code, or "mean", each clip's own mean.
 
     Shape:
-        (batch, 1, band, frame) -> the same
+        (batch, 1, band, frame) -> (batch, 1, band, frame)
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> mask = SpecAugment(n_time_masks=1, time_width=3, n_frequency_masks=0)
+        >>> mask(torch.ones(1, 1, 2, 6), torch.Generator().manual_seed(0))
+        tensor([[[[0., 0., 0., 1., 1., 1.],
+                  [0., 0., 0., 1., 1., 1.]]]])
     """
 
     def __init__(
@@ -321,7 +451,12 @@ class SpecAugment(nn.Module):
     ) -> None:
         super().__init__()
         if fill not in ("zero", "mean"):
-            raise ValueError(f"fill = {fill!r}: expected 'zero' or 'mean'")
+            raise ValueError(f"fill: expected 'zero' or 'mean', got {fill!r}")
+        _check("n_time_masks", n_time_masks, low=0, whole=True)
+        _check("time_width", time_width, low=0, whole=True)
+        _check("n_frequency_masks", n_frequency_masks, low=0, whole=True)
+        _check("frequency_width", frequency_width, low=0, whole=True)
+        _check("p", p, low=0, high=1)
         self.masks = ((n_frequency_masks, frequency_width, -2), (n_time_masks, time_width, -1))
         self.p, self.fill = p, fill
 
@@ -347,16 +482,66 @@ def mixup(waveform: Tensor, targets: Tensor, *, alpha: float, p: float, generato
     Args:
         waveform: (batch, time).
         targets: (batch, n_classes), probabilities.
-        alpha: Of the Beta(alpha, alpha) that the share is drawn from.
-        p: Probability for a clip.
+        alpha: Parameter of the distribution Beta(alpha, alpha) that the share is drawn from.
+        p: Probability that a clip is mixed.
         generator: Source of all randomness.
 
     Returns:
         The mixed waveform and targets.
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    Example:
+        >>> targets = torch.eye(2)
+        >>> _, mixed = mixup(torch.zeros(2, 5), targets, alpha=1.0, p=1.0, generator=torch.Generator().manual_seed(0))
+        >>> mixed.sum(1)
+        tensor([1., 1.])
     """
+    _check("alpha", alpha, above=0)
+    _check("p", p, low=0, high=1)
     batch = len(waveform)
     draw = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     share = torch.from_numpy(np.where(draw.random(batch) < p, draw.beta(alpha, alpha, batch), 1.0))
     share = torch.maximum(share, 1 - share).to(waveform)[:, None]  # the larger share stays with the clip itself
     partner = torch.randperm(batch, generator=generator).to(waveform.device)
     return waveform.lerp(waveform[partner], 1 - share), targets.lerp(targets[partner], 1 - share)
+
+
+def _check(
+    name: str,
+    value: object,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    whole: bool = False,
+) -> float:
+    """Return an argument as a number.
+
+    Raises:
+        ValueError: It is no number, not finite, or out of its range.
+    """
+    number = float(value) if isinstance(value, Real) else math.nan
+    words = ("of at least" if high is None else "from", "above", "to" if above is None else "up to")
+    if (
+        not math.isfinite(number)
+        or (whole and not number.is_integer())
+        or (above is not None and number <= above)
+        or (low is not None and number < low)
+        or (high is not None and number > high)
+    ):
+        bounds = (
+            f" {word} {bound:g}" for word, bound in zip(words, (low, above, high), strict=True) if bound is not None
+        )
+        raise ValueError(f"{name}: expected a {'whole ' if whole else ''}number{''.join(bounds)}, got {value!r}")
+    return number
+
+
+def _check_range(**ends: float) -> None:
+    """Check the lowest and the highest value of a range, {name: value} in this order."""
+    for name, value in ends.items():
+        _check(name, value)
+    (low_name, low), (high_name, high) = ends.items()
+    if low > high:
+        raise ValueError(f"{low_name}: expected at most {high_name}, {high:g}, got {low:g}")

@@ -32,7 +32,7 @@ from torchaudio import transforms
 from torchaudio.functional import resample
 
 from audionet import features, models, resources
-from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
+from audionet.augment import AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
 from audionet.datasets.batches import Batches, gather_clips
 from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.training import Recognition, fit_and_test
@@ -139,7 +139,7 @@ def compare(clips: Tensor, background: Tensor, device: str) -> list[Figure]:
         "noise": {"min_snr_db": 5, "max_snr_db": 40},
     }
     checks: dict[str, tuple[float, Callable[[str], Tensor]]] = {}  # tolerance, and what computes on a device
-    for name in WAVEFORM_AUGMENTATIONS:
+    for name in AUGMENTATIONS:
         step = Augment({name: arguments.get(name, {})}, sample_rate=SAMPLE_RATE, background=background)
         checks[name] = 1e-5, partial(_augmented, step, waveform)
     checks["SpecAugment"] = 1e-5, partial(_augmented, SpecAugment(), spectrogram)

@@ -1,7 +1,11 @@
 """Augmentations do what their parameters say, from their generator alone, to each clip by itself."""
 
+import math
 import pickle
 import random
+import re
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,7 +14,7 @@ import torch
 from torch import Generator, nn
 
 from audionet.augment import (
-    WAVEFORM_AUGMENTATIONS,
+    AUGMENTATIONS,
     Augment,
     BackgroundNoise,
     Equalize,
@@ -22,8 +26,10 @@ from audionet.augment import (
     mixup,
     to_float,
 )
+from audionet.registry import Registry
 
 SAMPLE_RATE = 8000
+NAN = math.nan
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -32,7 +38,7 @@ def seeded(seed: int = 0) -> Generator:
 
 BACKGROUND = (3000 * torch.randn(20_000, generator=seeded(99))).to(torch.int16)
 ONES = torch.ones(20_000)
-EACH = {
+EACH: dict[str, nn.Module] = {
     "time_shift": TimeShift(sample_rate=SAMPLE_RATE, seconds=0.05),
     "speed": Speed(amount=0.2),
     "gain": Gain(min_db=-12, max_db=6),
@@ -118,7 +124,7 @@ def test_shape_and_type_are_kept_and_the_input_too(augmentation, dtype, time):
     assert changed(before, result)[:-1].float().mean() > 0.5
 
 
-@pytest.mark.parametrize("name", WAVEFORM_AUGMENTATIONS)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_p_is_the_share_of_clips_that_change(name):
     waveform = clips(301, 600)[:-1]
     for p, low, high in ((0.0, 0, 0), (0.5, 110, 190), (1.0, 260, 300)):  # speed keeps one clip in 13 as it is
@@ -127,7 +133,7 @@ def test_p_is_the_share_of_clips_that_change(name):
         assert low <= changed(waveform, result).sum() <= high
 
 
-@pytest.mark.parametrize("name", WAVEFORM_AUGMENTATIONS)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_a_clip_does_not_depend_on_what_its_neighbours_hold(name):
     waveform = clips(8)
     others = waveform.clone()
@@ -392,10 +398,10 @@ def test_noise_takes_an_amplitude_or_both_ratios(options):
 
 
 def test_noise_needs_a_background_as_long_as_a_clip():
-    with pytest.raises(ValueError, match="no background recordings"):
+    with pytest.raises(ValueError, match="background: expected recordings of noise, got none"):
         BackgroundNoise(torch.empty(0), max_amplitude=0.1)
     noise = BackgroundNoise(BACKGROUND[:1999], max_amplitude=0.1)
-    with pytest.raises(ValueError, match="1999 samples, the clips 2000"):
+    with pytest.raises(ValueError, match="background: expected .* samples as a clip has, 2000, got 1999"):
         noise(clips(), seeded())
     assert changed(clips(time=1999), noise(clips(time=1999), seeded())).all()
 
@@ -462,7 +468,7 @@ def test_an_empty_chain_does_nothing():
 @pytest.mark.parametrize(
     ("augmentations", "message"),
     [
-        ({"echo": {}}, "unknown augmentation 'echo'; known: speed, time_shift, equalize, reverb, gain, noise"),
+        ({"echo": {}}, "augmentation: expected one of speed, time_shift, equalize, reverb, gain, noise, got 'echo'"),
         ({"gain": {"min": 3}}, "augmentation gain: .*'min'"),
         ({"gain": {}, "speed": {"rate": 0.3}}, "augmentation speed: .*'rate'"),
         ({"noise": {}}, "either max_amplitude, or both"),
@@ -474,9 +480,109 @@ def test_the_chain_refuses_what_it_does_not_know(augmentations, message):
         chain(augmentations)
 
 
+AMPLITUDE: dict[str, Any] = {"background": BACKGROUND, "max_amplitude": 0.1}
+RATIO: dict[str, Any] = {"background": BACKGROUND, "min_snr_db": 0.0, "max_snr_db": 20.0}
+RATE: dict[str, Any] = {"sample_rate": SAMPLE_RATE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (TimeShift, RATE | {"seconds": -0.1}, "seconds: expected a number of at least 0, got -0.1"),
+        (TimeShift, RATE | {"seconds": NAN}, "seconds: expected a number of at least 0, got nan"),
+        (TimeShift, {"sample_rate": 0}, "sample_rate: expected a number above 0, got 0"),
+        (Speed, {"amount": -0.1}, "amount: expected a number from 0 to 1, got -0.1"),
+        (Speed, {"amount": 1.5}, "amount: expected a number from 0 to 1, got 1.5"),
+        (Gain, {"min_db": 6, "max_db": -12}, "min_db: expected at most max_db, -12, got 6"),
+        (Gain, {"min_db": -math.inf}, "min_db: expected a number, got -inf"),
+        (Gain, {"max_db": "6"}, "max_db: expected a number, got '6'"),
+        (Equalize, RATE | {"n_bands": 1}, "n_bands: expected a whole number of at least 2, got 1"),
+        (Equalize, RATE | {"n_bands": 2.5}, "n_bands: expected a whole number of at least 2, got 2.5"),
+        (Equalize, RATE | {"low_pass_hz": 90_000}, "low_pass_hz: expected a number above 0 up to 4000, got 90000"),
+        (Equalize, RATE | {"low_pass_p": 2}, "low_pass_p: expected a number from 0 to 1, got 2"),
+        (Equalize, RATE | {"tilt_db": -1}, "tilt_db: expected a number of at least 0, got -1"),
+        (Equalize, RATE | {"band_db": NAN}, "band_db: expected a number of at least 0, got nan"),
+        (Reverb, RATE | {"min_rt60": -1}, "min_rt60: expected a number above 0, got -1"),
+        (Reverb, RATE | {"max_rt60": 0}, "max_rt60: expected a number of at least 0.000125, got 0"),
+        (Reverb, RATE | {"min_rt60": 0.5, "max_rt60": 0.1}, "min_rt60: expected at most max_rt60, 0.1, got 0.5"),
+        (Reverb, RATE | {"max_wet": -1}, "max_wet: expected a number of at least 0, got -1"),
+        (BackgroundNoise, AMPLITUDE | {"p": 1.1}, "p: expected a number from 0 to 1, got 1.1"),
+        (BackgroundNoise, AMPLITUDE | {"max_amplitude": -1}, "max_amplitude: expected a number of at least 0, got -1"),
+        (BackgroundNoise, RATIO | {"min_snr_db": 40}, "min_snr_db: expected at most max_snr_db, 20, got 40"),
+        (BackgroundNoise, RATIO | {"max_snr_db": NAN}, "max_snr_db: expected a number, got nan"),
+        (SpecAugment, {"time_width": -3}, "time_width: expected a whole number of at least 0, got -3"),
+        (SpecAugment, {"n_time_masks": -1}, "n_time_masks: expected a whole number of at least 0, got -1"),
+        (SpecAugment, {"n_frequency_masks": 0.5}, "n_frequency_masks: expected a whole number of at least 0, got 0.5"),
+        (SpecAugment, {"frequency_width": NAN}, "frequency_width: expected a whole number of at least 0, got nan"),
+        (SpecAugment, {"p": -0.5}, "p: expected a number from 0 to 1, got -0.5"),
+    ],
+)
+def test_arguments_out_of_their_range_are_refused(kind, arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        kind(**arguments)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [({"alpha": 0.0}, "alpha: .* above 0"), ({"p": NAN}, "p: .*nan")])
+def test_mixup_refuses_arguments_out_of_their_range(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mixup(clips(), torch.eye(16), generator=seeded(), **{"alpha": 0.4, "p": 0.5} | arguments)
+
+
+def test_a_wrong_name_is_refused_with_the_nearest():
+    with pytest.raises(TypeError, match="Gain has no argument 'min_bd'; did you mean 'min_db'"):
+        Gain(min_bd=-3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, NAN, "often"])
+def test_the_chain_refuses_what_is_no_probability(p):
+    with pytest.raises(ValueError, match=f"augmentation gain: p: expected a number from 0 to 1, got {p!r}"):
+        chain({"gain": {"p": p}})
+    with pytest.raises(ValueError, match="^p: expected a number"):
+        chain({}, p=p)
+
+
+class Constant(nn.Module):
+    """What a user may write: it adds the sample rate and the loudest sample of the background."""
+
+    needs = ("sample_rate", "background")
+
+    def __init__(self, *, sample_rate, background, factor=1.0):
+        super().__init__()
+        self.value = factor * (sample_rate + background.max())
+
+    def forward(self, waveform, generator):
+        return waveform + self.value
+
+
+class Inverse(nn.Module):
+    """It needs nothing of the chain, and says so by saying nothing."""
+
+    def forward(self, waveform, generator):
+        return -waveform
+
+
+def test_augmentations_of_the_user_join_the_chain(monkeypatch):
+    registry: Registry[nn.Module] = Registry("augmentation", {}, group="audionet.augmentations")
+    monkeypatch.setattr("audionet.augment.AUGMENTATIONS", registry)
+    registry.add("constant", Constant)
+    registry.add("inverse", Inverse)
+    waveform = torch.full((100, 10), 0.01)
+    result = chain({"constant": {"factor": 0.1}, "inverse": {"p": 0.5}}, sample_rate=1)(waveform, seeded())
+    torch.testing.assert_close(result.abs(), torch.full((100, 10), 0.21))
+    assert 30 < (result[:, 0] < 0).sum() < 70
+    with pytest.raises(ValueError, match="augmentation constant: .*'facto'"):
+        chain({"constant": {"facto": 0.1}})
+
+
+def test_importing_augment_loads_no_torchaudio():
+    code = "import sys, audionet.augment; print(sorted(sys.modules.keys() & {'torchaudio', 'librosa', 'lightning'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_the_chain_needs_a_background_only_for_noise():
     assert chain({"gain": {}}, background=torch.empty(0))(clips(), seeded()).shape == (16, 2000)
-    with pytest.raises(ValueError, match="no background recordings for `noise`"):
+    with pytest.raises(ValueError, match="augmentation noise: background: expected recordings"):
         chain({"noise": {"max_amplitude": 0.1}}, background=torch.empty(0))
 
 
@@ -544,7 +650,7 @@ def test_spec_augment_takes_masks_wider_than_the_spectrogram():
 
 
 def test_spec_augment_refuses_other_fills():
-    with pytest.raises(ValueError, match="fill = 'noise': expected 'zero' or 'mean'"):
+    with pytest.raises(ValueError, match="fill: expected 'zero' or 'mean', got 'noise'"):
         SpecAugment(fill="noise")
 
 

@@ -13,11 +13,10 @@ import pytest
 
 from audionet import audio
 from audionet.audio import FULL_SCALE, AudioError
+from audionet.datasets import StoreError, open_store, store
 from audionet.datasets import build as building
-from audionet.datasets import store
 from audionet.datasets.clip import Clip
 from audionet.datasets.recordings import read_background, read_recording, scan
-from audionet.datasets.store import StoreError, open_store
 
 RATE, LENGTH = 8_000, 400
 
@@ -425,7 +424,7 @@ def test_wrong_arguments(tmp_path):
 SCRIPT = """
 import os, sys
 import numpy as np
-from audionet.datasets import store
+from audionet.datasets import StoreError, open_store, store
 from audionet.datasets.clip import Clip
 
 def render(path):
@@ -462,7 +461,7 @@ def test_workers_start_no_script_and_load_no_torch(tmp_path):
 MEASURE = """
 import sys
 from pathlib import Path
-from audionet.datasets import store
+from audionet.datasets import StoreError, open_store, store
 from audionet.datasets.clip import Clip
 def bytes_read():
     return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])

@@ -144,8 +144,8 @@ def store_name(clips: Sequence[Clip], *, fingerprint: str, sample_rate: int, cli
     """Return the name of a store's folder; the arguments are those of `open_store`.
 
     Example:
-        >>> store_name([Clip("a.wav", "a", "", "train")], fingerprint="", sample_rate=8000, clip_length=400)[:12]
-        '8000hz-400-f'
+        >>> store_name([Clip("a.wav", "a", "", "train")], fingerprint="", sample_rate=8000, clip_length=400)
+        '8000hz-400-...'
     """
     header = f"{_FORMAT} {sample_rate} {clip_length} {fingerprint}"
     texts = (text for clip in clips for text in (clip.path, clip.label, clip.speaker, clip.split, "01"[clip.silence]))

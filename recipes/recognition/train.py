@@ -18,7 +18,7 @@ from jsonargparse import ArgumentParser
 
 import audionet
 from audionet import bundle, features, metrics, models, report
-from audionet.augment import WAVEFORM_AUGMENTATIONS, Augment, SpecAugment
+from audionet.augment import AUGMENTATIONS, Augment, SpecAugment
 from audionet.flags import parse, split_name
 from audionet.training import Recognition, fit_and_test, training_record
 from audionet.training.data import ClipDataModule
@@ -36,7 +36,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--features", type=dict[str, Any], default={"name": "LogMel"}, help="front-end and arguments")
     parser.add_argument("--model", type=dict[str, Any], default={"name": "bcresnet"}, help="network and arguments")
     parser.add_argument("--play", type=str | None, default=None, help="bundle whose generated labels the report plays")
-    for name in WAVEFORM_AUGMENTATIONS:
+    for name in AUGMENTATIONS:
         parser.add_argument(f"--augment.{name}", type=dict[str, Any] | None, default=None, help="its arguments, and p")
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
     parser.add_argument("--spec_augment", type=dict[str, Any] | None, default=None, help="masks on the spectrogram")

@@ -113,7 +113,7 @@ def index(
     Example:
         >>> clips = index(["yes", "no"], [], clips_per_label=10)
         >>> len(clips), clips[0].label, clips[0].split
-        (20, 'yes', 'train')
+        (20, 'yes', 'validation')
     """
     _check_words(words, unknown)
     if clips_per_label < 10:
