@@ -7,7 +7,7 @@ a damaged file.
 """
 
 import os
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +79,17 @@ class Bundle:
         """The parts that there are, by the name of their field."""
         parts = {"model": self.model, "front_end": self.front_end}
         return {field: part for field, part in parts.items() if part is not None}
+
+    @property
+    def categories(self) -> Mapping[str, Sequence[str]]:
+        """The values by category: the labels of a recogniser, what a generator can be conditioned on."""
+        return {"label": self.labels} if self.labels else self.model.arguments.get("categories", {})
+
+    @property
+    def test_figure(self) -> str:
+        """The figure of its task on the test clips, as the training recorded it."""
+        figure = self.training.get(TASKS[self.task].figure)
+        return TASKS[self.task].shown.format(figure) if isinstance(figure, float) else "not recorded"
 
 
 def shipped(task: str) -> list[str]:
@@ -297,13 +308,25 @@ def _generate(bundle: Bundle) -> None:
 
 
 class Task(NamedTuple):
-    """What a bundle can be for: the command that uses it, and a trial that raises an error if its parts do not fit."""
+    """What a bundle can be for.
+
+    Attributes:
+        command: The command that uses it.
+        try_out: A trial that raises an error if the parts do not fit together.
+        figure: Name of its test figure in the training record.
+        shown: Format of that figure.
+    """
 
     command: str
     try_out: Callable[[Bundle], None]
+    figure: str
+    shown: str
 
 
-TASKS = {"recognition": Task("recognize", _recognize), "generation": Task("generate", _generate)}
+TASKS = {
+    "recognition": Task("recognize", _recognize, "accuracy", "{:.1%}"),
+    "generation": Task("generate", _generate, "bits_per_sample", "{:.2f} bits"),
+}
 """All tasks by name."""
 
 # What makes each part of a bundle, and the names that are known.

@@ -22,15 +22,8 @@ def models_list(*, import_: Sequence[str] = ()) -> None:
     for task in bundle.TASKS:
         for name in bundle.shipped(task):
             loaded = bundle.load(name, task)
-            if task == "recognition":
-                knows, figure = f"{len(loaded.labels)} labels", loaded.training.get("accuracy")
-                shown = f"{figure:.1%}" if isinstance(figure, float) else "not recorded"
-            else:
-                categories = loaded.model.arguments.get("categories", {})
-                knows = ", ".join(f"{len(values)} {category}s" for category, values in categories.items())
-                figure = loaded.training.get("bits_per_sample")
-                shown = f"{figure:.2f} bits" if isinstance(figure, float) else "not recorded"
+            knows = ", ".join(f"{len(values)} {category}s" for category, values in loaded.categories.items())
             data = str(loaded.training.get("data", "not recorded"))
-            rows.append((name, task, loaded.model.name, knows, shown, data))
+            rows.append((name, task, loaded.model.name, knows, loaded.test_figure, data))
     print_table(rows)
     print(f"\nArchitectures to train: {', '.join(models.MODELS)}")
