@@ -1,13 +1,12 @@
-"""What is installed here, what does not fit together, and the mend.
+"""What is installed here, what does not fit together, and how to fix it.
 
 `examine` looks at the machine, `diagnose` judges what it found, `show` prints the judgement.
 """
 
-import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -15,12 +14,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from packaging.requirements import Requirement
+
+from audionet.parallel import usable_cores
 from audionet.version import __version__
 
-_PURPOSES = {"synth": "synthetic words", "export": "ONNX export"}  # of the optional dependencies, by extra
-
-# Libraries with compiled parts, whose import can fail although pip is content, with what makes it fail: a
-# pattern of the error, what it means and the mend.
+# Libraries with compiled parts. Their import can fail although pip is content, so each has the known failures: a
+# pattern of the error, its meaning, and the fix.
 _COMPILED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "torch": (),
     "torchaudio": (
@@ -63,6 +63,8 @@ _REASONS = {
 
 _MALICIOUS = {"lightning": ("2.6.2", "2.6.3")}
 
+_DEVELOPERS = ("dev", "docs")  # extras of those who develop audionet
+
 
 class Row(NamedTuple):
     """One line of the report."""
@@ -73,14 +75,14 @@ class Row(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong and what mends it."""
+    """What is wrong, and how to fix it."""
 
     what: str
-    mend: str
+    fix: str
 
 
 class Report(NamedTuple):
-    """What there is, and what is wrong with it."""
+    """What is installed, and what is wrong with it."""
 
     rows: list[Row]
     problems: list[Problem]
@@ -91,10 +93,9 @@ class Machine:
     """What `diagnose` judges.
 
     Attributes:
-        requirements: What audionet declares in its packaging metadata, such as "numpy>=2"; empty if it is
-            not installed.
+        requirements: Requirements in audionet's packaging metadata, such as "numpy>=2"; empty if it is not installed.
         versions: Version of each installed distribution by name.
-        import_errors: For each compiled library that cannot be imported, why.
+        import_errors: Error of each compiled library that cannot be imported.
         devices: Rows about the interpreter, processors and system libraries.
         nvidia_driver: Whether the system has an NVIDIA driver.
         cuda: Whether torch can use it.
@@ -109,13 +110,13 @@ class Machine:
 
 
 def examine() -> Machine:
-    """Look at this machine; imports torch and the other compiled libraries, which takes seconds."""
+    """Look at this machine. It imports torch and the other compiled libraries, which takes seconds."""
     try:
         requirements = tuple(requires("audionet") or ())
     except PackageNotFoundError:
         requirements = ()
     versions = {}
-    for name in {_parse(requirement)[0] for requirement in requirements}:
+    for name in {Requirement(requirement).name for requirement in requirements}:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
@@ -125,7 +126,7 @@ def examine() -> Machine:
     for name in _COMPILED:
         try:
             modules[name] = import_module(name)
-        except Exception as error:  # whatever a broken installation raises is what we came to hear
+        except Exception as error:  # a broken installation may raise anything
             import_errors[name] = f"{type(error).__name__}: {error}"
     torch = modules.get("torch")
     return Machine(
@@ -147,56 +148,76 @@ def diagnose(machine: Machine | None = None) -> Report:
     """Judge a machine: this one, unless another is given.
 
     Returns:
-        Rows of versions and devices, and the problems, each with its mend.
+        Rows of versions and devices, and the problems.
+
+    Example:
+        >>> report = diagnose(Machine(requirements=("torch>=2.11,<2.15",), versions={"torch": "2.15.0"}))
+        >>> print(report.problems[0].what)
+        torch 2.15.0 is not >=2.11,<2.15: torch 2.15 is built for CUDA 13.2, and the last torchaudio for 13.0
     """
     machine = machine or examine()
-    rows = [Row("audionet", __version__), *machine.devices]
-    problems = []
+    report = Report([Row("audionet", __version__), *machine.devices], [])
     if not machine.requirements:
-        problems.append(
+        report.problems.append(
             Problem(
                 "audionet is imported from a folder but not installed, so what it needs is not known",
                 "pip install audionet, or pip install -e . in a checkout",
             )
         )
-    for requirement in machine.requirements:
-        name, bounds, extra = _parse(requirement)
-        installed = machine.versions.get(name)
-        if extra and extra not in _PURPOSES:
-            continue  # tools of those who develop audionet
-        if installed is None and extra:
-            note = f"only for {_PURPOSES[extra]}: pip install 'audionet[{extra}]'"
-            rows.append(Row(name, "not installed", note))
-            continue
-        rows.append(Row(name, installed or "not installed", bounds))
-        if installed is None:
-            problems.append(Problem(f"{name} is not installed", f"pip install '{name}{bounds}'"))
-        elif installed in _MALICIOUS.get(name, ()):
-            problems.append(
-                Problem(
-                    f"{name} {installed} is a malicious release that steals credentials",
-                    f"pip install '{name}{bounds}', then change every password and key on this machine",
-                )
-            )
-        elif not _within(installed, bounds):
-            because = f": {_REASONS[name]}" if name in _REASONS else ""
-            problems.append(Problem(f"{name} {installed} is not {bounds}{because}", f"pip install '{name}{bounds}'"))
-    for name, error in machine.import_errors.items():
-        if name == "torchaudio" and "torch" in machine.import_errors:
-            continue  # it cannot be better than what it stands on
-        problems.append(_explain(name, error))
+    for requirement in map(Requirement, machine.requirements):
+        _judge(requirement, machine.versions.get(requirement.name), report)
+    report.problems.extend(_import_problems(machine.import_errors))
     if machine.nvidia_driver and not machine.cuda and "torch" not in machine.import_errors:
-        mend = (
+        fix = (
             "pip install --force-reinstall torch, which on Linux comes with CUDA"
             if "+cpu" in machine.versions.get("torch", "")
             else "update the NVIDIA driver to one that this torch supports; nvidia-smi must list the GPU"
         )
-        problems.append(Problem("there is an NVIDIA driver, but torch cannot use it", mend))
-    return Report(rows, problems)
+        report.problems.append(Problem("there is an NVIDIA driver, but torch cannot use it", fix))
+    return report
+
+
+def _judge(requirement: Requirement, installed: str | None, report: Report) -> None:
+    """Add the row of a requirement, and its problem if it has one."""
+    name = requirement.name
+    bounds = ",".join(sorted(map(str, requirement.specifier), reverse=True))  # the lower one first
+    extra = str(requirement.marker).partition('extra == "')[2].rstrip('"')
+    if extra in _DEVELOPERS:
+        return
+    if installed is None and extra:
+        report.rows.append(Row(name, "not installed", f"optional: pip install 'audionet[{extra}]'"))
+        return
+    report.rows.append(Row(name, installed or "not installed", bounds))
+    install = f"pip install '{name}{bounds}'"
+    if installed is None:
+        report.problems.append(Problem(f"{name} is not installed", install))
+    elif installed in _MALICIOUS.get(name, ()):
+        report.problems.append(
+            Problem(
+                f"{name} {installed} is a malicious release that steals credentials",
+                f"{install}, then change every password and key on this machine",
+            )
+        )
+    elif not requirement.specifier.contains(installed, prereleases=True):
+        because = f": {_REASONS[name]}" if name in _REASONS else ""
+        report.problems.append(Problem(f"{name} {installed} is not {bounds}{because}", install))
+
+
+def _import_problems(errors: Mapping[str, str]) -> Iterator[Problem]:
+    """Explain the imports that failed."""
+    for name, error in errors.items():
+        if name == "torchaudio" and "torch" in errors:
+            continue  # torchaudio needs torch
+        for pattern, meaning, fix in _COMPILED[name]:
+            if re.search(pattern, error):
+                yield Problem(f"{name} cannot be imported, because {meaning} ({error})", fix)
+                break
+        else:
+            yield Problem(f"{name} cannot be imported ({error})", f"pip install --force-reinstall {name}")
 
 
 def show(report: Report) -> None:
-    """Print a report as a table, and below it the problems with their mends."""
+    """Print a report: a table, and below it the problems, each with its fix."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -209,67 +230,20 @@ def show(report: Report) -> None:
     console = Console(highlight=False)
     console.print(table)
     for problem in report.problems:
-        console.print(f"\n[bold red]problem[/] {escape(problem.what)}\n[bold]   mend[/] {escape(problem.mend)}")
+        console.print(f"\n[bold red]problem[/] {escape(problem.what)}\n[bold]    fix[/] {escape(problem.fix)}")
     if not report.problems:
         console.print("\n[bold green]Everything fits together.[/]")
 
 
-def _parse(requirement: str) -> tuple[str, str, str]:
-    """Name, version bounds and extra of a requirement, such as ("onnx", ">=1.19", "export")."""
-    match = re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?", requirement)
-    extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", requirement)
-    if match is None:
-        raise ValueError(f"not a requirement: {requirement!r}")
-    return match[1], match[2].replace(" ", ""), extra[1] if extra else ""
-
-
-def _within(installed: str, bounds: str) -> bool:
-    """Whether a version satisfies bounds such as ">=2.11,<2.15"; local and pre-release parts do not count."""
-    for bound in filter(None, bounds.split(",")):
-        operator, limit = re.fullmatch(r"([<>=!~]+)(.*)", bound).groups()  # type: ignore[union-attr]
-        have, want = _release(installed), _release(limit)
-        if not {
-            ">=": have >= want,
-            "<": have < want,
-            ">": have > want,
-            "<=": have <= want,
-            "==": have == want,
-            "!=": have != want,
-        }[operator]:
-            return False
-    return True
-
-
-def _release(text: str) -> tuple[int, ...]:
-    """Numbers of a version without trailing zeros, so that 2.15 equals 2.15.0."""
-    numbers = [int(number) for number in re.match(r"[\d.]*", text)[0].split(".") if number]  # type: ignore[index]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
-
-
-def _explain(name: str, error: str) -> Problem:
-    """A failed import in words."""
-    for pattern, meaning, mend in _COMPILED[name]:
-        if re.search(pattern, error):
-            return Problem(f"{name} cannot be imported, because {meaning} ({error})", mend)
-    return Problem(f"{name} cannot be imported ({error})", f"pip install --force-reinstall {name}")
-
-
 def _processors(torch: ModuleType | None) -> list[Row]:
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = f"{usable_cores()} cores"
     if torch is None:
-        return [Row("CPU", f"{n_cores} cores")]
-    rows = [Row("CPU", f"{n_cores} cores", torch.backends.cpu.get_cpu_capability())]
+        return [Row("CPU", cores)]
+    rows = [Row("CPU", cores, torch.backends.cpu.get_cpu_capability())]
     for index in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(index)
-        rows.append(
-            Row(
-                f"GPU cuda:{index}",
-                gpu.name,
-                f"{gpu.total_memory / 2**30:.0f} GiB, sm_{gpu.major}{gpu.minor}",
-            )
-        )
+        memory = f"{gpu.total_memory / 2**30:.0f} GiB"
+        rows.append(Row(f"GPU cuda:{index}", gpu.name, f"{memory}, sm_{gpu.major}{gpu.minor}"))
     if len(rows) == 1:
         built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
         rows.append(Row("GPU", "none that torch can use", f"torch is built {built}"))
@@ -284,7 +258,7 @@ def _audio_libraries(soundfile: ModuleType | None) -> list[Row]:
     try:
         from audionet.datasets.synthesis import espeak_version
 
-        rows.append(Row("espeak-ng", espeak_version(), ""))
+        rows.append(Row("espeak-ng", espeak_version()))
     except (ImportError, OSError, ValueError) as error:
-        rows.append(Row("espeak-ng", "not usable", f"only for {_PURPOSES['synth']}: {error}"))
+        rows.append(Row("espeak-ng", "not usable", f"only for synthetic words: {error}"))
     return rows

@@ -2,7 +2,7 @@
 
 
 def doctor() -> int:
-    """Show versions and devices, what does not fit together, and the repair.
+    """Show versions and devices, what does not fit together, and how to fix it.
 
     Example:
         audionet doctor
