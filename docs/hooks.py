@@ -1,5 +1,6 @@
 """What building the documentation adds to its pages, and the check that a reader's browser loads nothing from afar.
 
+- The first page lists every public name with the first sentence of its docstring.
 - The page on augmentations is run: what its code leaves in `after` is heard and seen below that code.
 - CONTRIBUTING.md and CHANGELOG.md of the repository become pages.
 - A built page that would load a font, a script, a picture or anything else from the network is an error.
@@ -9,6 +10,8 @@ tests/test_docs.py uses the parts that need no MkDocs.
 
 import contextlib
 import html
+import importlib
+import inspect
 import io
 import os
 import re
@@ -22,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORDINGS = ROOT / "tests" / "data"
 ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 RUN = "augment.md"
+NAMES = "<!-- every public name -->"
+ROOMS = "audio augment features models datasets metrics training bundle inference evaluate plots report bulk".split()
 # A fenced block of code, or the heading of a section.
 PART = re.compile(
     r"^```(?P<language>\w+)(?P<options>[^\n]*)\n(?P<code>.*?)^```$|^## (?P<heading>[^\n]+)$", re.DOTALL | re.MULTILINE
@@ -76,6 +81,25 @@ def for_the_site(text: str) -> str:
     return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, text)
 
 
+def public_names(room: str) -> Iterator[tuple[str, Any]]:
+    """Yield the public names of a room, and what they are, in alphabetical order; modules and values are left out."""
+    module = importlib.import_module(f"audionet.{room}")
+    for name in sorted(getattr(module, "__all__", vars(module))):
+        value = getattr(module, name)
+        is_ours = getattr(value, "__module__", "").startswith("audionet.")
+        if not name.startswith("_") and is_ours and (inspect.isclass(value) or inspect.isfunction(value)):
+            yield name, value
+
+
+def names_of_rooms() -> Iterator[str]:
+    """Yield the lines of a table a room: each name, linked to the reference, and what it is in one line."""
+    for room in ROOMS:
+        yield f"\n### audionet.{room}\n\n| name | what it is |\n| --- | --- |"
+        for name, value in public_names(room):
+            line = inspect.getdoc(value).splitlines()[0].replace("|", "\\|")
+            yield f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {line} |"
+
+
 # ---- what MkDocs calls ---------------------------------------------------------------------------------------------
 
 
@@ -90,7 +114,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Run the page on augmentations and put sound and pictures below its code."""
+    """List the public names on the first page; put sound and pictures below the code of the page on augmentations."""
+    if page.file.src_uri == "index.md":
+        return markdown.replace(NAMES, "\n".join(names_of_rooms()))
     if page.file.src_uri != RUN:
         return markdown
     from mkdocs.structure.files import File

@@ -239,3 +239,14 @@ def test_the_page_on_cards_names_every_layout_and_rule_and_its_cards_are_cards(t
     known = {kind.kind for card in list_cards() for kind in (card.layout, *card.splits.values())} | {"table", "lists"}
     text = (DOCS / "cards.md").read_text(encoding="utf-8")
     assert kinds == known and all(f"`{kind}`" in text for kind in known)
+
+
+def test_the_first_page_names_every_command_and_every_room(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands_there = re.findall(r"^    ([a-z][\w-]*) +\S", capsys.readouterr().out, re.MULTILINE)
+    assert commands_there and all(f"`audionet {name}" in text for name in commands_there)
+    assert hooks.NAMES in text
+    for room in hooks.ROOMS:
+        assert f"`{room}`" in text and all(inspect.getdoc(value) for _, value in hooks.public_names(room)), room
