@@ -128,6 +128,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         return PART.sub(_Heard(add), markdown)
 
 
+def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> None:
+    """Let the reference's tables of contents name classes and functions, and not the methods that all of them have."""
+    if page.file.src_uri.startswith("reference/"):
+        for title in page.toc:
+            for entry in title.children:
+                entry.children = []
+
+
 def on_post_build(config: Any) -> None:
     """Refuse a site that would load anything from the network."""
     from mkdocs.exceptions import PluginError
