@@ -128,6 +128,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         return PART.sub(_Heard(add), markdown)
 
 
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Keep source code out of the search, which finds the docstrings."""
+    return re.sub(r'<details class="(mkdocstrings-source|quote)"', r"\g<0> data-search-exclude", html)
+
+
 def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> None:
     """Let the reference's tables of contents name classes and functions, and not the methods that all of them have."""
     if page.file.src_uri.startswith("reference/"):
