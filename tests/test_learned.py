@@ -10,15 +10,10 @@ from torch.nn import functional as F
 
 from audionet.features import LogMel, Stream
 from audionet.features.functional import mel_matrix
-from audionet.features.learned.conv_filterbank import (
-    ConvFilterbank,
-    filter_and_pool,
-    gabor_filters,
-    gabor_from_mel,
-    squared_modulus,
-)
+from audionet.features.learned.conv_filterbank import ConvFilterbank
 from audionet.features.learned.leaf import LEAF
 from audionet.features.learned.sincnet import SincNet, sinc_filters
+from audionet.features.learned.time_domain import filter_and_pool, gabor_filters, gabor_from_mel, squared_modulus
 from tests.sounds import assert_close, noise, sound
 
 KINDS: list[type[Any]] = [LEAF, SincNet, ConvFilterbank]
@@ -136,7 +131,7 @@ def test_sincnet_begins_with_one_band_above_the_other_on_the_mel_scale():
     assert_close(low[1:], high[:-1], 1e-6)
     mels = 1127 * torch.log1p(torch.cat([low, high[-1:]]) / 700)
     assert_close(mels.diff(), mels.diff().mean().expand(80), 1e-4)
-    assert (float(low[0]), float(high[-1])) == (pytest.approx(30), pytest.approx(8000))
+    assert [float(low[0]), float(high[-1])] == pytest.approx([30, 8000])
     # What is inside a band passes, and what is far from it does not.
     filters = sinc_filters(torch.tensor([0.1]), torch.tensor([0.2]), front_end.window)
     response = torch.fft.rfft(filters, 1000).abs()[0]
@@ -348,10 +343,10 @@ def test_exported_it_is_the_same_at_any_length(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_bad_input_is_refused_with_its_reason(kind):
     for arguments, message in (
-        ({"n_filters": 0}, r"n_filters = 0: expected at least 1"),
-        ({"kernel_size": 400}, r"kernel_size = 400: expected an odd number of samples"),
-        ({"kernel_size": 1}, r"kernel_size = 1: expected an odd number of samples, at least 3"),
-        ({"win_length": 400}, r"win_length = 400: expected an odd number of samples"),
+        ({"n_filters": 0}, r"n_filters: expected at least 1, got 0"),
+        ({"kernel_size": 400}, r"kernel_size: expected an odd number of samples, .* got 400"),
+        ({"kernel_size": 1}, r"kernel_size: expected an odd number of samples, at least 3, got 1"),
+        ({"win_length": 400}, r"win_length: expected an odd number of samples, .* got 400"),
         ({"hop_length": 0}, r"hop_length = 0: expected at least 1"),
         ({"f_max": 8001.0}, r"f_max = 8001.0 Hz: .*half the sample rate \(16000 Hz\)"),
         ({"f_min": -1.0}, r"f_min = -1.0 Hz"),
@@ -366,14 +361,14 @@ def test_bad_input_is_refused_with_its_reason(kind):
 
 def test_bands_closer_than_the_least_bandwidth_are_refused():
     with pytest.raises(
-        ValueError, match=r"min_bandwidth = 50.0 Hz: expected above 0 and below 22.\d+ Hz.*n_filters = 80"
+        ValueError, match=r"min_bandwidth: expected above 0 and below 22.\d+ Hz, got 50.0 Hz; .*n_filters = 80"
     ):
         SincNet(min_bandwidth=50.0)
-    with pytest.raises(ValueError, match=r"min_bandwidth = 0.0 Hz"):
+    with pytest.raises(ValueError, match=r"min_bandwidth: .* got 0.0 Hz"):
         SincNet(min_bandwidth=0.0)
 
 
 def test_they_read_well():
     assert "n_filters=40, kernel_size=401, win_length=401, hop_length=160" in repr(LEAF())
-    assert "n_filters=80, min_bandwidth=5.0, kernel_size=251" in repr(SincNet())
+    assert "n_filters=80, kernel_size=251" in repr(SincNet()) and "min_bandwidth=5.0" in repr(SincNet())
     assert "n_filters=40, kernel_size=401" in repr(ConvFilterbank())

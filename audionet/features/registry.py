@@ -5,7 +5,8 @@ from typing import Any
 from audionet.features.cepstral import LFCC, MFCC
 from audionet.features.chroma import Chroma
 from audionet.features.compat.kaldi import KaldiFbank, KaldiMFCC
-from audionet.features.compat.like import WhisperLogMel, YamnetLogMel
+from audionet.features.compat.whisper import WhisperLogMel
+from audionet.features.compat.yamnet import YamnetLogMel
 from audionet.features.constant_q import CQT, VQT
 from audionet.features.deltas import Deltas
 from audionet.features.descriptors import RMS, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate

@@ -5,61 +5,60 @@ from math import inf, pi, sqrt
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, State, format_settings
-from audionet.features.learned.conv_filterbank import (
+from audionet.features.frontend import Axis, State
+from audionet.features.learned.time_domain import (
     WIDTH,
-    check_n_filters,
+    TimeDomain,
+    clamp_straight_through,
     filter_and_pool,
     gabor_filters,
     gabor_from_mel,
-    held,
-    odd_length,
     squared_modulus,
 )
 from audionet.features.pcen import follow
 
-_EPS = 1e-12  # what keeps sPCEN's division finite, the paper's
-_LEAST = 1e-4  # of what has to stay positive and that the paper leaves free
+_EPS = 1e-12  # the paper's, which keeps sPCEN's division finite
+_LEAST = 1e-4  # of values that must stay positive and that the paper does not limit
 
 
-class LEAF(FrontEnd):
+class LEAF(TimeDomain):
     """LEAF (Zeghidour et al., LEAF: a learnable frontend for audio classification, 2021, arXiv 2101.08596).
 
-    Complex Gabor filters (eq. 1), squared modulus, a Gaussian that pools for each filter (eq. 3), and sPCEN: PCEN whose
-    gain (alpha), bias (delta), power (r) and smoothing (s) each filter learns, starting from the first frame (eq. 5).
-    The filters begin at a mel filterbank.
+    Complex Gabor filters (eq. 1), their squared modulus, a Gaussian pooling window for each filter (eq. 3), and sPCEN
+    (eq. 5). sPCEN is a PCEN that starts from the first frame, and of which each filter learns gain (alpha), bias
+    (delta), power (r) and smoothing (s). The filters start as a mel filterbank.
 
-    Parameters are held to the paper's limits as they are used: centres between 0 and half the sample rate, widths such
-    that the responses' widths at half their height are 1 / kernel_size to 1 / 4 of the sample rate, Gaussians of
-    2 / win_length to 1 / 2 of half a window, gain up to 1, power up to 1, smoothing up to 1. Beyond the paper,
-    gain is 0 or more and bias, power and smoothing are 1e-4 or more.
+    Parameters are clamped to the paper's limits where they are used. Centres lie between 0 and half the sample rate.
+    Widths keep the responses' widths at half their height between 1 / kernel_size and 1 / 4 of the sample rate.
+    Pooling widths are 2 / win_length to 1 / 2 of half a window. Gain, power and smoothing are at most 1. Beyond the
+    paper, gain is at least 0, and bias, power and smoothing are at least 1e-4.
 
-    Frames look at a kernel and a window, less a sample. The waveform is padded once, where the paper's code pads each
-    convolution's input ("same"): at the ends of a clip frames differ from it. That code also leaves out the factor
-    before the Gaussian in eq. 3 and raises what is pooled to 1e-5; here the equations hold.
+    A frame sees a kernel and a window, less a sample. The waveform is padded once. The paper's code pads the input of
+    each convolution ("same"), so that its frames at the ends differ. It also omits the factor before the Gaussian in
+    eq. 3, and floors the pooled energy at 1e-5; here the equations hold.
 
     Args:
         sample_rate: In hertz.
         n_filters: Number of filters.
         f_min: Lower edge of the first mel triangle in hertz.
-        f_max: Upper edge of the last in hertz; None for 0.4875 times the sample rate, which is 7,800 Hz of 16,000.
+        f_max: Upper edge of the last mel triangle in hertz; None for 0.4875 of the sample rate, 7,800 Hz of 16,000.
         kernel_size: Samples of a filter, odd; None for 25 ms.
         win_length: Samples that are pooled, odd; None for 25 ms.
         hop_length: Samples from one frame to the next; None for 10 ms.
         center: Whether frame t is centred on sample t * hop_length.
-        pad_mode: How the ends are padded when centred: "constant", zeros, as the paper has it, or as for `Framing`.
+        pad_mode: Padding of centred frames: "constant", zeros, as in the paper, or as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_filters, frame); frame = 1 + (time - 1) // hop_length when centred.
 
     Raises:
-        ValueError: If there is no filter, a length is even, or the edges do not fit the sample rate.
+        ValueError: There is no filter, a length is even, or the edges do not fit the sample rate.
 
     Attributes:
-        center_frequency: (n_filters,) in cycles a sample.
-        width: (n_filters,), of the filters' Gaussians in samples.
-        pooling_width: (n_filters,), of the pooling Gaussians in half windows.
-        gain: (n_filters,), like bias, power and smoothing.
+        center_frequency: Centres of the filters in cycles a sample, (n_filters,).
+        width: Standard deviations of the filters in samples, (n_filters,).
+        pooling_width: Standard deviations of the pooling windows in half windows, (n_filters,).
+        gain: (n_filters,), as are bias, power and smoothing.
 
     Example:
         >>> LEAF()(torch.randn(8, 16_000)).shape
@@ -79,15 +78,15 @@ class LEAF(FrontEnd):
         center: bool = True,
         pad_mode: str = "constant",
     ) -> None:
-        super().__init__()
-        check_n_filters(n_filters)
-        self.kernel_size = odd_length("kernel_size", kernel_size, at_16k=401, sample_rate=sample_rate)
-        self.win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
-        hop_length = sample_rate // 100 if hop_length is None else hop_length
-        f_max = 0.4875 * sample_rate if f_max is None else f_max
-        span = self.kernel_size + self.win_length - 1
-        self.framing = Framing.centered(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
-        self.sample_rate, self.n_bands = sample_rate, n_filters
+        super().__init__(
+            sample_rate=sample_rate,
+            n_filters=n_filters,
+            kernel_size=kernel_size,
+            win_length=win_length,
+            hop_length=hop_length,
+            center=center,
+            pad_mode=pad_mode,
+        )
         centers, widths = gabor_from_mel(n_filters, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         self.center_frequency, self.width = nn.Parameter(centers), nn.Parameter(self._limited(widths))
         self.pooling_width = nn.Parameter(torch.full((n_filters,), 0.4))
@@ -95,50 +94,43 @@ class LEAF(FrontEnd):
         self.power, self.smoothing = (nn.Parameter(torch.full((n_filters,), value)) for value in (0.5, 0.04))
 
     def _limited(self, width: Tensor) -> Tensor:
-        return held(width, 4 * WIDTH, max(self.kernel_size, 4) * WIDTH)
+        return clamp_straight_through(width, 4 * WIDTH, max(self.kernel_size, 4) * WIDTH)
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to the pooled power of each filter (..., frame, n_filters)."""
-        filters = gabor_filters(held(self.center_frequency, 0.0, 0.5), self._limited(self.width), self.kernel_size)
-        pooling = gaussian_pooling(held(self.pooling_width, 2 / self.win_length, 0.5), self.win_length)
+        """Map a padded waveform (..., time) to the pooled power of each filter (..., frame, n_filters)."""
+        center = clamp_straight_through(self.center_frequency, 0.0, 0.5)
+        filters = gabor_filters(center, self._limited(self.width), self.kernel_size)
+        pooling = gaussian_pooling(
+            clamp_straight_through(self.pooling_width, 2 / self.win_length, 0.5), self.win_length
+        )
         hop_length = self.framing.hop_length
         return filter_and_pool(waveform, filters, pooling, hop_length=hop_length, rectify=squared_modulus)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
-        """Compress by sPCEN."""
+        """Compress pooled power (..., frame, n_filters) by sPCEN."""
         return follow(
             x,
             state,
-            gain=held(self.gain, 0.0, 1.0),
-            bias=held(self.bias, _LEAST, inf),
-            power=held(self.power, _LEAST, 1.0),
-            smoothing=held(self.smoothing, _LEAST, 1.0),
+            gain=clamp_straight_through(self.gain, 0.0, 1.0),
+            bias=clamp_straight_through(self.bias, _LEAST, inf),
+            power=clamp_straight_through(self.power, _LEAST, 1.0),
+            smoothing=clamp_straight_through(self.smoothing, _LEAST, 1.0),
             eps=_EPS,
             initial=None,
         )
 
     @property
     def axis(self) -> Axis:
-        """The filters' centres."""
+        """The centres of the filters."""
         return Axis(quantity="sPCEN", frequencies=self.center_frequency.detach().clamp(0.0, 0.5) * self.sample_rate)
-
-    def extra_repr(self) -> str:
-        """Say the sizes."""
-        return format_settings(
-            sample_rate=self.sample_rate,
-            n_filters=len(self.width),
-            kernel_size=self.kernel_size,
-            win_length=self.win_length,
-            hop_length=self.framing.hop_length,
-        )
 
 
 def gaussian_pooling(width: Tensor, win_length: int) -> Tensor:
-    """Return the Gaussians that pool, e^(-t^2 / (2 w^2)) / (sqrt(2 pi) w) (Zeghidour et al. 2021, eq. 3).
+    """Return Gaussian pooling windows, e^(-t^2 / (2 w^2)) / (sqrt(2 pi) w) (Zeghidour et al. 2021, eq. 3).
 
     Args:
-        width: (filter,), w in units of half a window, (win_length - 1) / 2 samples.
-        win_length: Odd.
+        width: Standard deviations w in half windows, (win_length - 1) / 2 samples, (filter,).
+        win_length: Samples of a window, odd.
 
     Returns:
         (filter, win_length)

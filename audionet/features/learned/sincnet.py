@@ -5,66 +5,73 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
+from audionet.features.frontend import Axis, format_settings
 from audionet.features.functional import check_offset, log_compress
-from audionet.features.learned.conv_filterbank import check_n_filters, filter_and_pool, held, mel_edges, odd_length
+from audionet.features.learned.time_domain import (
+    TimeDomain,
+    clamp_straight_through,
+    filter_and_pool,
+    mel_edges,
+    odd_length,
+)
 
 
 def sinc_filters(low: Tensor, high: Tensor, window: Tensor) -> Tensor:
     """Return band-pass filters, 2 f2 sinc(2 pi f2 t) - 2 f1 sinc(2 pi f1 t), times a window.
 
-    (Ravanelli & Bengio, Speaker recognition from raw waveform with SincNet, 2018, arXiv 1808.00158, eq. 4, 7 and 8;
-    there sinc(x) = sin(x) / x.)
+    Here sinc(x) = sin(x) / x (Ravanelli & Bengio, Speaker recognition from raw waveform with SincNet, 2018, arXiv
+    1808.00158, eq. 4, 7 and 8).
 
     Args:
-        low: f1 (filter,), in cycles a sample.
-        high: f2 (filter,), likewise.
-        window: (kernel_size,), odd: t runs from -(kernel_size - 1) / 2 to (kernel_size - 1) / 2.
-            Hamming's in the paper.
+        low: Lower cutoffs f1 in cycles a sample, (filter,).
+        high: Upper cutoffs f2 in cycles a sample, (filter,).
+        window: Window over the kernel, (kernel_size,), odd: t runs from -(kernel_size - 1) / 2 to
+            (kernel_size - 1) / 2. The paper's is Hamming's.
 
     Returns:
         (filter, kernel_size)
     """
     t = torch.arange(1, len(window) // 2 + 1, dtype=low.dtype, device=low.device)
-    # Only one half, since they are symmetric, and without the 0 / 0 in the middle.
+    # One half, since the filters are symmetric; the middle would be 0 / 0.
     right = (torch.sin(2 * pi * high[:, None] * t) - torch.sin(2 * pi * low[:, None] * t)) / (pi * t)
     return torch.cat([right.flip(-1), 2 * (high - low)[:, None], right], -1) * window
 
 
-class SincNet(FrontEnd):
+class SincNet(TimeDomain):
     """SincNet's band-pass filters as a front-end (Ravanelli & Bengio, 2018, arXiv 1808.00158).
 
     Each filter learns two cutoffs: f1 = |low| and f2 = f1 + min_bandwidth + |width| (eq. 5 and 6, with a least
-    bandwidth), up to half the sample rate; they begin one above the other on the mel scale. Filters are laid over every
-    sample; what they give is rectified (absolute value), averaged over ``win_length`` samples every ``hop_length``, and
-    compressed, ln(x + offset). In the paper a maximum over three samples and a layer normalisation follow the filters:
-    the latter is the model's business.
+    bandwidth), up to half the sample rate. The filters start as adjacent bands on the mel scale. Their outputs at every
+    sample are rectified (absolute value), averaged over ``win_length`` samples every ``hop_length``, and compressed,
+    ln(x + offset). In the paper, a maximum over three samples and a layer normalisation follow the filters; a network
+    may have the latter.
 
-    Frames look at a kernel and a window, less a sample; the waveform is padded once.
+    A frame sees a kernel and a window, less a sample. The waveform is padded once.
 
     Args:
         sample_rate: In hertz.
         n_filters: Number of filters.
         f_min: Lower cutoff of the first filter in hertz.
         f_max: Upper cutoff of the last in hertz; None for half the sample rate.
-        min_bandwidth: The least bandwidth in hertz.
-        kernel_size: Samples of a filter, odd; None for 251 at 16 kHz, and as long at other rates.
+        min_bandwidth: Least bandwidth in hertz.
+        kernel_size: Samples of a filter, odd; None for 251 at 16 kHz, and the same duration at other rates.
         win_length: Samples that are averaged, odd; None for 25 ms.
         hop_length: Samples from one frame to the next; None for 10 ms.
-        offset: What keeps the logarithm finite.
+        offset: Offset that keeps the logarithm finite.
         center: Whether frame t is centred on sample t * hop_length.
-        pad_mode: How the ends are padded when centred: "constant", zeros, or as for `Framing`.
+        pad_mode: Padding of centred frames: "constant", zeros, or as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_filters, frame); frame = 1 + (time - 1) // hop_length when centred.
 
     Raises:
-        ValueError: If there is no filter, a length is even, the cutoffs do not fit the sample rate or lie closer than
+        ValueError: There is no filter, a length is even, or the cutoffs do not fit the sample rate or are closer than
             ``min_bandwidth``.
 
     Attributes:
-        low: (n_filters,), in cycles a sample, so that a step of an optimiser means the same at all rates.
-        width: (n_filters,), in cycles a sample: the bandwidth beyond the least.
+        low: Lower cutoffs in cycles a sample, (n_filters,). In this unit an optimiser's step is the same at all sample
+            rates.
+        width: Bandwidths beyond the least, in cycles a sample, (n_filters,).
 
     Example:
         >>> SincNet()(torch.randn(8, 16_000)).shape
@@ -88,25 +95,26 @@ class SincNet(FrontEnd):
         center: bool = True,
         pad_mode: str = "constant",
     ) -> None:
-        super().__init__()
-        check_n_filters(n_filters)
+        super().__init__(
+            sample_rate=sample_rate,
+            n_filters=n_filters,
+            kernel_size=odd_length(250 / 16_000, sample_rate) if kernel_size is None else kernel_size,
+            win_length=win_length,
+            hop_length=hop_length,
+            center=center,
+            pad_mode=pad_mode,
+        )
         check_offset(offset)
-        kernel_size = odd_length("kernel_size", kernel_size, at_16k=251, sample_rate=sample_rate)
-        self.win_length = odd_length("win_length", win_length, at_16k=401, sample_rate=sample_rate)
-        hop_length = sample_rate // 100 if hop_length is None else hop_length
-        span = kernel_size + self.win_length - 1
-        self.framing = Framing.centered(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
-        self.sample_rate, self.min_bandwidth, self.offset = sample_rate, min_bandwidth, offset
-        self.n_bands = n_filters
+        self.min_bandwidth, self.offset = min_bandwidth, offset
         f_max = sample_rate / 2 if f_max is None else f_max
         edges = mel_edges(n_filters + 1, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         narrowest = sample_rate * float(edges.diff()[0])
         if not 0 < min_bandwidth < narrowest:
             raise ValueError(
-                f"min_bandwidth = {min_bandwidth} Hz: expected above 0 and below {narrowest:.4g} Hz, the first of "
-                f"n_filters = {n_filters} between {f_min:g} and {f_max:g} Hz; lower one of them"
+                f"min_bandwidth: expected above 0 and below {narrowest:.4g} Hz, got {min_bandwidth} Hz; lower it, or "
+                f"n_filters = {n_filters} between {f_min:g} and {f_max:g} Hz"
             )
-        window = torch.hamming_window(kernel_size, periodic=False)
+        window = torch.hamming_window(self.kernel_size, periodic=False)
         self.register_buffer("window", window, persistent=False)
         dtype = torch.get_default_dtype()
         self.low = nn.Parameter(edges[:-1].to(dtype))
@@ -116,11 +124,11 @@ class SincNet(FrontEnd):
     def cutoffs(self) -> tuple[Tensor, Tensor]:
         """Lower and upper cutoffs (n_filters,) in cycles a sample."""
         least = self.min_bandwidth / self.sample_rate
-        low = held(self.low.abs(), 0.0, 0.5 - least)
-        return low, held(low + least + self.width.abs(), 0.0, 0.5)
+        low = clamp_straight_through(self.low.abs(), 0.0, 0.5 - least)
+        return low, clamp_straight_through(low + least + self.width.abs(), 0.0, 0.5)
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, n_filters)."""
+        """Map a padded waveform (..., time) to (..., frame, n_filters)."""
         filters = sinc_filters(*self.cutoffs, self.window)
         pooling = filters.new_full((len(filters), self.win_length), 1 / self.win_length)
         hop_length = self.framing.hop_length
@@ -129,21 +137,13 @@ class SincNet(FrontEnd):
 
     @property
     def axis(self) -> Axis:
-        """The middles of the bands."""
+        """The middle of each band."""
         low, high = self.cutoffs
         return Axis(quantity="ln amplitude", frequencies=(low + high).detach() / 2 * self.sample_rate)
 
     def extra_repr(self) -> str:
-        """Say the sizes."""
-        return format_settings(
-            sample_rate=self.sample_rate,
-            n_filters=len(self.low),
-            min_bandwidth=self.min_bandwidth,
-            kernel_size=len(self.window),
-            win_length=self.win_length,
-            hop_length=self.framing.hop_length,
-            offset=self.offset,
-        )
+        """Return the sizes, the least bandwidth and the offset."""
+        return f"{super().extra_repr()}, {format_settings(min_bandwidth=self.min_bandwidth, offset=self.offset)}"
 
 
 def _absolute(x: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torchaudio import transforms
 from torchaudio.compliance import kaldi
 
 from audionet.features import LogMel, Stream
-from audionet.features.compat.like import PRESETS, WhisperLogMel, like
+from audionet.features.compat.like import TOOLS, like
+from audionet.features.compat.whisper import WhisperLogMel
 from tests.sounds import assert_close, noise, sound
 
 FITTING = {"torchaudio": {"n_mels": 40}}  # without which torchaudio's own have empty bands
@@ -137,8 +138,8 @@ def test_bcresnet(waveform):
     assert isinstance(like("bcresnet", subtract_mean="clip"), LogMel)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_each_preset(name):
+@pytest.mark.parametrize("name", TOOLS)
+def test_each_tool(name):
     front_end = like(name.upper(), **FITTING.get(name, {}))
     rate = front_end.sample_rate
     assert rate == (22_050 if name == "librosa" else 16_000)
@@ -173,9 +174,11 @@ def test_gradients():
 
 
 @pytest.mark.parametrize("name", ["whisper", "yamnet", "bcresnet"])
-def test_a_sample_rate_that_the_tool_does_not_hear_is_refused(name):
+def test_a_sample_rate_that_the_tool_does_not_accept_is_refused(name):
     assert like(name, sample_rate=16_000).sample_rate == 16_000
-    message = rf"sample_rate = 8000 Hz: expected 16000 Hz, the only one that {name} hears; resample with .*load_audio"
+    message = (
+        rf"sample_rate: expected 16000 Hz, the only one that {name} accepts, got 8000 Hz; resample with .*load_audio"
+    )
     with pytest.raises(ValueError, match=message):
         like(name, sample_rate=8000)
 
@@ -183,12 +186,12 @@ def test_a_sample_rate_that_the_tool_does_not_hear_is_refused(name):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: like("essentia"), r"unknown preset 'essentia'; known: librosa, torchaudio, kaldi, whisper"),
-        (lambda: like("librosa", n_mel=40), r"preset librosa: .*'n_mel'"),
-        (lambda: like("whisper", window="hann"), r"preset whisper: .*'window'"),
+        (lambda: like("essentia"), r"like: expected one of librosa, torchaudio, kaldi, whisper, .*, got 'essentia'"),
+        (lambda: like("librosa", n_mel=40), r"like librosa: .*'n_mel'"),
+        (lambda: like("whisper", window="hann"), r"like whisper: .*'window'"),
         (lambda: like("yamnet", f_max=9000.0), r"f_max = 9000.0 Hz.*half the sample rate"),
         (lambda: like("yamnet", n_mels=200), r"mel bands \[.*\] are empty.*raise n_fft to"),
-        (lambda: WhisperLogMel(hop_length=201), r"hop_length = 201: expected at most 200, half of n_fft = 400"),
+        (lambda: WhisperLogMel(hop_length=201), r"hop_length: expected at most 200, half of n_fft = 400, got 201"),
         (lambda: like("whisper")(torch.zeros(200)), r"\(200,\).*at least 201 samples"),
         (lambda: like("yamnet")(torch.zeros(399)), r"\(399,\).*at least 400 samples"),
     ],
