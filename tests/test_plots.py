@@ -379,7 +379,7 @@ def test_characters_that_the_first_font_lacks_are_drawn_in_another():
 
 
 def test_confusion_matrix_of_other_labels_is_refused():
-    with pytest.raises(ValueError, match="1 labels for a confusion matrix of 2 classes"):
+    with pytest.raises(ValueError, match="labels: expected 2, one a class, got 1"):
         plot_confusion([[1, 0], [0, 1]], ["a"])
 
 

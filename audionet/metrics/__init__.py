@@ -1,5 +1,5 @@
-"""Figures from arrays: how good a recogniser or a generator is."""
+"""How good a recogniser or a generator is: numbers from arrays, without a network."""
 
-from audionet.metrics.classification import ClassScores, accuracy, check_confusion, per_class, ratio
+import lazy_loader
 
-__all__ = ["ClassScores", "accuracy", "check_confusion", "per_class", "ratio"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""How good a recogniser is, from its confusion matrix: counts of clips, (true label, predicted label)."""
+"""How good a recogniser is, from its confusion matrix: counts of clips, (true class, predicted class)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike
 
 
 class ClassScores(NamedTuple):
-    """How well one label is recognised.
+    """Scores of one class.
 
     Attributes:
-        label: Its name.
-        precision: Of the clips given this label, the share that truly have it; 0 if none was given it.
-        recall: Of the clips that truly have this label, the share given it; 0 if there are none.
+        label: Name of the class.
+        precision: Share of the clips recognised as this class that are of it; 0 if there are none.
+        recall: Share of the clips of this class that are recognised as it; 0 if there are none.
         f1: Harmonic mean of precision and recall; 0 if both are 0.
-        support: Number of clips that truly have it.
+        support: Number of clips of this class.
     """
 
     label: str
@@ -26,10 +26,10 @@ class ClassScores(NamedTuple):
 
 
 def accuracy(confusion: ArrayLike) -> float:
-    """Return the share of clips given their true label.
+    """Return the share of clips that are recognised as what they are.
 
     Args:
-        confusion: (true, predicted), counts.
+        confusion: Counts of clips, (true class, predicted class).
 
     Raises:
         ValueError: It is no confusion matrix, or counts no clip.
@@ -40,16 +40,16 @@ def accuracy(confusion: ArrayLike) -> float:
     """
     counts = check_confusion(confusion)
     if not counts.any():
-        raise ValueError("the confusion matrix counts no clip: test on at least one")
+        raise ValueError("confusion: expected at least one clip, got none; test on some")
     return float(counts.trace() / counts.sum())
 
 
 def per_class(confusion: ArrayLike, labels: Sequence[str]) -> list[ClassScores]:
-    """Return the scores of each label, in the order of ``labels``.
+    """Return the scores of each class.
 
     Args:
-        confusion: (true, predicted), counts.
-        labels: Name of each row and column.
+        confusion: Counts of clips, (true class, predicted class).
+        labels: Name of each class, in the order of rows and columns.
 
     Raises:
         ValueError: It is no confusion matrix, or has another size than the labels.
@@ -66,17 +66,29 @@ def per_class(confusion: ArrayLike, labels: Sequence[str]) -> list[ClassScores]:
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divide, with 0 where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
+    """Return part / whole, and 0 where the whole is 0."""
+    quotient = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
 
 
 def check_confusion(confusion: ArrayLike, labels: Sequence[str] | None = None) -> np.ndarray:
-    """Return the counts as float64, or raise a ValueError unless they are a confusion matrix (of these labels)."""
+    """Return the counts of a confusion matrix as float64.
+
+    Args:
+        confusion: Counts of clips, (true class, predicted class).
+        labels: Names of the classes, if their number is to be checked.
+
+    Raises:
+        ValueError: It is no confusion matrix, or of another number of classes.
+    """
     counts = np.asarray(confusion)
     if counts.ndim != 2 or counts.size == 0 or counts.shape[0] != counts.shape[1]:
-        raise ValueError(f"a confusion matrix is square, (true, predicted); this one has shape {counts.shape}")
+        raise ValueError(
+            f"confusion: expected a square matrix, (true class, predicted class), got shape {counts.shape}"
+        )
     if counts.dtype.kind not in "iuf" or not (np.isfinite(counts).all() and (counts >= 0).all()):
-        raise ValueError("a confusion matrix holds counts of clips: 0 and above, without NaN or Inf")
+        raise ValueError(f"confusion: expected finite counts from 0 on, got {counts.tolist()}")
     if labels is not None and len(labels) != len(counts):
-        raise ValueError(f"{len(labels)} labels for a confusion matrix of {len(counts)} classes: name each class once")
+        raise ValueError(f"labels: expected {len(counts)}, one a class, got {len(labels)}")
     return counts.astype(np.float64)

@@ -1,0 +1,11 @@
+from .classification import ClassScores as ClassScores
+from .classification import accuracy as accuracy
+from .classification import check_confusion as check_confusion
+from .classification import per_class as per_class
+from .classification import ratio as ratio
+from .generation import am_score as am_score
+from .generation import class_accuracy as class_accuracy
+from .generation import frechet_distance as frechet_distance
+from .generation import inception_score as inception_score
+from .generation import modified_inception_score as modified_inception_score
+from .generation import stft_distance as stft_distance
