@@ -13,8 +13,7 @@ on any device. Waveforms are (batch, time), mono, float.
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -75,8 +74,8 @@ class TimeShift(NamedArguments, nn.Module):
 
     def __init__(self, *, sample_rate: int, seconds: float = 0.1) -> None:
         super().__init__()
-        _check("sample_rate", sample_rate, above=0)
-        _check("seconds", seconds, low=0)
+        _check(1, sample_rate=sample_rate)
+        _check(0, seconds=seconds)
         self.n_samples = round(seconds * sample_rate)
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -106,7 +105,7 @@ class Speed(NamedArguments, nn.Module):
 
     def __init__(self, *, amount: float = 0.2) -> None:
         super().__init__()
-        _check("amount", amount, low=0, high=1)
+        _check(0, 1, amount=amount)
         fractions = {Fraction(n, d) for d in range(1, 11) for n in range(1, 21)}
         self.rates = sorted(rate for rate in fractions if float(abs(rate - 1)) <= amount)
 
@@ -185,13 +184,12 @@ class Equalize(NamedArguments, nn.Module):
         low_pass_p: float = 0.5,
     ) -> None:
         super().__init__()
-        _check("sample_rate", sample_rate, above=0)
-        _check("tilt_db", tilt_db, low=0)
-        _check("band_db", band_db, low=0)
-        _check("n_bands", n_bands, low=2, whole=True)
-        _check("low_pass_p", low_pass_p, low=0, high=1)
+        _check(1, sample_rate=sample_rate)
+        _check(0, tilt_db=tilt_db, band_db=band_db)
+        _check(2, n_bands=n_bands, whole=True)
+        _check(0, 1, low_pass_p=low_pass_p)
         if low_pass_hz is not None:
-            _check("low_pass_hz", low_pass_hz, above=0, high=sample_rate / 2)
+            _check(1, sample_rate / 2, low_pass_hz=low_pass_hz)
         self.sample_rate, self.tilt_db, self.band_db, self.n_bands = sample_rate, tilt_db, band_db, n_bands
         self.low_pass_hz, self.low_pass_p = low_pass_hz, low_pass_p
 
@@ -241,11 +239,10 @@ class Reverb(NamedArguments, nn.Module):
 
     def __init__(self, *, sample_rate: int, min_rt60: float = 0.1, max_rt60: float = 0.5, max_wet: float = 1.0) -> None:
         super().__init__()
-        _check("sample_rate", sample_rate, above=0)
-        _check("min_rt60", min_rt60, above=0)
-        _check("max_rt60", max_rt60, low=1 / sample_rate)  # a sample
+        _check(1, sample_rate=sample_rate)
+        _check(1 / sample_rate, min_rt60=min_rt60, max_rt60=max_rt60)
         _check_range(min_rt60=min_rt60, max_rt60=max_rt60)
-        _check("max_wet", max_wet, low=0)
+        _check(0, max_wet=max_wet)
         self.sample_rate, self.min_rt60, self.max_rt60, self.max_wet = sample_rate, min_rt60, max_rt60, max_wet
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -305,9 +302,9 @@ class BackgroundNoise(NamedArguments, nn.Module):
             raise ValueError(
                 "background: expected recordings of noise, got none; name some in the corpus's card, or drop `noise`"
             )
-        _check("p", p, low=0, high=1)
+        _check(0, 1, p=p)
         if max_amplitude is not None:
-            _check("max_amplitude", max_amplitude, low=0)
+            _check(0, max_amplitude=max_amplitude)
         if min_snr_db is not None and max_snr_db is not None:
             _check_range(min_snr_db=min_snr_db, max_snr_db=max_snr_db)
         self.background = background
@@ -375,14 +372,15 @@ class Augment(NamedArguments, nn.Module):
 
     def __init__(
         self,
-        augmentations: Mapping[str, Mapping[str, object] | None],
+        augmentations: Mapping[str, Mapping[str, Any] | None],
         *,
         sample_rate: int,
         background: Tensor,
         p: float = 1.0,
     ) -> None:
         super().__init__()
-        self.p = _check("p", p, low=0, high=1)
+        _check(0, 1, p=p)
+        self.p = p
         self.steps = nn.ModuleList()
         self.probabilities: list[float] = []
         known = {"sample_rate": sample_rate, "background": background}
@@ -391,10 +389,11 @@ class Augment(NamedArguments, nn.Module):
             if given is None:
                 continue
             arguments = {**given, **{need: known[need] for need in getattr(kind, "needs", ())}}
+            chance = 1.0 if getattr(kind, "applies_p", False) else arguments.pop("p", 1.0)
             try:
-                probability = 1.0 if getattr(kind, "applies_p", False) else arguments.pop("p", 1.0)
-                self.probabilities.append(_check("p", probability, low=0, high=1))
+                _check(0, 1, p=chance)
                 self.steps.append(kind(**arguments))
+                self.probabilities.append(chance)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"augmentation {name}: {error}") from error
 
@@ -452,11 +451,9 @@ class SpecAugment(NamedArguments, nn.Module):
         super().__init__()
         if fill not in ("zero", "mean"):
             raise ValueError(f"fill: expected 'zero' or 'mean', got {fill!r}")
-        _check("n_time_masks", n_time_masks, low=0, whole=True)
-        _check("time_width", time_width, low=0, whole=True)
-        _check("n_frequency_masks", n_frequency_masks, low=0, whole=True)
-        _check("frequency_width", frequency_width, low=0, whole=True)
-        _check("p", p, low=0, high=1)
+        _check(0, n_time_masks=n_time_masks, time_width=time_width, whole=True)
+        _check(0, n_frequency_masks=n_frequency_masks, frequency_width=frequency_width, whole=True)
+        _check(0, 1, p=p)
         self.masks = ((n_frequency_masks, frequency_width, -2), (n_time_masks, time_width, -1))
         self.p, self.fill = p, fill
 
@@ -498,8 +495,8 @@ def mixup(waveform: Tensor, targets: Tensor, *, alpha: float, p: float, generato
         >>> mixed.sum(1)
         tensor([1., 1.])
     """
-    _check("alpha", alpha, above=0)
-    _check("p", p, low=0, high=1)
+    _check(1e-6, alpha=alpha)
+    _check(0, 1, p=p)
     batch = len(waveform)
     draw = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     share = torch.from_numpy(np.where(draw.random(batch) < p, draw.beta(alpha, alpha, batch), 1.0))
@@ -508,40 +505,21 @@ def mixup(waveform: Tensor, targets: Tensor, *, alpha: float, p: float, generato
     return waveform.lerp(waveform[partner], 1 - share), targets.lerp(targets[partner], 1 - share)
 
 
-def _check(
-    name: str,
-    value: object,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    whole: bool = False,
-) -> float:
-    """Return an argument as a number.
-
-    Raises:
-        ValueError: It is no number, not finite, or out of its range.
-    """
-    number = float(value) if isinstance(value, Real) else math.nan
-    words = ("of at least" if high is None else "from", "above", "to" if above is None else "up to")
-    if (
-        not math.isfinite(number)
-        or (whole and not number.is_integer())
-        or (above is not None and number <= above)
-        or (low is not None and number < low)
-        or (high is not None and number > high)
-    ):
-        bounds = (
-            f" {word} {bound:g}" for word, bound in zip(words, (low, above, high), strict=True) if bound is not None
-        )
-        raise ValueError(f"{name}: expected a {'whole ' if whole else ''}number{''.join(bounds)}, got {value!r}")
-    return number
+def _check(low: float, high: float = math.inf, *, whole: bool = False, **arguments: object) -> None:
+    """Check that arguments, {name: value}, are finite numbers from ``low`` to ``high``."""
+    for name, value in arguments.items():
+        number = value if isinstance(value, int | float) else math.nan
+        if not low <= number <= high or math.isinf(number) or (whole and number % 1):
+            words = (
+                f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}" if low > -math.inf else ""
+            )
+            kind = f"{'whole ' if whole else ''}number {words}".rstrip()
+            raise ValueError(f"{name}: expected a {kind}, got {value!r}")
 
 
 def _check_range(**ends: float) -> None:
-    """Check the lowest and the highest value of a range, {name: value} in this order."""
-    for name, value in ends.items():
-        _check(name, value)
+    """Check the ends of a range, the lower one first, as {name: value}."""
+    _check(-math.inf, **ends)
     (low_name, low), (high_name, high) = ends.items()
     if low > high:
         raise ValueError(f"{low_name}: expected at most {high_name}, {high:g}, got {low:g}")
