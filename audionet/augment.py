@@ -519,7 +519,7 @@ def _check(low: float, high: float = math.inf, *, whole: bool = False, **argumen
 
 def _check_range(**ends: float) -> None:
     """Check the ends of a range, the lower one first, as {name: value}."""
-    _check(-math.inf, **ends)
+    _check(-math.inf, math.inf, whole=False, **ends)
     (low_name, low), (high_name, high) = ends.items()
     if low > high:
         raise ValueError(f"{low_name}: expected at most {high_name}, {high:g}, got {low:g}")

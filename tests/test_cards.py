@@ -118,7 +118,7 @@ def test_a_card_becomes_dataclasses(write):
         ),
         (
             {"layout": {"kind": "table", "table": "a.csv"}, "splits.mine": {"kind": "hash", "test": "b"}},
-            r"splits\.mine\.test: expected a layout by folders or pattern for the test folder b, got a table",
+            r"splits: expected a layout by folders or pattern for the test folder b, got a table",
         ),
         ({"labels.keep": [True]}, r"labels\.keep\[0\]: expected text, got True .*yes, no, on, off in quotes"),
         ({"layout.labels": {0: "zero"}}, r"the name 0 in layout\.labels: .*numbers that are names in quotes"),

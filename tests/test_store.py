@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from audionet import audio
-from audionet.audio import FULL_SCALE, AudioError
+from audionet.audio import FULL_SCALE
 from audionet.datasets import StoreError, open_store, store
 from audionet.datasets import build as building
 from audionet.datasets.clip import Clip
-from audionet.datasets.recordings import read_background, read_recording, scan
+from audionet.datasets.layouts import FolderLayout
+from audionet.datasets.recordings import scan
 
 RATE, LENGTH = 8_000, 400
 
@@ -124,7 +125,7 @@ def index_of(root):
 
 
 def open_corpus(root, folder, log=None, **arguments):
-    render = functools.partial(read_recording, root=root, sample_rate=arguments.get("sample_rate", RATE))
+    render = functools.partial(FolderLayout().render, root=root, sample_rate=arguments.get("sample_rate", RATE))
     return open_(index_of(root), render, folder=folder, fingerprint=scan(root), **arguments)
 
 
@@ -167,7 +168,7 @@ def test_recordings_are_stored_as_read_clip_reads_them(corpus, tmp_path):
 def test_sixteen_bit_recordings_come_back_exactly(tmp_path):
     samples = np.array([-32768, -32767, -1, 0, 1, 12345, 32767, -20000], np.int16)
     audio.save_audio(tmp_path / "a.wav", samples[None].astype(np.float32) / FULL_SCALE, RATE)
-    render = functools.partial(read_recording, root=tmp_path, sample_rate=RATE)
+    render = functools.partial(FolderLayout().render, root=tmp_path, sample_rate=RATE)
     opened = open_([Clip("a.wav", "a", "", "train")], render, folder=tmp_path / "s", clip_length=8)
     np.testing.assert_array_equal(opened.waveforms[0], samples)
 
@@ -195,17 +196,6 @@ def test_silences_are_zeros_in_training_and_scaled_excerpts_elsewhere(tmp_path):
     np.testing.assert_array_equal(again.waveforms, opened.waveforms[60:])
     with pytest.raises(ValueError, match="background: expected recordings of noise for the class quiet, got none"):
         open_(clips, folder=tmp_path / "c")
-
-
-def test_background_names_all_bad_recordings(corpus, tmp_path):
-    paths = sorted(corpus.rglob("*.wav"))
-    assert len(read_background(paths[:2], sample_rate=RATE)) == len(
-        read_recording(paths[0], root="", sample_rate=RATE)
-    ) + len(read_recording(paths[1], root="", sample_rate=RATE))
-    assert len(read_background([], sample_rate=RATE)) == 0
-    paths[1].write_bytes(b"")
-    with pytest.raises(AudioError, match=r"(?s)2 of 7 background recordings.*c0/2\.wav.*nowhere\.wav"):
-        read_background([*paths, tmp_path / "nowhere.wav"], sample_rate=RATE)
 
 
 # ---- reuse and rebuild -------------------------------------------------------------------------------------------
@@ -264,16 +254,6 @@ def test_rebuilt_when_damaged(tmp_path):
         opened = open_(make_clips(5), folder=tmp_path, background=ramp)
         np.testing.assert_array_equal(opened.waveforms[4], expected(opened.paths[4]))
         assert len(opened.background) == 1000
-
-
-def test_scan_leaves_out_hidden_files(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a/x.wav").write_bytes(b"1")
-    before = scan(tmp_path)
-    (tmp_path / ".DS_Store").write_bytes(b"1")
-    assert scan(tmp_path) == before
-    (tmp_path / "a/y.wav").symlink_to("nowhere.wav")
-    assert scan(tmp_path) != before
 
 
 # ---- interruption and company ------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from audionet import console
 from audionet.audio import AudioError, fit, to_int16
 from audionet.datasets.classes import silence_samples
 from audionet.datasets.clip import Clip
-from audionet.datasets.recordings import name_file
 from audionet.parallel import WorkerCrash, map_unordered, usable_cores
 
 CHUNK_CLIPS, CHUNK_BYTES = 128, 1 << 24  # at most this much is lost for each worker when a build is interrupted
@@ -121,7 +120,8 @@ def _render_chunk(
             waveforms[row] = to_int16(fit(waveform, clip_length))
             lengths[row] = len(waveform)
         except AudioError as error:
-            bad.append((first + row, name_file(clip.path, error)))
+            reason = str(error)
+            bad.append((first + row, reason if clip.path in reason else f"{clip.path}: {reason}"))
     with _synced(folder / "waveforms.i16", "r+b") as file:
         file.seek(2 * clip_length * first)
         file.write(waveforms.data)

@@ -111,12 +111,9 @@ class Card:
         if isinstance(self.layout, FileLayout) != bool(self.splits):
             expected = "none, since voices are split already" if self.splits else "at least one split rule"
             raise ValueError(f"splits: expected {expected}, got {', '.join(self.splits) or 'none'}")
-        for name, rule in self.splits.items():
+        for rule in self.splits.values():
             if isinstance(self.layout, FileLayout) and rule.test_folder is not None:
-                try:
-                    self.layout.at(rule.test_folder)
-                except ValueError as error:
-                    raise ValueError(f"splits.{name}.test: {error}") from None
+                self.layout.at(rule.test_folder)  # refuses it where the files alone do not say all
         folders = [PurePosixPath(file.folder) for file in self.files]
         if any(a is not b and a.is_relative_to(b) for a in folders for b in folders):
             raise ValueError(f"files: expected folders apart from each other, got {', '.join(map(str, folders))}")

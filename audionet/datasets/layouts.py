@@ -10,9 +10,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from audionet.audio import read_mono
 from audionet.console import listed
-from audionet.datasets import recordings, synthesis
+from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip, Listing
+from audionet.datasets.recordings import scan
 from audionet.datasets.schema import check_folder, check_pattern
 from audionet.files import audio_files
 
@@ -48,11 +50,9 @@ class FileLayout:
         """List the clips of a corpus, with paths relative to its root.
 
         Raises:
-            ValueError: The folder or its audio files are missing, or a file does not fit the layout.
+            ValueError: There are no audio files, or one does not fit the layout.
         """
         folder = root / self.folder
-        if not folder.is_dir():
-            raise ValueError(f"root: expected a folder {folder}, got none")
         prefix = "" if self.folder == "." else f"{self.folder.rstrip('/')}/"
         clips, fields = [], []
         for clip, said in self._find(root, folder):
@@ -63,12 +63,16 @@ class FileLayout:
         return Listing(clips, fields, folder, prefix)
 
     def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
-        """Return the waveform of a clip, (time,) float32, by its path."""
-        return recordings.read_recording(path, root=root, sample_rate=sample_rate)
+        """Return the waveform of a clip, (time,) float32, by its path.
+
+        Raises:
+            AudioError: The file cannot be used.
+        """
+        return read_mono(root / path, sample_rate)
 
     def fingerprint(self, root: Path) -> str:
         """Return a text that changes when a file of the corpus does."""
-        return recordings.scan(root)
+        return scan(root)
 
     def _find(self, root: Path, folder: Path) -> _Found:
         """List the clips, with paths relative to the folder and labels as the files say them."""
@@ -165,7 +169,7 @@ class TableLayout(FileLayout):
 
     def at(self, folder: str) -> Self:
         """Refuse another folder, whose files the table does not name."""
-        raise ValueError(f"expected a layout by folders or pattern for the test folder {folder}, got a table")
+        raise ValueError(f"splits: expected a layout by folders or pattern for the test folder {folder}, got a table")
 
     def _find(self, root: Path, folder: Path) -> _Found:
         file = root / self.table

@@ -1,4 +1,4 @@
-"""The recordings of a corpus: read for a clip store, and told apart from those that have changed since."""
+"""The recordings of a corpus: one track of those of noise, and a hash that changes when a file does."""
 
 import hashlib
 import os
@@ -11,20 +11,6 @@ from audionet.audio import AudioError, read_mono
 from audionet.console import listed
 
 
-def read_recording(path: str, *, root: str | Path, sample_rate: int) -> np.ndarray:
-    """Read a file of any length: its mono mix (time,), float32, at `sample_rate`.
-
-    Args:
-        path: Path below `root`.
-        root: Folder of the corpus.
-        sample_rate: Sample rate of the result, in hertz.
-
-    Raises:
-        AudioError: The file cannot be used.
-    """
-    return read_mono(Path(root) / path, sample_rate)
-
-
 def read_background(paths: Sequence[str | Path], *, sample_rate: int) -> np.ndarray:
     """Read recordings of noise one after another into one track (time,), float32; empty for no paths.
 
@@ -34,18 +20,13 @@ def read_background(paths: Sequence[str | Path], *, sample_rate: int) -> np.ndar
     tracks, bad = [np.zeros(0, np.float32)], []
     for path in paths:
         try:
-            tracks.append(read_recording(str(path), root="", sample_rate=sample_rate))
+            tracks.append(read_mono(path, sample_rate))
         except AudioError as error:
-            bad.append(name_file(str(path), error))
+            bad.append(str(error))
     if bad:
         messages = listed(bad, 20, separator="\n  ")
         raise AudioError(f"{len(bad)} of {len(paths)} background recordings cannot be used:\n  {messages}")
     return np.concatenate(tracks)
-
-
-def name_file(path: str, error: AudioError) -> str:
-    """Return an error's message with the path in front, unless it names the file already."""
-    return str(error) if path in str(error) else f"{path}: {error}"
 
 
 def scan(root: str | Path) -> str:

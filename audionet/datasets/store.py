@@ -91,9 +91,9 @@ def open_store(
     Args:
         clips: What the store holds, in this order. Where files are left out, the last clips take their places.
         render: Makes the waveform of a clip, (time,) float32 at `sample_rate`, from its path; `audio.fit` gives it the
-            clip length. joblib sends it to other processes, so it is best a function of a module or a
-            `functools.partial` of one, such as `partial(read_recording, root=root, sample_rate=16_000)`. Silences are
-            not rendered: `classes.silence_samples` says what they contain.
+            clip length. joblib sends it to other processes, so it is best a function of a module, a method or a
+            `functools.partial` of one, such as `partial(card.layout.render, root=root, sample_rate=16_000)`. Silences
+            are not rendered: `classes.silence_samples` says what they contain.
         folder: Folder of the stores of one set of clips. A new store replaces the one of the same sample rate and clip
             length.
         fingerprint: Names all else that decides the contents, such as `scan(root)` and the source of the background.
@@ -117,16 +117,7 @@ def open_store(
     place = Path(folder).absolute() / name
     store = _read(place)
     if store is None:
-        build = partial(
-            _build,
-            clips=clips,
-            render=render,
-            sample_rate=sample_rate,
-            clip_length=clip_length,
-            background=background,
-            workers=workers,
-            progress=progress,
-        )
+        build = partial(_build, place, clips, render, background, sample_rate, clip_length, workers, progress)
         store = _build_once(place, build)
     if store.skipped:
         messages = listed(store.skipped, 20, separator="\n  ")
@@ -196,7 +187,7 @@ def _unpacked(packed: np.ndarray) -> list[str]:
 # ---- building -------------------------------------------------------------------------------------------------
 
 
-def _build_once(place: Path, build: Callable[[Path], None]) -> Store:
+def _build_once(place: Path, build: Callable[[], None]) -> Store:
     """Build a store unless another process does, and remove what is left of older ones."""
     family = f"{place.name.rpartition('-')[0]}-*"
     with _plain_errors(place.parent):
@@ -206,7 +197,7 @@ def _build_once(place: Path, build: Callable[[Path], None]) -> Store:
             if store is None:
                 # Nobody else builds here, so what is left of other keys is dead.
                 _remove(path for path in place.parent.glob(f"{family}.partial") if path.stem != place.name)
-                build(place)
+                build()
                 # A process that still maps an old store keeps its data: the system frees them when it is closed.
                 _remove(path for path in place.parent.glob(family) if path != place)
                 store = _read(place)
@@ -216,12 +207,11 @@ def _build_once(place: Path, build: Callable[[Path], None]) -> Store:
 
 def _build(
     place: Path,
-    *,
     clips: Sequence[Clip],
     render: Callable[[str], np.ndarray],
+    background: Callable[[], np.ndarray] | None,
     sample_rate: int,
     clip_length: int,
-    background: Callable[[], np.ndarray] | None,
     workers: int | None,
     progress: bool,
 ) -> None:
