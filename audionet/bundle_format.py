@@ -29,7 +29,15 @@ FORMAT_VERSION = 2
 
 # What format 1 called otherwise, for each network: {name in format 1: name now}.
 _ARGUMENTS_OF_FORMAT_1 = {"bcresnet": {"n_mels": "n_bands"}, "tcresnet": {"n_mels": "n_bands"}}
-_TENSORS_OF_FORMAT_1 = {"bcresnet": {"head.5.": "head.", "head.": "tail."}}  # beginnings of names; the first counts
+_TENSORS_OF_FORMAT_1 = {  # beginnings of names; the first that fits counts
+    "bcresnet": {"head.5.": "head.", "head.": "tail."},
+    "wavenet": {"place.": "places.from_start.", "place_from_end.": "places.from_end.", "mix.": "places.mix."},
+    "wavenet_autoencoder": {
+        "decoder.place.": "decoder.places.from_start.",
+        "decoder.place_from_end.": "decoder.places.from_end.",
+        "decoder.mix.": "decoder.places.mix.",
+    },
+}
 _LINEAR_NOW = {"bcresnet": "model.head.weight"}  # a 1 × 1 convolution in format 1
 
 

@@ -15,8 +15,8 @@ import audionet
 from audionet import bundle, evaluate
 from audionet.audio import save_audio
 from audionet.inference import Generator
-from audionet.inference.generator import PRECISIONS
 from audionet.inference.wavenet.kernel import Kernel
+from audionet.inference.wavenet.sampling import PRECISIONS
 from audionet.training.data import CropDataModule
 from benchmarks.measure import machine
 
@@ -36,13 +36,10 @@ def kernel_bits(generator: Generator, clips: list[np.ndarray], chosen: dict[str,
         positions = generator.positions({name: [values[index] for index in batch] for name, values in chosen.items()})
         with torch.inference_mode():
             lengths = torch.tensor([len(clips[index]) for index in batch])
-            places = model.places_from(torch.zeros(len(batch), dtype=torch.int64), time, lengths)
-            bias = model.global_bias(positions, len(batch), places).view(len(batch), -1, *model.gate_bias.shape)
-            if places is not None:
-                bias = bias[:, torch.arange(time) // model.place_length]
+            bias = model.bias(positions, batch=len(batch), time=time, length=lengths).between(0, time)
         outputs = np.empty((*samples.shape, model.distribution.n_outputs), np.float32)
         forced = {"uniforms": np.zeros((*samples.shape, 2)), "forced": samples.numpy(), "outputs": outputs}
-        kernel.run(kernel.start(len(batch)), bias=bias.detach().numpy(), **forced)
+        kernel.run(kernel.start(len(batch)), bias=bias.numpy(), **forced)
         bits = model.distribution.bits(torch.from_numpy(outputs), samples).numpy()
         total += sum(
             float(row[: len(clips[index])].sum(dtype=np.float64)) for row, index in zip(bits, batch, strict=True)

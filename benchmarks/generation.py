@@ -42,7 +42,7 @@ from benchmarks.generation import generate, make_model
 from audionet.inference.wavenet.kernel import Kernel
 from benchmarks.measure import peak_memory
 model = make_model()
-bias = model.global_bias({}, 1)[:, None].detach().numpy()
+bias = model.bias(batch=1, time=1).steps.detach().numpy()
 generate(Kernel(model, precision="bfloat16"), bias, int(sys.argv[1]))
 print(peak_memory())
 """
@@ -70,7 +70,7 @@ def generate(engine: Kernel | Stepwise, bias: np.ndarray, n_samples: int, batch:
     biases = np.repeat(bias, batch, 0)
     for first in range(0, n_samples, 4096):
         uniforms = generator.random((batch, min(4096, n_samples - first), 2))
-        engine.run(state, bias=biases, uniforms=uniforms, temperature=1.0, top_k=None, top_p=None)
+        engine.run(state, bias=biases, uniforms=uniforms)
 
 
 def memory_bounds(folder: str) -> Callable[[], dict[str, float]] | None:
@@ -98,7 +98,7 @@ def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
     repeats, seconds = (2, 0.02) if tiny else (REPEATS, 0.5)
     model, n_samples = make_model(), round(seconds * SAMPLE_RATE)
     with torch.inference_mode():
-        bias = model.global_bias({}, 1)[:, None].detach().numpy()
+        bias = model.bias(batch=1, time=1).steps.detach().numpy()
     kernels = {precision: Kernel(model, precision=precision, threads=1) for precision in WANTED}
     shared = {precision: Kernel(model, precision=precision) for precision in WANTED}
     work: dict[str, Callable[[], object]] = {

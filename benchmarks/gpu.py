@@ -353,7 +353,7 @@ def generation(device: str, *, quick: bool) -> list[Figure]:
     """Generate step by step, the same samples as on the CPU; and replay as many kernels that do next to nothing."""
     torch.manual_seed(0)
     model = models.WaveNet(n_layers=30, n_cycles=3, skip_channels=256, output_channels=256).eval()
-    bias = model.global_bias({}, 1)[:, None].detach().numpy()
+    bias = model.bias(batch=1, time=1).steps.detach().numpy()
     n_samples, repeats = (64, 2) if quick else (2_000, 5)
 
     def generate(engine: Stepwise, batch: int, n: int, outputs: np.ndarray | None = None) -> np.ndarray:

@@ -1,7 +1,6 @@
 """What is said of the next sample: probabilities that sum to 1, and draws that follow them."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audionet.models.wavenet import distributions
-from audionet.models.wavenet.distributions import N_CODES, choose, create, over_amplitudes
+from audionet.models.wavenet.distributions import N_CODES, Sampling, choose, create, over_amplitudes
 
-ALL: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
+ALL = Sampling()
 EVEN = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000  # the uniform distribution without its chance
 VALUES = torch.arange(-32768, 32768) / 32768  # all of 16 bit
 
@@ -65,13 +64,11 @@ def test_bits_of_a_softmax_are_its_cross_entropy():
 
 def test_draws_follow_the_probabilities():
     outputs = logits(256)
-    counts = torch.bincount(
-        create("softmax").sample(outputs.expand(20_000, -1), random(20_000, 2), **ALL), minlength=256
-    )
+    counts = torch.bincount(create("softmax").sample(outputs.expand(20_000, -1), random(20_000, 2), ALL), minlength=256)
     common = outputs.softmax(-1) > 5e-4  # 10 draws to be expected: where the statistic means something
     assert common.sum() > 100
     assert abs(chi_square(counts[common], F.normalize(outputs.softmax(-1)[common], 1, 0))) < 3
-    drawn = choose(outputs.expand(20_000, -1), EVEN, **ALL)
+    drawn = choose(outputs.expand(20_000, -1), EVEN, ALL)
     even = torch.bincount(drawn, minlength=256)
     assert (even - outputs.softmax(-1) * 20_000).abs().max() <= 1  # inverting evenly spaced numbers leaves no chance
     assert (drawn.diff() >= 0).all()
@@ -80,10 +77,10 @@ def test_draws_follow_the_probabilities():
 def test_temperature_sharpens_and_flattens():
     some = torch.tensor([0.0, 1.0, 3.0, 2.0])
     for temperature in (0.5, 1.0, 2.0):
-        drawn = choose(some.expand(20_000, -1), EVEN, temperature=temperature, top_k=None, top_p=None)
+        drawn = choose(some.expand(20_000, -1), EVEN, Sampling(temperature))
         assert (torch.bincount(drawn, minlength=4) - (some / temperature).softmax(-1) * 20_000).abs().max() <= 1
-    assert choose(some.expand(20_000, -1), EVEN, temperature=0.01, top_k=None, top_p=None).unique().tolist() == [2]
-    assert choose(some.expand(20_000, -1), EVEN, temperature=1.0, top_k=1, top_p=None).unique().tolist() == [2]
+    assert choose(some.expand(20_000, -1), EVEN, Sampling(0.01)).unique().tolist() == [2]
+    assert choose(some.expand(20_000, -1), EVEN, Sampling(top_k=1)).unique().tolist() == [2]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +101,7 @@ def test_temperature_sharpens_and_flattens():
 )
 def test_only_the_probable_are_drawn(probabilities, top_k, top_p, kept):
     outputs = torch.tensor(probabilities, dtype=torch.float64).log()
-    drawn = choose(outputs.expand(20_000, -1), EVEN, temperature=1.0, top_k=top_k, top_p=top_p)
+    drawn = choose(outputs.expand(20_000, -1), EVEN, Sampling(1.0, top_k, top_p))
     assert drawn.unique().tolist() == kept
     left = torch.tensor([share if number in kept else 0.0 for number, share in enumerate(probabilities)])
     assert (torch.bincount(drawn, minlength=4) - left / left.sum() * 20_000).abs().max() <= 1
@@ -113,9 +110,9 @@ def test_only_the_probable_are_drawn(probabilities, top_k, top_p, kept):
 def test_the_ends_of_the_uniform_numbers_draw_what_is_possible():
     ends = torch.tensor([0.0, 1 - 2.0**-53], dtype=torch.float64)
     outputs = torch.tensor([-800.0, 0.0, 0.0, -800.0])  # in float64 the outer ones have no probability at all
-    assert choose(outputs.expand(2, -1), ends, **ALL).tolist() == [1, 2]
+    assert choose(outputs.expand(2, -1), ends, ALL).tolist() == [1, 2]
     some = torch.tensor([0.0, 5.0, 4.0, 1.0])
-    assert choose(some.expand(2, -1), ends, temperature=1.0, top_k=2, top_p=None).tolist() == [1, 2]
+    assert choose(some.expand(2, -1), ends, Sampling(top_k=2)).tolist() == [1, 2]
 
 
 # ---- mixture of logistics -----------------------------------------------------------------------------------------
@@ -187,7 +184,7 @@ def test_gradients_of_a_mixture_are_those_of_its_masses():
 
 def test_draws_follow_the_mixture():
     outputs, mixed = MIXTURES["wide"], create("logistic_mixture", n_mixtures=3)
-    drawn = mixed.sample(outputs.expand(20_000, -1), random(20_000, 2), **ALL)
+    drawn = mixed.sample(outputs.expand(20_000, -1), random(20_000, 2), ALL)
     assert drawn.dtype == torch.float32 and drawn.abs().max() == 1
     edges = torch.linspace(-1, 1, 41, dtype=torch.float64)[1:-1]
     counts = torch.bincount(torch.bucketize(drawn.double(), edges), minlength=40)
@@ -199,9 +196,9 @@ def test_draws_follow_the_mixture():
 def test_temperature_takes_the_mixture_to_the_mean_of_its_most_probable_part():
     mixed, uniforms = create("logistic_mixture", n_mixtures=3), random(1000, 2)
     outputs = MIXTURES["wide"].expand(1000, -1)
-    cold = mixed.sample(outputs, uniforms, temperature=0.01, top_k=None, top_p=None)
+    cold = mixed.sample(outputs, uniforms, Sampling(0.01))
     assert (cold + 0.4).abs().max() < 0.01 * 0.05 * 12 and (cold + 0.4).abs().max() > 0
-    warm = mixed.sample(outputs, uniforms, temperature=1.0, top_k=1, top_p=None)
+    warm = mixed.sample(outputs, uniforms, Sampling(top_k=1))
     torch.testing.assert_close((warm + 0.4).clamp(-0.5, 0.5), 100 * (cold + 0.4).clamp(-5e-3, 5e-3), rtol=0, atol=1e-4)
 
 
@@ -222,13 +219,13 @@ def test_bits_of_a_gaussian_are_its_density_times_the_16_bit_step():
 
 def test_draws_follow_the_gaussian():
     gaussian, outputs = create("gaussian"), torch.tensor([0.2, -2.0]).expand(20_000, -1)
-    drawn = gaussian.sample(outputs, random(20_000, 2), **ALL)
+    drawn = gaussian.sample(outputs, random(20_000, 2), ALL)
     normal = torch.distributions.Normal(0.2, math.exp(-2))
     shares = torch.histc(normal.cdf(drawn), 40, 0, 1)  # its own distribution function makes it uniform
     assert abs(chi_square(shares, torch.full((40,), 1 / 40))) < 3
-    cold = gaussian.sample(outputs, random(20_000, 2), temperature=0.01, top_k=None, top_p=None)
+    cold = gaussian.sample(outputs, random(20_000, 2), Sampling(0.01))
     torch.testing.assert_close(cold - 0.2, 0.01 * (drawn - 0.2), rtol=0, atol=1e-6)
-    loud = gaussian.sample(torch.tensor([[5.0, 0.0]]), torch.tensor([[0.0, 0.0]]), **ALL)
+    loud = gaussian.sample(torch.tensor([[5.0, 0.0]]), torch.tensor([[0.0, 0.0]]), ALL)
     assert loud.item() == 1  # and the smallest uniform number is no trouble
 
 
@@ -253,7 +250,7 @@ def test_continuous_samples_are_the_waveform():
     ],
 )
 def test_over_amplitudes_sums_to_1(name, outputs):
-    distribution = create(name, **({"n_mixtures": 2} if name == "logistic_mixture" else {}))
+    distribution = create(name, n_mixtures=2)
     spread = over_amplitudes(distribution, outputs[None])
     assert spread.shape == (1, len(outputs), 256) and (spread >= 0).all()
     torch.testing.assert_close(spread.sum(-1), torch.ones(1, len(outputs)))
@@ -272,5 +269,20 @@ def test_over_amplitudes_has_the_mass_of_each_bin():
 
 
 def test_unknown_outputs_list_the_known():
-    with pytest.raises(ValueError, match="output: expected one of softmax, logistic_mixture, gaussian; got 'mse'"):
+    with pytest.raises(ValueError, match="output: expected one of softmax, logistic_mixture, gaussian, got 'mse'"):
         distributions.create("mse")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"temperature": 0.0}, "temperature: expected 0.01 to 10, got 0"),
+        ({"temperature": float("nan")}, "temperature: expected 0.01 to 10, got nan"),
+        ({"top_k": 0}, "top_k: expected at least 1, or None for all, got 0"),
+        ({"top_p": 0.0}, "top_p: expected more than 0 and at most 1, or None for all, got 0"),
+        ({"top_p": 1.5}, "top_p: expected .*got 1.5"),
+    ],
+)
+def test_a_sampling_out_of_range_cannot_be_made(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Sampling(**arguments)

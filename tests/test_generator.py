@@ -15,6 +15,7 @@ from audionet.inference import Generator
 from audionet.inference.wavenet.kernel import Kernel
 from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.models import WaveNet
+from audionet.models.wavenet.distributions import Sampling
 
 RATE = 8000
 CATEGORIES = {"label": ["no", "yes"], "speaker": ["ann", "bob", "cy"]}
@@ -60,9 +61,7 @@ def naive(model: WaveNet, prime: Tensor, uniforms: np.ndarray, conditions: dict[
     for step in range(n_primed, uniforms.shape[1]):
         extended = torch.cat([samples, samples.new_zeros(len(samples), 1)], 1)
         last = model(extended, conditions, frames)[:, -1]
-        drawn = model.distribution.sample(
-            last, torch.from_numpy(uniforms[:, step]), temperature=0.9, top_k=None, top_p=None
-        )
+        drawn = model.distribution.sample(last, torch.from_numpy(uniforms[:, step]), Sampling(0.9))
         samples = torch.cat([samples, drawn[:, None].to(samples)], 1)
         outputs.append(last)
     return samples[:, n_primed:], torch.stack(outputs, 1)
@@ -89,13 +88,11 @@ def test_naive_step_by_step_and_compiled_give_the_same(
     frames = torch.from_numpy(random.normal(size=(batch, 8, 7)).astype(np.float32)) if local_bands else None
     with torch.inference_mode():
         expected, outputs = naive(model, prime, uniforms, conditions, frames)
-        bias = model.global_bias(conditions, batch)[:, None]
-        if frames is not None:
-            bias = bias + model.local_bias(model.local_signal(frames, n_primed + n_samples))
+        bias = model.bias(conditions, frames, batch=batch, time=n_primed + n_samples).between(0, n_primed + n_samples)
     engine: Any
     for engine in (Stepwise(model), Kernel(model)):
         found = np.empty((batch, n_primed + n_samples, model.distribution.n_outputs), np.float32)
-        arguments = {"temperature": 0.9, "top_k": None, "top_p": None, "forced": prime.numpy(), "outputs": found}
+        arguments = {"sampling": Sampling(0.9), "forced": prime.numpy(), "outputs": found}
         samples = engine.run(engine.start(batch), bias=bias.detach().numpy(), uniforms=uniforms, **arguments)
         np.testing.assert_allclose(found[:, n_primed:], outputs.numpy(), atol=1e-4, rtol=0)
         if output == "softmax":
@@ -129,6 +126,20 @@ def test_what_is_not_asked_for_is_drawn_and_can_be_known(generator: Generator) -
     assert chosen["label"] == ["no"] * 6 and len(set(chosen["speaker"])) > 1
     again = generator.generate(seed=2, **chosen)  # type: ignore[arg-type]
     assert torch.equal(again, generator.generate(count=6, seed=2, label="no"))
+
+
+def test_what_is_drawn_for_a_category_is_no_random_number_of_the_samples(generator: Generator) -> None:
+    """The first category once came from the very generator (seed, stream) that draws the samples."""
+    for name, values in CATEGORIES.items():
+        drawn = [generator.choose(seed=seed)[name][0] for seed in range(60)]
+        of_samples = [values[np.random.default_rng((seed, 0)).integers(len(values))] for seed in range(60)]
+        assert set(drawn) == set(values)
+        assert 10 < sum(map(str.__eq__, drawn, of_samples)) < 50
+
+
+def test_a_generator_says_what_it_is(generator: Generator) -> None:
+    assert repr(generator) == "Generator(wavenet; 8000 Hz; label: no, yes; speaker: ann, bob, cy)"
+    assert (generator.sample_rate, generator.categories) == (RATE, CATEGORIES)
 
 
 def test_new_weights_are_followed() -> None:
@@ -222,13 +233,15 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
     assert generator.generate(0.01, frames=frames).shape == (1, 80)
     with pytest.raises(ValueError, match="int"):
         generator.frames_of(torch.zeros(480, dtype=torch.int16), RATE)
-    with pytest.raises(ValueError, match="do not cover"):
+    with pytest.raises(ValueError, match="expected enough for 80000 samples, got 3[01] of 16"):
         generator.generate(10.0, frames=frames)
     with pytest.raises(
         ValueError, match=r"expected \(batch, \d+ bands, frame\) at a hop of 16 samples, got \(1, 3, 9\)"
     ):
         generator.generate(frames=torch.zeros(1, 3, 9))
-    with pytest.raises(ValueError, match=r"needs \d+ bands at a hop of 16 samples"):
+    with pytest.raises(
+        ValueError, match=r"frames: expected \(batch, \d+ bands, frame\) at a hop of 16 samples, got None"
+    ):
         generator.generate()
     with pytest.raises(ValueError, match="finite"):
         generator.generate(frames=frames * torch.nan)
@@ -237,10 +250,10 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"label": "maybe"}, "label: 'maybe' is not among those it knows: no, yes"),
-        ({"label": ["yes", "maybe"]}, "label: 'maybe' is not among"),
-        ({"mood": "glad"}, "mood: this network is conditioned on label, speaker"),
-        ({"label": ["yes", "no"], "speaker": ["ann"] * 3}, "do not agree"),
+        ({"label": "maybe"}, "label: expected one of no, yes, got 'maybe'"),
+        ({"label": ["yes", "maybe"]}, "label: expected one of no, yes, got 'maybe'"),
+        ({"mood": "glad"}, "mood: expected one of label, speaker, got another category"),
+        ({"label": ["yes", "no"], "speaker": ["ann"] * 3}, "count: expected one number of streams, got"),
         ({"seconds": 0}, r"seconds: expected 0.000125 to 3600, got 0"),
         ({"seconds": 1e9}, r"seconds: expected"),
         ({"seconds": float("nan")}, r"seconds: expected"),
@@ -255,7 +268,7 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
         ({"prime": torch.zeros(9, dtype=torch.int16)}, "prime: expected a float waveform"),
         ({"prime": torch.full((9,), 3.0)}, r"prime: expected samples in \[-1, 1\]"),
         ({"prime": torch.full((9,), torch.nan)}, r"prime: expected samples in \[-1, 1\]"),
-        ({"frames": torch.zeros(1, 8, 9)}, "takes no frames"),
+        ({"frames": torch.zeros(1, 8, 9)}, "frames: expected None, because the network has no local conditioning"),
     ],
 )
 def test_what_is_asked_wrongly_is_said_at_once(generator: Generator, arguments: Any, message: str) -> None:
@@ -264,11 +277,11 @@ def test_what_is_asked_wrongly_is_said_at_once(generator: Generator, arguments: 
 
 
 def test_other_errors(generator: Generator) -> None:
-    with pytest.raises(ValueError, match="chunk_seconds: expected at least one sample"):
+    with pytest.raises(ValueError, match="chunk_seconds: expected at least 0.000125"):
         generator.stream(chunk_seconds=1e-9)
-    with pytest.raises(ValueError, match="not conditioned on a recording"):
+    with pytest.raises(ValueError, match="frames_of: expected a network with local conditioning"):
         generator.frames_of(torch.zeros(100), RATE)
-    with pytest.raises(ValueError, match="precision: expected one of float32, bfloat16, int8; got 'int4'"):
+    with pytest.raises(ValueError, match="precision: expected one of float32, bfloat16, int8, got 'int4'"):
         Generator(make_bundle(), precision="int4")
     with pytest.raises(ValueError, match="a Gaussian output has no codes"):
         Generator(make_bundle(output="gaussian")).generate(top_k=3)

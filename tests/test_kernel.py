@@ -1,16 +1,15 @@
 """The compiled kernel makes what torch makes, however the work is divided."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 
-from audionet.inference.wavenet.kernel import PRECISIONS, Kernel
+from audionet.inference.wavenet.kernel import Kernel
+from audionet.inference.wavenet.sampling import PRECISIONS
+from audionet.models.wavenet.distributions import Sampling
 from audionet.models.wavenet.network import WaveNet
 
 N_SAMPLES = 26
-SETTINGS: dict[str, Any] = {"temperature": 1.0, "top_k": None, "top_p": None}
 LABELS = ["yes", "no", "maybe"]
 
 
@@ -45,7 +44,7 @@ def some_samples(model, batch, n_samples, seed=1):
 
 
 def constant_bias(model, batch):
-    return model.global_bias({}, batch)[:, None].detach().numpy()
+    return model.bias(batch=batch, time=1).steps.detach().numpy()
 
 
 def varying_bias(model, batch, n_samples=N_SAMPLES):
@@ -59,7 +58,7 @@ def generate(model, uniforms, bias=None, precision="float32", threads=1, **other
     kernel = Kernel(model, precision=precision, threads=threads)
     outputs = np.full((batch, n_samples, model.distribution.n_outputs), np.nan, np.float32)
     bias = constant_bias(model, batch) if bias is None else bias
-    samples = kernel.run(kernel.start(batch), bias=bias, uniforms=uniforms, outputs=outputs, **SETTINGS | others)
+    samples = kernel.run(kernel.start(batch), bias=bias, uniforms=uniforms, outputs=outputs, **others)
     return samples, outputs
 
 
@@ -72,7 +71,7 @@ def plain(model, uniforms, forced, conditions, frames):
     samples[:, :n_forced] = forced
     for time in range(n_forced, n_samples):
         outputs = model(samples[:, : time + 1], conditions, frames)[:, time]
-        samples[:, time] = model.distribution.sample(outputs, torch.from_numpy(uniforms[:, time]), **SETTINGS)
+        samples[:, time] = model.distribution.sample(outputs, torch.from_numpy(uniforms[:, time]), Sampling())
     return samples.numpy(), model(samples, conditions, frames).numpy()
 
 
@@ -92,9 +91,7 @@ def test_it_makes_what_torch_makes(output, kernel_size, batch, is_conditioned, n
     expected_samples, expected_outputs = plain(model, uniforms, forced, conditions, frames)
 
     with torch.inference_mode():
-        bias = model.global_bias(conditions, batch)[:, None]
-        if is_conditioned:
-            bias = bias + model.local_bias(model.local_signal(frames, N_SAMPLES))
+        bias = model.bias(conditions, frames, batch=batch, time=N_SAMPLES).between(0, N_SAMPLES)
     samples, outputs = generate(model, uniforms, bias.detach().numpy(), forced=forced.numpy())
 
     np.testing.assert_allclose(outputs, expected_outputs, atol=1e-4, rtol=0)
@@ -124,7 +121,6 @@ def test_pieces_make_what_the_whole_makes(output, precision):
                 uniforms=uniforms[:, piece],
                 forced=forced[:, piece],
                 outputs=outputs,
-                **SETTINGS,
             )
         )
         piece_outputs.append(outputs)
@@ -149,34 +145,33 @@ def test_streams_are_the_same_alone_and_together_on_any_number_of_threads(precis
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "sampling",
     [
-        {"temperature": 0.3},
-        {"temperature": 3.0},
-        {"top_k": 1},
-        {"top_k": 3},
-        {"top_k": 10_000},
-        {"top_p": 1e-9},
-        {"top_p": 0.6},
-        {"top_p": 1.0},
-        {"temperature": 0.7, "top_k": 5, "top_p": 0.5},
+        Sampling(0.3),
+        Sampling(3.0),
+        Sampling(top_k=1),
+        Sampling(top_k=3),
+        Sampling(top_k=10_000),
+        Sampling(top_p=1e-9),
+        Sampling(top_p=0.6),
+        Sampling(top_p=1.0),
+        Sampling(0.7, 5, 0.5),
     ],
     ids=str,
 )
 @pytest.mark.parametrize("output", ["softmax", "logistic_mixture"])
-def test_draws_are_the_distributions(output, settings):
+def test_draws_are_the_distributions(output, sampling):
     model, batch = network(output=output, n_mixtures=6), 4
     with torch.no_grad():  # pairs of equals, which top-k and top-p must keep or drop together
         model.output.weight[1::2] = model.output.weight[::2]
         model.output.bias[1::2] = model.output.bias[::2]
     uniforms = numbers(batch, 60)
     uniforms[0, 0], uniforms[0, 1] = 0.0, np.nextafter(1.0, 0.0)
-    settings = SETTINGS | settings
-    samples, outputs = generate(model, uniforms, **settings)
-    expected = model.distribution.sample(torch.from_numpy(outputs), torch.from_numpy(uniforms), **settings).numpy()
+    samples, outputs = generate(model, uniforms, sampling=sampling)
+    expected = model.distribution.sample(torch.from_numpy(outputs), torch.from_numpy(uniforms), sampling).numpy()
     np.testing.assert_allclose(samples, expected, atol=1e-6 if output == "logistic_mixture" else 0, rtol=0)
     free = generate(model, uniforms)[0]
-    if settings["temperature"] != 1.0 or settings["top_k"] in (1, 3, 5) or settings["top_p"] in (1e-9, 0.6):
+    if sampling.temperature != 1.0 or sampling.top_k in (1, 3, 5) or sampling.top_p in (1e-9, 0.6):
         assert (samples != free).mean() > 0.1
 
 
@@ -190,7 +185,7 @@ def test_extreme_scales_and_random_numbers_are_bounded_alike(output, log_scale):
     uniforms = numbers(1)
     uniforms[0, :4] = [[0.0, 0.0], [0.0, 1 - 2**-53], [1 - 2**-53, 0.0], [1 - 2**-53, 1 - 2**-53]]
     samples, outputs = generate(model, uniforms)
-    expected = model.distribution.sample(torch.from_numpy(outputs), torch.from_numpy(uniforms), **SETTINGS).numpy()
+    expected = model.distribution.sample(torch.from_numpy(outputs), torch.from_numpy(uniforms), Sampling()).numpy()
     np.testing.assert_allclose(samples, expected, atol=1e-6, rtol=0)
     assert (np.abs(samples) == 1).any() == (log_scale > 0)
 
@@ -271,7 +266,7 @@ def test_a_kernel_has_the_weights_of_when_it_was_made(precision):
     with torch.no_grad():
         model.output.weight.neg_()
     assert (generate(model, uniforms, precision=precision)[0] != before).any()
-    after = kernel.run(kernel.start(1), bias=bias, uniforms=uniforms, **SETTINGS)
+    after = kernel.run(kernel.start(1), bias=bias, uniforms=uniforms)
     np.testing.assert_array_equal(after, before)
 
 
@@ -279,7 +274,7 @@ def test_no_samples_are_no_samples():
     model = network()
     kernel = Kernel(model)
     state = kernel.start(2)
-    assert kernel.run(state, bias=constant_bias(model, 2), uniforms=numbers(2, 0), **SETTINGS).shape == (2, 0)
+    assert kernel.run(state, bias=constant_bias(model, 2), uniforms=numbers(2, 0)).shape == (2, 0)
     assert state.clock == 0
 
 
@@ -305,17 +300,13 @@ def test_unknown_ways_are_refused(arguments, message):
         ({"forced": np.full((2, 3), 256)}, "forced: expected codes from 0 to 255"),
         ({"forced": np.full((2, 3), -1)}, "forced: expected codes from 0 to 255"),
         ({"outputs": np.zeros((2, 26, 255), np.float32)}, r"outputs: expected the shape \(2, 26, 256\)"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"temperature": float("nan")}, "temperature"),
-        ({"top_k": 0}, "top_k"),
-        ({"top_p": 0.0}, "top_p"),
     ],
     ids=str,
 )
 def test_what_does_not_fit_is_refused(changes, message):
     model = network()
     kernel = Kernel(model)
-    arguments = {"bias": constant_bias(model, 2), "uniforms": numbers(2)} | SETTINGS | changes
+    arguments = {"bias": constant_bias(model, 2), "uniforms": numbers(2)} | changes
     with pytest.raises(ValueError, match=message):
         kernel.run(kernel.start(2), **arguments)
 
@@ -324,6 +315,6 @@ def test_a_state_of_another_network_and_an_empty_batch_are_refused():
     model = network()
     kernel, other = Kernel(model), Kernel(network(residual_channels=40))
     with pytest.raises(ValueError, match="state"):
-        kernel.run(other.start(2), bias=constant_bias(model, 2), uniforms=numbers(2), **SETTINGS)
+        kernel.run(other.start(2), bias=constant_bias(model, 2), uniforms=numbers(2))
     with pytest.raises(ValueError, match="batch"):
         kernel.start(0)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.models import WaveNet
-from audionet.models.wavenet.distributions import N_UNIFORMS
+from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_UNIFORMS, Sampling
 
 CATEGORIES = {"label": ["yes", "no"], "speaker": ["a", "b", "c"]}
 BATCH, TIME = 3, 45
@@ -65,15 +65,15 @@ class Case:
         self.recorded = self.model.distribution.from_waveform(waveform).numpy()
         self.uniforms = np.random.default_rng(0).random((BATCH, TIME, N_UNIFORMS))
         with torch.inference_mode():
-            places = self.model.places_from(torch.zeros(BATCH, dtype=torch.int64), TIME)
-            bias = self.model.global_bias(self.conditions, BATCH, places).view(BATCH, -1, *self.model.gate_bias.shape)
-            if places is not None:
-                bias = bias.repeat_interleave(self.model.place_length, 1)[:, :TIME]
-            local = self.model.local_signal(self.frames, TIME)
-            self.bias = (bias if local is None else bias + self.model.local_bias(local)).numpy()
+            bias = self.model.bias(self.conditions, self.frames, batch=BATCH, time=TIME)
+            self.bias = bias.between(0, TIME).numpy()
 
     def run(
-        self, cuts: list[int] | None = None, streams: slice = slice(None), n_forced: int = 0, **sampling: Any
+        self,
+        cuts: list[int] | None = None,
+        streams: slice = slice(None),
+        n_forced: int = 0,
+        sampling: Sampling = DEFAULT_SAMPLING,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Generate in pieces that end at ``cuts``; return samples and outputs."""
         engine = Stepwise(self.model)
@@ -88,7 +88,7 @@ class Case:
                     uniforms=self.uniforms[streams, first:last],
                     forced=forced[:, first:last] if n_forced else None,
                     outputs=outputs[:, first:last],
-                    **sampling,
+                    sampling=sampling,
                 )
             )
         assert state["position"] == TIME
@@ -99,13 +99,13 @@ class Case:
             whole = torch.full((BATCH,), TIME)
             return self.model(torch.from_numpy(samples), self.conditions, self.frames, length=whole)
 
-    def naive(self, n_forced: int = 0, **sampling: Any) -> np.ndarray:
+    def naive(self, n_forced: int = 0, sampling: Sampling = DEFAULT_SAMPLING) -> np.ndarray:
         """The plainest way: the whole network on the growing prefix, for each sample anew."""
         samples = torch.from_numpy(self.recorded.copy())
         for position in range(n_forced, TIME):
             outputs = self.forward(samples[:, : position + 1].numpy())[:, position]  # its own sample is not seen
             uniforms = torch.from_numpy(self.uniforms[:, position])
-            samples[:, position] = self.model.distribution.sample(outputs, uniforms, **sampling)
+            samples[:, position] = self.model.distribution.sample(outputs, uniforms, sampling)
         return samples.numpy()
 
 
@@ -126,17 +126,16 @@ def test_step_by_step_equals_the_whole_network_at_once(config, n_forced):
     expected = case.forward(samples)
     assert expected.std(1).max() > 0.01  # there is something to get wrong
     np.testing.assert_allclose(outputs, expected.numpy(), rtol=0, atol=1e-5)
-    sampling = {"temperature": 1.0, "top_k": None, "top_p": None}
-    assert_same_samples(case, samples, case.naive(n_forced, **sampling))
+    assert_same_samples(case, samples, case.naive(n_forced))
 
 
-@pytest.mark.parametrize("sampling", [{"temperature": 0.7}, {"top_k": 2}, {"top_p": 0.5}, {"top_k": 1}])
+@pytest.mark.parametrize("sampling", [Sampling(0.7), Sampling(top_k=2), Sampling(top_p=0.5), Sampling(top_k=1)])
 @pytest.mark.parametrize("output", ["softmax", "logistic_mixture"])
 def test_the_ways_of_sampling_are_the_distributions(output, sampling):
     case = Case(output=output)
-    samples, _ = case.run(**sampling)
+    samples, _ = case.run(sampling=sampling)
     assert not np.array_equal(samples, case.run()[0])
-    assert_same_samples(case, samples, case.naive(**{"temperature": 1.0, "top_k": None, "top_p": None, **sampling}))
+    assert_same_samples(case, samples, case.naive(sampling=sampling))
 
 
 @pytest.mark.parametrize("cuts", [list(range(1, TIME)), [7, 14, 21, 28, 35, 42], [1, 2, 44], [30]])

@@ -81,12 +81,14 @@ def test_an_output_sees_the_receptive_field_before_it_and_nothing_else(config, m
     samples = samples if model.distribution.is_discrete else samples.double()
     embedded = []  # codes have no gradient, what they are embedded as has
 
+    enter = model.input.forward
+
     def embed(samples: Tensor) -> Tensor:
-        stream = WaveNet.embed(model, samples).detach().requires_grad_()
+        stream = enter(samples).detach().requires_grad_()
         embedded.append(stream)
         return stream
 
-    monkeypatch.setattr(model, "embed", embed)
+    monkeypatch.setattr(model.input, "forward", embed)
     outputs = model(samples, conditions, frames)
     assert outputs.shape == (1, time, model.distribution.n_outputs)
     for position in range(time):
@@ -133,7 +135,7 @@ def test_the_upsampler_stretches_without_shifting():
         upsampler.mix.weight[:, 0, 2] = 1.0  # hand the first band on
         frames = torch.zeros(1, 3, 13)
         frames[:, 0, 6] = 1.0
-        signal = upsampler(frames)
+        signal = upsampler(frames, 13 * HOP)
     assert signal.shape == (1, 13 * HOP, 5)
     torch.testing.assert_close(signal, signal.flip(1))  # about the middle of the frame
     torch.testing.assert_close(signal.sum(1), torch.full((1, 5), float(HOP)))
@@ -148,14 +150,14 @@ def test_the_network_is_the_papers_equations(config):
     samples = samples if model.distribution.is_discrete else samples.double()
     frames = None if frames is None else frames.double()
     width, kernel = model.layers[0].residual_channels, model.kernel_size
-    bias = model.global_bias(conditions, 2)
-    x = F.pad(model.embed(samples).mT, (1, 0))[..., :-1]
+    bias = model.bias(conditions, frames, batch=2, time=40).steps[:, 0]
+    x = F.pad(model.input(samples).mT, (1, 0))[..., :-1]
     skip: Any = 0
     for number, (layer, dilation) in enumerate(zip(model.layers, model.dilations, strict=True)):
         weight = layer.dilated.weight[:, : kernel * width].view(-1, kernel, width).mT
         gates = F.conv1d(F.pad(x, ((kernel - 1) * dilation, 0)), weight, dilation=dilation) + bias[:, number, :, None]
         if frames is not None:
-            local = model.local_signal(frames, 40)
+            local = model.upsampler(frames, 40)
             gates = gates + layer.dilated.weight[:, kernel * width :] @ local.mT
         half = gates.shape[1] // 2
         unit = torch.tanh(gates[:, :half]) * torch.sigmoid(gates[:, half:])
@@ -169,17 +171,30 @@ def test_the_network_is_the_papers_equations(config):
 def test_the_bias_of_a_stream_is_its_layers_and_its_categories():
     model: Any = wavenet(categories=CATEGORIES, local_bands=3, upsample=(2, 3))
     conditions = {"label": torch.tensor([0, 1]), "speaker": torch.tensor([2, 2])}
-    bias = model.global_bias(conditions, 2)
-    assert bias.shape == (2, 4, 12)
+    frames = torch.randn(2, 3, 4)
+    bias = model.bias(conditions, frames, batch=2, time=20)
+    assert bias.steps.shape == (2, 1, 4, 12) and not bias.is_constant
     embedded = model.embeddings["label"].weight + model.embeddings["speaker"].weight[2]
     expected = model.gate_bias + (embedded @ model.condition.weight.T).view(2, 4, 12)
-    torch.testing.assert_close(bias, expected)
-    local = model.local_signal(torch.randn(2, 3, 4), 20)
-    assert local is not None and local.shape == (2, 20, 5)
+    torch.testing.assert_close(bias.steps[:, 0], expected)
+    local = model.upsampler(frames, 20)
+    assert torch.equal(bias.local, local) and local.shape == (2, 20, 5)
+    part = bias.between(3, 17)
+    assert part.shape == (2, 14, 4, 12)
     for number, layer in enumerate(model.layers):
-        torch.testing.assert_close(model.local_bias(local)[:, :, number], local @ layer.dilated.weight[:, -5:].T)
+        added = local[:, 3:17] @ layer.dilated.weight[:, -5:].T
+        torch.testing.assert_close(part[:, :, number], expected[:, None, number] + added)
     plain = wavenet()
-    assert torch.equal(plain.global_bias({}, 3), plain.gate_bias.expand(3, -1, -1))
+    bias = plain.bias(batch=3, time=20)
+    assert bias.is_constant and torch.equal(bias.between(3, 17), plain.gate_bias.expand(3, 1, -1, -1))
+
+
+def test_the_bias_of_a_place_holds_for_its_samples():
+    model = wavenet(n_places=5, place_length=4)
+    bias = model.bias(batch=2, time=18)
+    assert bias.steps.shape == (2, 5, 4, 12) and not bias.is_constant
+    assert torch.equal(bias.between(0, 18), bias.steps.repeat_interleave(4, 1)[:, :18])
+    assert torch.equal(bias.between(7, 9), bias.steps[:, 1:3])
 
 
 @pytest.mark.parametrize("categories", [None, CATEGORIES])
@@ -189,8 +204,8 @@ def test_a_part_of_a_clip_knows_its_place(categories):
     start = torch.tensor([4, 20])
     part = torch.stack([samples[number, first : first + 18] for number, first in enumerate(start)])
     length = torch.tensor([42, 42])
-    places = model.places_from(start, 18, length)
-    assert places is not None
+    assert model.places is not None
+    places = model.places.between(start, 18, length)
     assert places[..., 0].tolist() == [[1, 2, 3, 4, 4], [4, 4, 4, 4, 4]]
     assert places[..., 1].tolist() == [[4, 4, 4, 4, 4], [4, 4, 3, 2, 1]]
     with torch.inference_mode():
@@ -245,19 +260,19 @@ def test_mixed_precision_gives_nearly_the_same():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_layers": 5}, "n_layers must be a multiple of n_cycles, got 5 and 2"),
-        ({"n_layers": 0}, "n_layers must be at least 1, got 0"),
-        ({"n_places": -1}, "n_places must be at least 0, got -1"),
-        ({"n_places": 3, "place_length": 0}, "place_length must be at least 1, got 0"),
-        ({"kernel_size": 1}, "kernel_size must be at least 2, got 1"),
-        ({"gate_channels": 7}, "gate_channels must be even .*got 7"),
-        ({"local_bands": 3}, r"local_bands and upsample go together .*local_bands = 3 and upsample = \[\]"),
-        ({"upsample": (2, 3)}, "local_bands and upsample go together"),
+        ({"n_layers": 5}, "n_layers: expected a multiple of n_cycles = 2, got 5"),
+        ({"n_layers": 0}, "n_layers: expected at least 1, got 0"),
+        ({"n_places": -1}, "n_places: expected at least 0, got -1"),
+        ({"n_places": 3, "place_length": 0}, "place_length: expected at least 1, got 0"),
+        ({"kernel_size": 1}, "kernel_size: expected at least 2, got 1"),
+        ({"gate_channels": 7}, "gate_channels: expected an even number, .*got 7"),
+        ({"local_bands": 3}, r"local_bands, upsample: expected both or neither, .*got 3 and \[\]"),
+        ({"upsample": (2, 3)}, r"local_bands, upsample: .*got 0 and \[2, 3\]"),
         ({"local_bands": 3, "upsample": (4, 0)}, "factors of at least 1"),
-        ({"local_bands": 3, "upsample": (4,), "local_channels": 0}, "local_channels must be at least 1, got 0"),
-        ({"categories": {"label": []}}, "categories: label without any value"),
-        ({"output": "categorical"}, "output: expected one of softmax, logistic_mixture, gaussian; got 'categorical'"),
-        ({"n_mixtures": 0}, "n_mixtures must be at least 1, got 0"),
+        ({"local_bands": 3, "upsample": (4,), "local_channels": 0}, "local_channels: expected at least 1, got 0"),
+        ({"categories": {"label": []}}, "categories: expected at least one value for each, got none for label"),
+        ({"output": "categorical"}, "output: expected one of softmax, logistic_mixture, gaussian, got 'categorical'"),
+        ({"n_mixtures": 0}, "n_mixtures: expected at least 1, got 0"),
         ({"colour": 1}, "network wavenet: WaveNet has no argument 'colour'"),
     ],
 )
@@ -274,11 +289,11 @@ def test_conditions_that_do_not_fit_are_refused():
         full(samples, {"label": conditions["label"]}, frames)
     with pytest.raises(ValueError, match=r"conditions: expected \[\], got \['label'\]"):
         plain(samples, {"label": conditions["label"]})
-    with pytest.raises(ValueError, match="expected 3 bands, got none"):
+    with pytest.raises(ValueError, match=r"frames: expected \(batch, 3 bands, frame\) .*got None"):
         full(samples, conditions)
-    with pytest.raises(ValueError, match=r"expected no bands, got \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"frames: expected None without local conditioning, got \(2, 3, 4\)"):
         plain(samples, None, frames)
     with pytest.raises(ValueError, match=r"expected \(batch, 3 bands, frame\) at a hop of 6 samples, got \(2, 2, 4\)"):
         full(samples, conditions, frames[:, :2])
-    with pytest.raises(ValueError, match="3 frames of 6 samples do not cover 20 samples"):
+    with pytest.raises(ValueError, match="that cover 20 samples, got 3 frames"):
         full(samples, conditions, frames[..., :3])

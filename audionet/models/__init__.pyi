@@ -1,6 +1,7 @@
 from .bcresnet import BCResNet as BCResNet
 from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
+from .contract import SampleModel as SampleModel
 from .registry import MODELS as MODELS
 from .registry import create as create
 from .tcresnet import TCResNet as TCResNet

@@ -22,7 +22,8 @@ class SubSpectralNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (channel, frequency, batch, frame); frequency is a multiple of the sub-bands."""
-        return self.norm(x.reshape(1, self.norm.num_features, -1)).view_as(x)
+        normed: Tensor = self.norm(x.reshape(1, self.norm.num_features, -1))
+        return normed.view_as(x)
 
 
 class ChannelNorm(nn.BatchNorm1d):
@@ -172,8 +173,10 @@ class BCResNet(NamedArguments, nn.Module):
         # and every convolution but the temporal one is a matrix product. docs/benchmarks.md compares the speed.
         x = F.relu(self.stem_norm(self.stem(spectrogram).permute(1, 2, 0, 3)), inplace=True)
         x = self.blocks(x)
-        return self.tail(x.permute(2, 0, 1, 3)).flatten(1)
+        pooled: Tensor = self.tail(x.permute(2, 0, 1, 3))
+        return pooled.flatten(1)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Map log-mels (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
-        return self.head(self.embed(spectrogram))
+        logits: Tensor = self.head(self.embed(spectrogram))
+        return logits

@@ -1,8 +1,11 @@
 """What every network offers, so that training, evaluation and bundles need to know nothing else of it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+from audionet.models.wavenet.distributions import Distribution
 
 
 class RecognitionNetwork(Protocol):
@@ -38,6 +41,51 @@ class HasOwnLoss(Protocol):
 
     def logits_and_loss(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (batch, n_classes) and a scalar loss to add to theirs, from one pass."""
+        ...
+
+
+class SampleModel(Protocol):
+    """A network that predicts each sample from those before it: what training and generation need to know of it."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """Form of the samples, loss and draws."""
+        ...
+
+    @property
+    def categories(self) -> Mapping[str, Sequence[str]]:
+        """Values of each category that it is conditioned on."""
+        ...
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples that an output depends on."""
+        ...
+
+    @property
+    def hop_length(self) -> int:
+        """Samples of one frame of local conditioning; 1 without."""
+        ...
+
+    @property
+    def step_length(self) -> int:
+        """Samples whose multiples windows of clips may begin at."""
+        ...
+
+    @property
+    def n_places(self) -> int:
+        """Number of places in the clip that it tells apart; 0 if it is not told the place."""
+        ...
+
+    def __call__(
+        self,
+        samples: Tensor,
+        conditions: Mapping[str, Tensor] | None = None,
+        frames: Tensor | None = None,
+        start: Tensor | None = None,
+        length: Tensor | None = None,
+    ) -> Tensor:
+        """Map samples (batch, time) to (batch, time, n_outputs); the arguments are those of `WaveNet.forward`."""
         ...
 
 

@@ -75,8 +75,10 @@ class TCResNet(NamedArguments, nn.Module):
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, 48 * width)."""
         check_spectrogram(spectrogram, self.n_bands)
-        return self.blocks(self.stem(spectrogram.squeeze(1))).mean(-1)
+        x: Tensor = self.blocks(self.stem(spectrogram.squeeze(1)))
+        return x.mean(-1)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
-        return self.head(self.embed(spectrogram))
+        logits: Tensor = self.head(self.embed(spectrogram))
+        return logits

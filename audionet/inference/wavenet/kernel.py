@@ -1,18 +1,26 @@
 """WaveNet generation on the CPU: weights packed for the compiled loop, streams divided over cores."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
+from audionet.checks import check_at_least
 from audionet.inference.wavenet import compiled
-from audionet.models.wavenet.distributions import N_CODES, N_UNIFORMS, Gaussian, LogisticMixture, Softmax
-from audionet.models.wavenet.network import Layer, WaveNet
-
-PRECISIONS = {"float32": compiled.FLOAT32, "bfloat16": compiled.BFLOAT16, "int8": compiled.INT8}
+from audionet.inference.wavenet.sampling import precision_number
+from audionet.models.wavenet.distributions import (
+    DEFAULT_SAMPLING,
+    N_CODES,
+    N_UNIFORMS,
+    Gaussian,
+    LogisticMixture,
+    Sampling,
+    Softmax,
+)
+from audionet.models.wavenet.layers import ValueInput
+from audionet.models.wavenet.network import WaveNet
+from audionet.parallel import usable_cores
 
 _DISTRIBUTIONS = {
     Softmax: compiled.SOFTMAX,
@@ -53,12 +61,10 @@ class Kernel:
     """
 
     def __init__(self, model: WaveNet, *, precision: str = "float32", threads: int | None = None) -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}; got {precision!r}")
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads: expected 1 or more, got {threads}")
-        self.threads = _usable_cores() if threads is None else threads
-        self._precision = PRECISIONS[precision]
+        if threads is not None:
+            check_at_least(1, threads=threads)
+        self.threads = usable_cores() if threads is None else threads
+        self._precision = precision_number(precision)
         self._distribution = model.distribution
         self._gates = tuple(model.gate_bias.shape)  # (n_layers, G)
         self._dilations = np.array(model.dilations, dtype=np.int64)
@@ -74,8 +80,7 @@ class Kernel:
 
     def start(self, batch: int) -> State:
         """Return the state before the first sample of a batch of streams: nothing in any layer."""
-        if batch < 1:
-            raise ValueError(f"batch: expected 1 or more streams, got {batch}")
+        check_at_least(1, batch=batch)
         rings = np.zeros((batch, self._n_slots, self._widths[0]), np.float32)
         return State(rings, np.zeros(batch, np.float32))
 
@@ -85,49 +90,15 @@ class Kernel:
         *,
         bias: np.ndarray,
         uniforms: np.ndarray,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
+        sampling: Sampling = DEFAULT_SAMPLING,
         forced: np.ndarray | None = None,
         outputs: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Make samples and move the state on, in place; two runs make what one of their common length makes.
-
-        Args:
-            state: Of `start`.
-            bias: (batch, 1 or n, n_layers, G), what stands before all signals in each layer's gates.
-            uniforms: (batch, n, 2) in [0, 1), the randomness.
-            temperature: Of `Distribution.sample`, as top_k and top_p.
-            top_k: See there.
-            top_p: See there.
-            forced: (batch, m) samples that are taken instead of drawn, for the first m.
-            outputs: (batch, n, n_outputs) float32, filled with the network's outputs.
-
-        Returns:
-            (batch, n) samples: int64 codes or float32.
-
-        Raises:
-            ValueError: A shape does not fit, a number is out of range, or a forced sample is none.
-        """
-        batch, is_discrete = len(state.previous), self._distribution.is_discrete
-        n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 1
-        n_forced = forced.shape[1] if forced is not None and forced.ndim == 2 else 0
-        _check("state", state.rings, (batch, self._n_slots, self._widths[0]))
-        _check("uniforms", uniforms, (batch, n_samples, N_UNIFORMS))
-        _check("bias", bias, (batch, 1 if bias.ndim > 1 and bias.shape[1] == 1 else n_samples, *self._gates))
-        if forced is None:
-            forced = np.zeros((batch, 0))
-        _check("forced", forced, (batch, min(n_forced, n_samples)))
-        if is_discrete and not ((forced >= 0) & (forced < N_CODES)).all():
-            raise ValueError(f"forced: expected codes from 0 to {N_CODES - 1}, got others")
-        n_outputs = self._distribution.n_outputs
-        if outputs is not None:
-            _check("outputs", outputs, (batch, n_samples, n_outputs))
-        if not temperature > 0:
-            raise ValueError(f"temperature: expected a positive number, got {temperature}")
-        if not ((top_k is None or top_k >= 1) and (top_p is None or top_p > 0)):
-            raise ValueError(f"expected top_k of 1 or more and top_p above 0, got {top_k} and {top_p}")
-
+        """Make samples and move the state on, in place, as `Engine.run` describes it."""
+        batch, n_outputs = len(state.previous), self._distribution.n_outputs
+        forced = np.zeros((batch, 0)) if forced is None else forced
+        self._check(state, bias, uniforms, forced, outputs)
+        n_samples = uniforms.shape[1]
         samples = np.empty((batch, n_samples), np.float32)
         written = np.empty((batch, 0 if outputs is None else n_samples, n_outputs), np.float32)
         gate_bias = self._padded_bias(bias)
@@ -152,9 +123,9 @@ class Kernel:
                 gate_bias[streams],
                 uniforms[streams],
                 forced[streams],
-                temperature,
-                n_outputs if top_k is None else top_k,
-                1.0 if top_p is None else top_p,
+                sampling.temperature,
+                n_outputs if sampling.top_k is None else sampling.top_k,
+                1.0 if sampling.top_p is None else sampling.top_p,
                 samples[streams],
                 written[streams],
             )
@@ -169,7 +140,24 @@ class Kernel:
         state.clock += n_samples
         if outputs is not None:
             outputs[:] = written
-        return samples.astype(np.int64) if is_discrete else samples
+        return samples.astype(np.int64) if self._distribution.is_discrete else samples
+
+    def _check(
+        self, state: State, bias: np.ndarray, uniforms: np.ndarray, forced: np.ndarray, outputs: np.ndarray | None
+    ) -> None:
+        """Refuse what the compiled loop would read or write beyond its end."""
+        batch = len(state.previous)
+        n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 1
+        n_biases = 1 if bias.ndim > 1 and bias.shape[1] == 1 else n_samples
+        n_forced = forced.shape[1] if forced.ndim == 2 else 0
+        _check_shape("state", state.rings, (batch, self._n_slots, self._widths[0]))
+        _check_shape("uniforms", uniforms, (batch, n_samples, N_UNIFORMS))
+        _check_shape("bias", bias, (batch, n_biases, *self._gates))
+        _check_shape("forced", forced, (batch, min(n_forced, n_samples)))
+        if outputs is not None:
+            _check_shape("outputs", outputs, (batch, n_samples, self._distribution.n_outputs))
+        if self._distribution.is_discrete and not ((forced >= 0) & (forced < N_CODES)).all():
+            raise ValueError(f"forced: expected codes from 0 to {N_CODES - 1}, got others")
 
     def _padded_bias(self, bias: np.ndarray) -> np.ndarray:
         """Bring (..., G) to (..., 2 H), each half padded."""
@@ -181,11 +169,7 @@ class Kernel:
         return result.reshape(*bias.shape[:-1], 2 * padded)
 
 
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _check(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
+def _check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
     if array.shape != expected:
         raise ValueError(f"{name}: expected the shape {expected}, got {array.shape}")
 
@@ -212,7 +196,7 @@ def _wide(array: np.ndarray, *axes: int) -> np.ndarray:
 
 def _pack(model: WaveNet, precision: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lay out weights (bytes), biases and embedding as `compiled.generate` reads them."""
-    layers = cast(list[Layer], list(model.layers))
+    layers = list(model.layers)
     n_layers, half = len(layers), model.gate_bias.shape[1] // 2
     taps, residual = model.kernel_size, layers[0].residual_channels
     gates = np.stack([_numbers(layer.dilated.weight)[:, : taps * residual] for layer in layers])
@@ -232,10 +216,9 @@ def _pack(model: WaveNet, precision: int) -> tuple[np.ndarray, np.ndarray, np.nd
         for linear, sizes in zip(head, inputs, strict=True)
     ]
     biases = [_wide(back_bias, 1).ravel(), *(_wide(_numbers(linear.bias), 0) for linear in head)]
-    if isinstance(model.input, nn.Linear):
-        embedding = np.stack([_numbers(model.input.weight)[:, 0], _numbers(model.input.bias)])
-    else:
-        embedding = _numbers(cast(nn.Embedding, model.input).weight)
+    embedding = _numbers(model.input.weight)
+    if isinstance(model.input, ValueInput):  # slope and intercept
+        embedding = np.stack([embedding[:, 0], _numbers(model.input.bias)])
     return _aligned(np.concatenate([stack, *matrices])), np.concatenate(biases), _wide(embedding, 1)
 
 
@@ -267,7 +250,8 @@ def _halves(weights: np.ndarray) -> np.ndarray:
     # The odd one is read with the even one's bits behind its own: take the nearest such number (in steps of the bits),
     # and no subnormal, which would be slow.
     size = np.maximum((odd & 0x7FFFFFFF) - lower + 0x8000 >> 16, np.where(lower == 0, 0, 0x80))
-    return ((odd >> 31 << 31) | (size << 16) | lower).astype(np.uint32)
+    packed: np.ndarray = (odd >> 31 << 31) | (size << 16) | lower
+    return packed.astype(np.uint32)
 
 
 def _aligned(array: np.ndarray) -> np.ndarray:

@@ -4,14 +4,13 @@ The plain form of what `kernel` compiles for the CPU (queues: Paine et al., Fast
 GPU a step is captured as a CUDA graph and replayed: one launch a sample instead of some hundreds.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from audionet.models.wavenet.distributions import N_UNIFORMS
-from audionet.models.wavenet.network import WaveNet, gated
+from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_UNIFORMS, Sampling
+from audionet.models.wavenet.layers import gated
+from audionet.models.wavenet.network import WaveNet
 
 State = dict[str, Tensor]
 
@@ -29,7 +28,7 @@ class Stepwise:
 
     def __init__(self, model: WaveNet) -> None:
         self.model = model
-        self._steps: dict[tuple[object, ...], _Step] = {}
+        self._steps: dict[tuple[bool, Sampling], _Step] = {}
 
     def start(self, batch: int) -> State:
         """Return the state before the first sample: ring buffers full of nothing.
@@ -54,32 +53,16 @@ class Stepwise:
         *,
         bias: np.ndarray,
         uniforms: np.ndarray,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
+        sampling: Sampling = DEFAULT_SAMPLING,
         forced: np.ndarray | None = None,
         outputs: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Make samples and move the state on, in place.
-
-        Args:
-            state: Of `start`.
-            bias: (batch, 1 or n, n_layers, G), what stands before all signals in each layer's gates.
-            uniforms: (batch, n, 2) in [0, 1), the randomness.
-            temperature: Of `Distribution.sample`, as top_k and top_p.
-            top_k: See there.
-            top_p: See there.
-            forced: (batch, m) samples that are taken instead of drawn, for the first m.
-            outputs: (batch, n, n_outputs), filled with the network's outputs.
-
-        Returns:
-            (batch, n) samples.
-        """
+        """Make samples and move the state on, in place, as `Engine.run` describes it."""
         batch, n_samples = uniforms.shape[:2]
         is_varying = bias.shape[1] > 1
-        key = (is_varying, temperature, top_k, top_p)
+        key = (is_varying, sampling)
         if key not in self._steps:
-            self._steps[key] = _Step(self.model, state, is_varying, temperature, top_k, top_p)
+            self._steps[key] = _Step(self.model, state, is_varying, sampling)
         step = self._steps[key]
         blocks = []
         for first in range(0, n_samples, _BLOCK):
@@ -100,17 +83,8 @@ class Stepwise:
 class _Step:
     """One sample's work on buffers that stay where they are, as a captured graph demands."""
 
-    def __init__(
-        self,
-        model: WaveNet,
-        state: State,
-        is_varying: bool,
-        temperature: float,
-        top_k: int | None,
-        top_p: float | None,
-    ) -> None:
-        self.model, self.state = model, state
-        self.sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    def __init__(self, model: WaveNet, state: State, is_varying: bool, sampling: Sampling) -> None:
+        self.model, self.state, self.sampling = model, state, sampling
         stream, distribution = state["stream"], model.distribution
         batch = len(stream)
         # Time first: one index finds a sample's numbers.
@@ -148,11 +122,11 @@ class _Step:
         """Make one sample."""
         distribution, now = self.model.distribution, self.now
         outputs = self.predict(self.bias.index_select(0, now if len(self.bias) > 1 else now * 0)[0])
-        drawn = distribution.sample(outputs, self.uniforms.index_select(0, now)[0], **self.sampling)
+        drawn = distribution.sample(outputs, self.uniforms.index_select(0, now)[0], self.sampling)
         sample = torch.where(now < self.n_forced, self.samples.index_select(0, now)[0], drawn)
         self.samples.index_copy_(0, now, sample[None])
         self.outputs.index_copy_(0, now, outputs[None])
-        self.state["stream"].copy_(self.model.embed(sample))
+        self.state["stream"].copy_(self.model.input(sample))
         self.state["position"].add_(1)
         now.add_(1)
 
@@ -173,7 +147,7 @@ class _Step:
     def _capture(self) -> None:
         changed = [*self.state.values(), self.samples, self.now]
         before = [tensor.clone() for tensor in changed]
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # capturing demands runs before it, which are then undone
             for _ in range(3):

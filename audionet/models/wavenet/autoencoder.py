@@ -1,18 +1,19 @@
 """WaveNet autoencoder: a clip becomes a short sequence of codes, from which a WaveNet makes the clip again."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.checks import check_at_least
 from audionet.models.wavenet.distributions import N_CODES
 from audionet.models.wavenet.network import WaveNet
+from audionet.registry import NamedArguments
 
 
 class EncoderLayer(nn.Module):
-    """ReLU, a dilated convolution that sees both directions, ReLU, a 1 × 1 convolution, beside the identity."""
+    """ReLU, a dilated convolution that sees both directions, ReLU and a 1 × 1 convolution, beside the identity."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -25,22 +26,36 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channels, time) to the same shape."""
-        return x + self.body(x)
+        y: Tensor = x + self.body(x)
+        return y
 
 
-class WaveNetAutoencoder(nn.Module):
+class WaveNetAutoencoder(NamedArguments, nn.Module):
     """The temporal encoder and WaveNet decoder of NSynth (Engel et al., 2017, arXiv 1704.01279, section 2.1).
 
-    The decoder's local conditioning is the code. It is a plain `WaveNet`, so that whatever generates from a WaveNet
-    decodes: give it ``frames = encode(waveform)``.
+    The code is the decoder's local conditioning. The decoder is a plain `WaveNet`: whatever generates from a WaveNet
+    decodes, given ``frames = encode(waveform)``.
 
     Args:
         encoder_layers: Dilated layers of the encoder, in all cycles together.
-        encoder_cycles: Times that the dilations 1, 2, 4 ... are gone through; divides encoder_layers.
+        encoder_cycles: Number of times that the dilations 1, 2, 4 ... are gone through; divides encoder_layers.
         encoder_channels: Width of the encoder.
         bottleneck_channels: Numbers in one frame of the code.
-        upsample: Factors whose product is the hop: the samples that one frame of the code stands for.
-        **decoder: The other arguments of `WaveNet`, but for local_bands, which is the bottleneck.
+        upsample: Factors whose product is the hop, the samples of one frame of the code.
+        n_layers: As in `WaveNet`, like all that follow.
+        n_cycles: Number of dilation cycles.
+        kernel_size: Taps of each dilated convolution.
+        residual_channels: Width of the residual stream.
+        gate_channels: Width of filter and gate together.
+        skip_channels: Width of the skip sum.
+        output_channels: Width of the layer before the outputs.
+        output: Distribution of the next sample.
+        n_mixtures: Components of a "logistic_mixture".
+        categories: Values of each named category.
+        category_channels: Width of the categories' embeddings.
+        n_places: Number of places in the clip that are told apart.
+        place_length: Samples of one place.
+        local_channels: Width of the upsampled code.
 
     Shape:
         samples (batch, time) -> (batch, time, n_outputs), as `WaveNet`'s; given the code, output t depends on the
@@ -48,6 +63,13 @@ class WaveNetAutoencoder(nn.Module):
 
     Raises:
         ValueError: A size does not fit.
+
+    Example:
+        >>> network = WaveNetAutoencoder(encoder_layers=4, encoder_cycles=1, n_layers=4, n_cycles=1, upsample=(8, 8))
+        >>> network.encode(waveform[:, :640]).shape
+        torch.Size([1, 16, 10])
+        >>> network(network.distribution.from_waveform(waveform[:, :640])).shape
+        torch.Size([1, 640, 256])
     """
 
     def __init__(
@@ -58,21 +80,27 @@ class WaveNetAutoencoder(nn.Module):
         encoder_channels: int = 128,
         bottleneck_channels: int = 16,
         upsample: Sequence[int] = (8, 8, 8),
-        **decoder: Any,
+        n_layers: int = 30,
+        n_cycles: int = 3,
+        kernel_size: int = 2,
+        residual_channels: int = 64,
+        gate_channels: int = 128,
+        skip_channels: int = 256,
+        output_channels: int = 256,
+        output: str = "softmax",
+        n_mixtures: int = 10,
+        categories: Mapping[str, Sequence[str]] | None = None,
+        category_channels: int = 32,
+        n_places: int = 0,
+        place_length: int = 80,
+        local_channels: int = 64,
     ) -> None:
         super().__init__()
-        sizes = {
-            "encoder_layers": encoder_layers,
-            "encoder_cycles": encoder_cycles,
-            "encoder_channels": encoder_channels,
-            "bottleneck_channels": bottleneck_channels,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_at_least(1, encoder_layers=encoder_layers, encoder_cycles=encoder_cycles)
+        check_at_least(1, encoder_channels=encoder_channels, bottleneck_channels=bottleneck_channels)
         if encoder_layers % encoder_cycles:
             raise ValueError(
-                f"encoder_layers must be a multiple of encoder_cycles, got {encoder_layers} and {encoder_cycles}"
+                f"encoder_layers: expected a multiple of encoder_cycles = {encoder_cycles}, got {encoder_layers}"
             )
         dilations = [2 ** (layer % (encoder_layers // encoder_cycles)) for layer in range(encoder_layers)]
         self.encoder = nn.Sequential(
@@ -80,7 +108,25 @@ class WaveNetAutoencoder(nn.Module):
             *(EncoderLayer(encoder_channels, dilation) for dilation in dilations),
             nn.Conv1d(encoder_channels, bottleneck_channels, 1),
         )
-        self.decoder = WaveNet(local_bands=bottleneck_channels, upsample=upsample, **decoder)
+        self.decoder = WaveNet(
+            n_layers=n_layers,
+            n_cycles=n_cycles,
+            kernel_size=kernel_size,
+            residual_channels=residual_channels,
+            gate_channels=gate_channels,
+            skip_channels=skip_channels,
+            output_channels=output_channels,
+            output=output,
+            n_mixtures=n_mixtures,
+            categories=categories,
+            category_channels=category_channels,
+            n_places=n_places,
+            place_length=place_length,
+            local_bands=bottleneck_channels,
+            local_channels=local_channels,
+            upsample=upsample,
+        )
+        # What a `SampleModel` says of itself is the decoder's.
         self.hop_length, self.distribution = self.decoder.hop_length, self.decoder.distribution
         self.categories, self.receptive_field = self.decoder.categories, self.decoder.receptive_field
         self.step_length, self.n_places = self.decoder.step_length, self.decoder.n_places
@@ -101,7 +147,9 @@ class WaveNetAutoencoder(nn.Module):
 
     def _encode_samples(self, samples: Tensor) -> Tensor:
         if samples.ndim != 2 or samples.shape[1] == 0:
-            raise ValueError(f"expected clips (batch, time) of at least 1 sample, got {tuple(samples.shape)}")
+            raise ValueError(
+                f"waveform: expected clips (batch, time) of at least 1 sample, got {tuple(samples.shape)}; give some"
+            )
         # Codes are mu-law companded values; silence is 0 in either form.
         values = (samples - N_CODES // 2) / (N_CODES // 2) if self.distribution.is_discrete else samples
         values = F.pad(values, (0, -samples.shape[1] % self.hop_length))
@@ -111,30 +159,21 @@ class WaveNetAutoencoder(nn.Module):
         self,
         samples: Tensor,
         conditions: Mapping[str, Tensor] | None = None,
-        frames: Tensor | None = None,
+        frames: None = None,
         start: Tensor | None = None,
         length: Tensor | None = None,
     ) -> Tensor:
         """Predict every sample from those before it and from the code of the whole clip.
 
-        Args:
-            samples: (batch, time), codes or values.
-            conditions: Positions (batch,) in each category's values.
-            frames: None. The argument is there because `WaveNet` has it.
-            start: As for `WaveNet`.
-            length: As for `WaveNet`.
-
-        Returns:
-            (batch, time, n_outputs), the parameters of the distribution of each sample.
+        Arguments and result are those of `WaveNet.forward`, but the frames are made here, of the samples.
 
         Raises:
             ValueError: Frames are given, or the samples or conditions do not fit.
         """
         if frames is not None:
-            raise ValueError(
-                "frames: the autoencoder makes them of the samples, expected None; to decode a code call decoder"
-            )
-        return self.decoder(samples, conditions, self._encode_samples(samples), start, length)
+            raise ValueError("frames: expected None, because the samples are encoded, got a code; call decoder")
+        outputs: Tensor = self.decoder(samples, conditions, self._encode_samples(samples), start, length)
+        return outputs
 
     @staticmethod
     def interpolate(first: Tensor, second: Tensor, weight: float | Tensor) -> Tensor:
@@ -159,13 +198,13 @@ class WaveNetAutoencoder(nn.Module):
             raise ValueError(f"weight: expected 0 (the first) to 1 (the second), got {weight.tolist()}")
         if first.ndim != 3 or second.ndim != 3 or first.shape[1] != second.shape[1]:
             raise ValueError(
-                "expected two codes (batch, bottleneck_channels, frame) of one encoder, "
+                "first, second: expected two codes (batch, bottleneck_channels, frame) of one encoder, "
                 f"got {tuple(first.shape)} and {tuple(second.shape)}"
             )
         if weight.ndim > 1 or len({len(first), len(second), weight.numel()} - {1}) > 1:
             raise ValueError(
-                f"expected codes and weights of one batch, or of 1, got {len(first)} and {len(second)} codes and "
-                f"weights {tuple(weight.shape)}"
+                "weight: expected codes and weights of one batch, or of 1, got "
+                f"{len(first)} and {len(second)} codes and weights {tuple(weight.shape)}"
             )
         n_frames = min(first.shape[2], second.shape[2])
         return torch.lerp(first[..., :n_frames], second[..., :n_frames], weight.view(-1, 1, 1))

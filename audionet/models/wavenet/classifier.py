@@ -105,7 +105,8 @@ class WaveNetClassifier(NamedArguments, nn.Module):
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Map waveforms (batch, 1, 1, time) to logits (batch, n_classes)."""
-        return self.head(self.embed(spectrogram))
+        logits: Tensor = self.head(self.embed(spectrogram))
+        return logits
 
     def logits_and_loss(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (batch, n_classes) and the weighted mean bits of each next sample, from one pass."""
@@ -125,5 +126,5 @@ class WaveNetClassifier(NamedArguments, nn.Module):
 
     def _pooled(self, skips: Tensor) -> Tensor:
         # The last frame may be shorter; its mean is over what there is.
-        frames = F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True)  # (batch, S, frame)
-        return self.frames(frames).mean(-1)
+        frames: Tensor = self.frames(F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True))
+        return frames.mean(-1)

@@ -1,11 +1,13 @@
-"""What a WaveNet says of the next sample: its input form, its loss and how a sample is drawn from it.
+"""The distribution of a WaveNet's next sample: the form of the samples, the loss, and how a sample is drawn.
 
-Drawing takes its randomness as two uniform numbers a sample, so that every way of generating (plain, cached, batched,
-compiled, on a GPU) makes the same sound of the same numbers.
+The randomness of a draw comes in as two uniform numbers for each sample. Every way of generating (plain, cached,
+batched, compiled, on a GPU) therefore makes the same sound from the same numbers.
 """
 
 import math
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,20 +15,53 @@ from torch.nn import functional as F
 from torchaudio.functional import mu_law_decoding, mu_law_encoding
 
 N_CODES = 256
-N_UNIFORMS = 2  # random numbers a sample, for every distribution
+N_UNIFORMS = 2  # random numbers for each sample, whatever the distribution
+TEMPERATURES = (0.01, 10.0)
 BITS = math.log2(math.e)  # in one nat
 
 _HALF_STEP = 1 / 65536  # half the distance of two 16-bit values, which are -32768 ... 32767 over 32768
 _UNIFORM_MARGIN = 1e-5  # keeps the logistic's tails within a factor of 11.5 scales
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a sample is drawn from its distribution.
+
+    Args:
+        temperature: Divides logits and multiplies scales, 0.01 to 10; below 1 the probable becomes more probable.
+        top_k: Draw from the k most probable codes or components only, and from equals of the last one; None for all.
+        top_p: Draw from the most probable codes or components that together reach this probability only, and from
+            equals of the last one; None for all.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        low, high = TEMPERATURES
+        if not low <= self.temperature <= high:
+            raise ValueError(f"temperature: expected {low:g} to {high:g}, got {self.temperature!r}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k: expected at least 1, or None for all, got {self.top_k!r}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p: expected more than 0 and at most 1, or None for all, got {self.top_p!r}")
+
+
+DEFAULT_SAMPLING = Sampling()
+"""Draws from the whole distribution, as it is."""
+
+
 class Distribution(Protocol):
     """One kind of output.
 
     Attributes:
-        n_outputs: Numbers that the network gives a sample.
+        n_outputs: Numbers that the network gives for each sample.
         is_discrete: Whether samples enter the network as codes (int64) instead of values (float in [-1, 1]).
-        has_choice: Whether top-k and top-p mean something: there is a draw among discrete things.
+        has_choice: Whether a draw chooses among codes or components, so that top-k and top-p mean something.
     """
 
     n_outputs: int
@@ -42,36 +77,38 @@ class Distribution(Protocol):
         ...
 
     def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
-        """Say how many bits each sample takes: outputs (..., n_outputs), samples (...) -> (...)."""
+        """Return the bits that each sample takes: outputs (..., n_outputs), samples (...) -> (...)."""
         ...
 
-    def sample(
-        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
-    ) -> Tensor:
+    def sample(self, outputs: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
         """Draw: outputs (..., n_outputs) and uniforms (..., 2) in [0, 1) -> samples (...)."""
         ...
 
 
-def choose(logits: Tensor, uniform: Tensor, *, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
+def choose(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     """Draw an index by inverting the cumulative distribution.
 
     Args:
         logits: (..., n), unnormalised.
         uniform: (...) in [0, 1).
-        temperature: Divides the logits; below 1 sharpens.
-        top_k: Only the k most probable; equals of the last one stay too. None for all.
-        top_p: Only the most probable that together reach this mass; equals of the last one stay too. None for all.
+        sampling: Temperature, top-k and top-p.
 
     Returns:
         (...) int64.
+
+    Example:
+        >>> logits = torch.tensor([0.4, 0.1, 0.3, 0.2]).log().expand(4, -1)
+        >>> uniform = torch.tensor([0.1, 0.45, 0.7, 0.95])
+        >>> choose(logits, uniform, Sampling()), choose(logits, uniform, Sampling(top_k=2))
+        (tensor([0, 1, 2, 3]), tensor([0, 0, 2, 2]))
     """
-    weights = torch.softmax(logits.double() / temperature, -1)
-    if top_k is not None:
-        weights = weights * (weights >= weights.topk(min(top_k, weights.shape[-1])).values[..., -1:])
-    if top_p is not None:
+    weights = torch.softmax(logits.double() / sampling.temperature, -1)
+    if sampling.top_k is not None:
+        weights = weights * (weights >= weights.topk(min(sampling.top_k, weights.shape[-1])).values[..., -1:])
+    if sampling.top_p is not None:
         descending = weights.sort(-1, descending=True).values
         before = descending.cumsum(-1) - descending
-        is_in = before < top_p * descending.sum(-1, keepdim=True)
+        is_in = before < sampling.top_p * descending.sum(-1, keepdim=True)
         last = descending.masked_fill(~is_in, torch.inf).amin(-1, keepdim=True)
         weights = weights * (weights >= last)
     cumulative = weights.cumsum(-1)
@@ -85,34 +122,34 @@ class Softmax:
     n_outputs, is_discrete, has_choice = N_CODES, True, True
 
     def from_waveform(self, waveform: Tensor) -> Tensor:
-        """Codes 0 to 255; silence is 128."""
-        return mu_law_encoding(waveform.float().clamp(-1, 1), N_CODES)
+        """Return codes 0 to 255; silence is 128."""
+        codes: Tensor = mu_law_encoding(waveform.float().clamp(-1, 1), N_CODES)
+        return codes
 
     def to_waveform(self, samples: Tensor) -> Tensor:
         """Expand codes."""
-        return mu_law_decoding(samples, N_CODES).float()
+        waveform: Tensor = mu_law_decoding(samples, N_CODES)
+        return waveform.float()
 
     def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
-        """Cross entropy, in bits."""
+        """Return the cross entropy."""
         flat = F.cross_entropy(outputs.float().flatten(0, -2), samples.flatten(), reduction="none")
         return flat.view(samples.shape) * BITS
 
-    def sample(
-        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
-    ) -> Tensor:
+    def sample(self, outputs: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
         """Draw codes, with the first uniform number of each sample."""
-        return choose(outputs, uniforms[..., 0], temperature=temperature, top_k=top_k, top_p=top_p)
+        return choose(outputs, uniforms[..., 0], sampling)
 
 
 class _Continuous:
     is_discrete = False
 
     def from_waveform(self, waveform: Tensor) -> Tensor:
-        """The waveform itself, clipped to [-1, 1]."""
+        """Return the waveform itself, clipped to [-1, 1]."""
         return waveform.float().clamp(-1, 1)
 
     def to_waveform(self, samples: Tensor) -> Tensor:
-        """The samples themselves."""
+        """Return the samples themselves."""
         return samples
 
 
@@ -129,7 +166,7 @@ class LogisticMixture(_Continuous):
         self.n_mixtures, self.n_outputs = n_mixtures, 3 * n_mixtures
 
     def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
-        """Negative logarithm of the mass between half a 16-bit step below and above; the end bins are open."""
+        """Return -log2 of the mass from half a 16-bit step below to half a step above; the end bins are open."""
         logits, means, log_scales = outputs.float().chunk(3, -1)
         value = samples[..., None]
         precision = torch.exp(-log_scales.clamp(min=self.min_log_scale))
@@ -141,17 +178,15 @@ class LogisticMixture(_Continuous):
         mass = torch.where(value > 1 - 3 * _HALF_STEP, F.logsigmoid(-lower), mass)  # 32767 / 32768 is the last value
         return -torch.logsumexp(mass + F.log_softmax(logits, -1), -1) * BITS
 
-    def sample(
-        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
-    ) -> Tensor:
+    def sample(self, outputs: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
         """Draw a component with the first uniform number, a value of it with the second; temperature scales both."""
         logits, means, log_scales = outputs.float().chunk(3, -1)
-        component = choose(logits, uniforms[..., 0], temperature=temperature, top_k=top_k, top_p=top_p)[..., None]
+        component = choose(logits, uniforms[..., 0], sampling)[..., None]
         mean = means.gather(-1, component)[..., 0]
         scale = torch.exp(log_scales.gather(-1, component)[..., 0].clamp(min=self.min_log_scale))
         uniform = uniforms[..., 1].double().clamp(_UNIFORM_MARGIN, 1 - _UNIFORM_MARGIN)
         deviation = (torch.log(uniform) - torch.log1p(-uniform)).float()
-        return (mean + temperature * scale * deviation).clamp(-1, 1)
+        return (mean + sampling.temperature * scale * deviation).clamp(-1, 1)
 
 
 class Gaussian(_Continuous):
@@ -161,28 +196,28 @@ class Gaussian(_Continuous):
     min_log_scale = -9.0
 
     def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
-        """Negative log density, per 16-bit step, so that it compares with the discrete outputs."""
+        """Return -log2 of the density times a 16-bit step, so that it compares with the discrete outputs."""
         mean, log_scale = outputs.float().unbind(-1)
         log_scale = log_scale.clamp(min=self.min_log_scale)
         nats = 0.5 * ((samples - mean) * torch.exp(-log_scale)) ** 2 + log_scale + 0.5 * math.log(2 * math.pi)
         return (nats - math.log(2 * _HALF_STEP)) * BITS
 
-    def sample(
-        self, outputs: Tensor, uniforms: Tensor, *, temperature: float, top_k: int | None, top_p: float | None
-    ) -> Tensor:
+    def sample(self, outputs: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
         """Draw by Box and Muller's transform of the two uniform numbers; temperature scales the deviation."""
         mean, log_scale = outputs.float().unbind(-1)
         first, second = uniforms.double().unbind(-1)
         deviation = (torch.sqrt(-2 * torch.log1p(-first)) * torch.cos(2 * math.pi * second)).float()
-        return (mean + temperature * torch.exp(log_scale.clamp(min=self.min_log_scale)) * deviation).clamp(-1, 1)
+        return (mean + sampling.temperature * torch.exp(log_scale.clamp(min=self.min_log_scale)) * deviation).clamp(
+            -1, 1
+        )
 
 
 def over_amplitudes(distribution: Distribution, outputs: Tensor) -> Tensor:
-    """Spread what is said of each sample over the 256 amplitudes of mu-law, to look at.
+    """Spread the distribution of each sample over the 256 amplitudes of mu-law, for pictures.
 
     Args:
-        distribution: What the outputs are the parameters of.
-        outputs: (..., n_outputs).
+        distribution: The kind of distribution.
+        outputs: (..., n_outputs), its parameters.
 
     Returns:
         Probabilities (..., 256).
@@ -197,15 +232,17 @@ def over_amplitudes(distribution: Distribution, outputs: Tensor) -> Tensor:
     return torch.softmax(logits, -1).float()  # also where all are so improbable that none is above 0
 
 
-OUTPUTS: dict[str, type] = {"softmax": Softmax, "logistic_mixture": LogisticMixture, "gaussian": Gaussian}
-
-
-def create(name: str, **arguments: Any) -> Distribution:
-    """Build the distribution called ``name``, a key of ``OUTPUTS``.
+def create(name: str, *, n_mixtures: int = 10) -> Distribution:
+    """Build the distribution called "softmax", "logistic_mixture" (of ``n_mixtures`` components) or "gaussian".
 
     Raises:
         ValueError: The name is unknown.
     """
-    if name not in OUTPUTS:
-        raise ValueError(f"output: expected one of {', '.join(OUTPUTS)}; got {name!r}")
-    return OUTPUTS[name](**arguments)
+    known: dict[str, Callable[[], Distribution]] = {
+        "softmax": Softmax,
+        "logistic_mixture": lambda: LogisticMixture(n_mixtures),
+        "gaussian": Gaussian,
+    }
+    if name not in known:
+        raise ValueError(f"output: expected one of {', '.join(known)}, got {name!r}")
+    return known[name]()

@@ -1,0 +1,85 @@
+"""The parts of WaveNet's figure 4: what samples enter through, and one layer of the stack."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audionet.models.wavenet.distributions import N_CODES
+
+
+class CodeInput(nn.Embedding):
+    """Codes in the residual stream. Neighbouring codes sound alike, so they begin alike: as steps of a random walk."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(N_CODES, channels)
+        walk = torch.randn(N_CODES, channels).cumsum(0)
+        walk = (walk - walk.mean(0)) / walk.std(0)
+        self.weight.data = walk + 0.1 * torch.randn_like(walk)
+
+
+class ValueInput(nn.Linear):
+    """Values in [-1, 1] in the residual stream."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Map samples (...) to (..., R)."""
+        return super().forward(samples[..., None])
+
+
+class Layer(nn.Module):
+    """The gated unit with its residual connection (eq. 2 and figure 4 of the paper).
+
+    A dilated convolution sees the stream at ``kernel_size`` times, ``dilation`` apart. Here it is a linear layer over
+    copies of the stream that are shifted by those times and laid side by side. That is one large matrix product, which
+    is faster than a dilated convolution, and the same that generation computes for a single sample.
+
+    Args:
+        residual_channels: Width of the residual stream, R.
+        gate_channels: Width of filter and gate together, G.
+        kernel_size: Number of times that the convolution sees.
+        dilation: Samples between two of them.
+        local_channels: Width of the local conditioning, 0 for none.
+        is_last: True for the last layer, whose stream nobody reads: it has no residual connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        residual_channels: int,
+        gate_channels: int,
+        kernel_size: int,
+        dilation: int,
+        local_channels: int,
+        is_last: bool,
+    ) -> None:
+        super().__init__()
+        self.residual_channels = residual_channels
+        self.shifts = [dilation * tap for tap in reversed(range(kernel_size))]
+        # The oldest shift comes first, the local conditioning last. The bias comes with the conditions.
+        self.dilated = nn.Linear(kernel_size * residual_channels + local_channels, gate_channels, bias=False)
+        self.residual = None if is_last else nn.Linear(gate_channels // 2, residual_channels)
+
+    def forward(self, stream: Tensor, bias: Tensor, local: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Advance the residual stream.
+
+        Args:
+            stream: (batch, time, R); before its start are zeros.
+            bias: (batch, n, 1, G), each for time / n samples.
+            local: (batch, time, local_channels) or None.
+
+        Returns:
+            The stream (batch, time, R) and the unit's output (batch, time, G / 2).
+        """
+        time = stream.shape[1]
+        shifted = [F.pad(stream, (0, 0, shift, 0))[:, :time] if shift else stream for shift in self.shifts]
+        gates = self.dilated(torch.cat(shifted if local is None else [*shifted, local], -1))
+        unit = gated((gates.unflatten(1, (bias.shape[1], -1)) + bias).flatten(1, 2))
+        return (stream if self.residual is None else stream + self.residual(unit)), unit
+
+
+def gated(gates: Tensor) -> Tensor:
+    """Return tanh of the first half of the channels times the sigmoid of the second."""
+    filter_, gate = gates.chunk(2, -1)
+    return torch.tanh(filter_) * torch.sigmoid(gate)
