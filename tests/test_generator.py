@@ -138,7 +138,7 @@ def test_what_is_drawn_for_a_category_is_no_random_number_of_the_samples(generat
 
 
 def test_a_generator_says_what_it_is(generator: Generator) -> None:
-    assert repr(generator) == "Generator(wavenet; 8000 Hz; label: no, yes; speaker: ann, bob, cy)"
+    assert repr(generator) == "<Generator by label (no, yes) by speaker (ann, bob, cy): wavenet at 8000 Hz, on cpu>"
     assert (generator.sample_rate, generator.categories) == (RATE, CATEGORIES)
 
 

@@ -45,7 +45,10 @@ class Generator:
         wavenet: The network that generates; of an autoencoder, its decoder.
 
     Example:
-        >>> generator = audionet.load("digits", task="generation")
+        >>> generator = audionet.load_generator("digits")
+        >>> generator
+        <Generator by label (zero, one, two and 7 more) by speaker (george, jackson, lucas and 3 more): wavenet at
+        8000 Hz, on cpu>
         >>> generator.generate(0.1, label="seven", seed=0).shape
         torch.Size([1, 800])
     """
@@ -73,8 +76,8 @@ class Generator:
             self._engine = partial(Stepwise, wavenet)
 
     def __repr__(self) -> str:
-        conditions = [f"{name}: {listed(values)}" for name, values in self.categories.items()]
-        return f"Generator({'; '.join([self.bundle.model.name, f'{self.sample_rate} Hz', *conditions])})"
+        categories = [f" by {name} ({listed(values)})" for name, values in self.categories.items()]
+        return f"<Generator{''.join(categories)}: {self.bundle.model.name} at {self.sample_rate} Hz, on {self.device}>"
 
     def generate(
         self,
