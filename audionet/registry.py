@@ -1,10 +1,11 @@
 """Classes by name: audionet's own, those that a user's module adds, and those that installed packages offer."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
@@ -66,6 +67,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             module, _, attribute = self._homes[known].partition(":")
             found: type[T] = getattr(import_module(module), attribute)
             return found
+        from importlib.metadata import entry_points  # seldom needed
+
         for entry in entry_points(group=self.group, name=name):
             loaded: type[T] = entry.load()
             return loaded
@@ -104,3 +107,27 @@ class NamedArguments:
                 advice = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
                 raise TypeError(f"{cls.__name__} has no argument {name!r}; {advice}")
         return super().__new__(cls)
+
+
+def import_modules(names: Iterable[str]) -> None:
+    """Import modules by name, also from the current folder, so that they add their classes to the registries.
+
+    Raises:
+        ValueError: There is no such module.
+
+    Example:
+        >>> import_modules(["my_network"])
+        Traceback (most recent call last):
+        ValueError: import: expected a module in this folder or an installed one, got 'my_network'; check its name
+    """
+    for name in names:
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise  # the module is there, and one that it imports is missing
+            raise ValueError(
+                f"import: expected a module in this folder or an installed one, got {name!r}; check its name"
+            ) from None

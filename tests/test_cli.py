@@ -511,7 +511,7 @@ def test_a_module_that_is_missing(capsys, monkeypatch, tmp_path):
     for module in ("my_netwrok", "audionet.my_netwrok"):
         code, lines, errors = call(capsys, "models", "list", "--import", module)
         assert (code, lines, len(errors)) == (1, [], 1)
-        assert f"--import: expected a module in this folder or an installed one, got '{module}'" in errors[0]
+        assert f"import: expected a module in this folder or an installed one, got '{module}'" in errors[0]
     (tmp_path / "imports_nothing.py").write_text("import nothing_that_is_there")
     with pytest.raises(ModuleNotFoundError, match="nothing_that_is_there"):  # the user's own error, with its place
         cli.main(["models", "list", "--import", "imports_nothing"])

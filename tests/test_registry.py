@@ -1,8 +1,8 @@
+import importlib.metadata
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
-from audionet import registry
 from audionet.registry import NamedArguments, Registry
 
 
@@ -38,7 +38,7 @@ def test_a_class_of_ones_own(things):
 
 def test_an_installed_package_offers_one(things, monkeypatch):
     entry = EntryPoint("offered", f"{__name__}:Thing", "audionet.test_things")
-    monkeypatch.setattr(registry, "entry_points", lambda **select: EntryPoints([entry]).select(**select))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **select: EntryPoints([entry]).select(**select))
     assert things["offered"] is Thing
 
 

@@ -1,7 +1,7 @@
 """The containers of sound (WAV, FLAC, OGG, MP3): is the file whole?
 
 libsndfile reads what a cut-off file still holds and says nothing, so its headers are checked before it decodes.
-The messages name what is wrong and what to do; `errors.naming` puts the file's name before them.
+The messages name what is wrong and what to do; `waveform.naming` puts the file's name before them.
 """
 
 import io
@@ -9,7 +9,7 @@ import os
 import zlib
 from typing import BinaryIO, Literal, NamedTuple
 
-from audionet.audio.errors import AudioError
+from audionet.audio.waveform import AudioError
 
 RATES = range(100, 1_000_001)  # Hz; a header outside of this is damaged (libsndfile reads some 0 Hz as 1 Hz)
 RESAVE = "fetch it again, or save what is left of it with: ffmpeg -i IN OUT.wav"
@@ -52,7 +52,7 @@ def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
     Example:
         >>> check_container(io.BytesIO(), max_seconds=600)
         Traceback (most recent call last):
-        audionet.audio.errors.AudioError: is empty (0 bytes); fetch or record it again
+        audionet.audio.waveform.AudioError: is empty (0 bytes); fetch or record it again
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)

@@ -10,8 +10,7 @@ import numpy as np
 import soundfile
 
 from audionet.audio.containers import RESAVE, check_container, check_rate, check_seconds
-from audionet.audio.errors import AudioError, naming
-from audionet.audio.waveform import check_scale, resample, to_clip, to_mono
+from audionet.audio.waveform import AudioError, check_scale, naming, resample, to_clip, to_mono
 
 if TYPE_CHECKING:
     import torch

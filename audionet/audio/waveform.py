@@ -1,16 +1,36 @@
-"""Arithmetic on waveforms: mono, resample, fit, 16-bit integers and floats."""
+"""Arithmetic on waveforms: mono, resample, fit, 16-bit integers and floats; and the one error of this folder."""
 
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
-
-from audionet.audio.errors import AudioError
 
 FULL_SCALE = 32_768
 """A float sample x is the 16-bit integer round(x * FULL_SCALE), so 16-bit sources survive the round trip exactly."""
 
 _PEAK_LIMIT = 8.0  # 18 dB over full scale: no recording in float is that hot, unscaled integers are
 _MIXABLE = 8  # channels: 7.1 surround
+
+
+class AudioError(ValueError):
+    """A sound file or waveform that cannot be used. The message names it, what is wrong and what to do."""
+
+
+@contextmanager
+def naming(source: object) -> Iterator[None]:
+    """Put the name of a file before the message of every `AudioError` raised inside."""
+    try:
+        yield
+    except AudioError as error:
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            name = "<bytes>"
+        elif isinstance(source, (str, os.PathLike)):
+            name = str(os.fspath(source))
+        else:
+            name = "<file object>"
+        raise AudioError(f"{name}: {error}") from None
 
 
 def to_mono(waveform: np.ndarray) -> np.ndarray:

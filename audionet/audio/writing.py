@@ -12,8 +12,7 @@ import numpy as np
 import soundfile
 
 from audionet.audio.containers import RATES
-from audionet.audio.errors import AudioError, naming
-from audionet.audio.waveform import check_finite, check_waveform
+from audionet.audio.waveform import AudioError, check_finite, check_waveform, naming
 from audionet.files import whole_file
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
     Example:
         >>> check_target("tone.doc")
         Traceback (most recent call last):
-        audionet.audio.errors.AudioError: tone.doc: extension: expected one of .wav, .flac, .ogg, .mp3, got '.doc'; ...
+        audionet.audio.waveform.AudioError: tone.doc: extension: expected one of .wav, .flac, .ogg, .mp3, ...
     """
     with naming(path), _explaining(0):
         _container(Path(path))

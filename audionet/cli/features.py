@@ -5,9 +5,9 @@ from contextlib import closing
 from typing import Any
 
 from audionet.cli.parser import PositiveInt
-from audionet.cli.user_modules import import_modules
 from audionet.console import complain, progress
 from audionet.files import audio_among
+from audionet.registry import import_modules
 
 
 def features(

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from audionet.cli.parser import PositiveInt
-from audionet.cli.user_modules import import_modules
 from audionet.console import spinning
+from audionet.registry import import_modules
 
 
 def generate(

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from audionet.cli.user_modules import import_modules
 from audionet.console import print_table
+from audionet.registry import import_modules
 
 
 def models_list(*, import_: Sequence[str] = ()) -> None:

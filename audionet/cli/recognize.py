@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from audionet.cli.parser import PositiveInt
-from audionet.cli.user_modules import import_modules
 from audionet.console import complain
 from audionet.files import audio_among
+from audionet.registry import import_modules
 
 
 def recognize(
