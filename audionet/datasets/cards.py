@@ -1,4 +1,4 @@
-"""Dataset cards: a corpus described by values, so that one of a known layout needs no code.
+"""Cards: a corpus described by values, so that one of a known layout needs no code.
 
 A card is a `card.yaml`. `Card` and the dataclasses in it say which keys it may have and of which type; anything else is
 a `CardError` that names the file, the key and what is expected. A layout and a split rule are chosen by their `kind`.
@@ -128,7 +128,7 @@ class Card:
 
 
 def read_card(name_or_path: str | Path) -> Card:
-    """Read a dataset card.
+    """Read a card.
 
     Args:
         name_or_path: Name of a shipped card, a `card.yaml`, or a folder that holds one.
@@ -179,8 +179,10 @@ def plain_card(root: str | Path) -> Card:
     """
     root = Path(root)
     noise = "_background_noise_"
-    has = {name: (root / name).is_file() for name in ("validation_list.txt", "testing_list.txt")}
-    lists = ListSplit(validation="validation_list.txt" if has["validation_list.txt"] else None)
+    splits: dict[str, Rule] = {"hash": HashSplit()}
+    if (root / "testing_list.txt").is_file():
+        validation = "validation_list.txt" if (root / "validation_list.txt").is_file() else None
+        splits = {"lists": ListSplit(validation=validation)} | splits
     return Card(
         name=root.resolve().name,
         title=f"Class folders of {root}",
@@ -191,8 +193,8 @@ def plain_card(root: str | Path) -> Card:
         sample_rate=16_000,
         layout=FolderLayout(ignore=(noise,), speaker="^(?P<speaker>.+?)_nohash_"),
         background=noise if (root / noise).is_dir() else None,
-        split="lists" if has["testing_list.txt"] else "hash",
-        splits={"lists": lists, "hash": HashSplit()} if has["testing_list.txt"] else {"hash": HashSplit()},
+        split=next(iter(splits)),
+        splits=splits,
         path=root.resolve() / "card.yaml",
     )
 
@@ -214,6 +216,12 @@ def index(
     Raises:
         ValueError: The folder, its audio files or a class is missing, a file does not fit the layout, or the card has
             no such split.
+
+    Example:
+        >>> Path("words/seven").mkdir(parents=True)
+        >>> audionet.save_audio("words/seven/a.wav", waveform, sample_rate)
+        >>> index(plain_card("words"))
+        [Clip(path='seven/a.wav', label='seven', speaker='', split='train', silence=False)]
     """
     root = Path(root) if root is not None else card.default_root
     layout = card.layout

@@ -108,6 +108,20 @@ def open_store(
         StoreError: There are no clips, files cannot be used, the disk is full or cannot be written, or a worker
             crashed.
         ValueError: There are silences but no background noise.
+
+    Example:
+        >>> clips = [Clip("a", "constant", "", "train")]
+        >>> store = open_store(
+        ...     clips,
+        ...     lambda path: np.full(4, 0.5, np.float32),
+        ...     folder="stores",
+        ...     fingerprint="",
+        ...     sample_rate=8000,
+        ...     clip_length=4,
+        ...     workers=1,
+        ... )
+        >>> store.label_names, store.waveforms.tolist()
+        (('constant',), [[16384, 16384, 16384, 16384]])
     """
     if not clips:
         raise StoreError("clips: expected at least one, got none")

@@ -188,7 +188,7 @@ def _loader() -> ModuleType:
         import espeakng_loader
     except ImportError:
         raise ValueError(
-            'espeak-ng: expected for synthetic words, got none; install it with `pip install "audionet[synth]"`'
+            'espeakng-loader: expected for synthetic words, got none; install it with `pip install "audionet[synth]"`'
         ) from None
     module: ModuleType = espeakng_loader
     return module
