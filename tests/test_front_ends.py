@@ -218,7 +218,7 @@ def test_half_precision_is_refused(case):
         ("Spectrogram", {"power": nan}, "power = nan: expected 2"),
         ("LogMel", {"top_db": nan}, "top_db = nan dB: expected 0 or more"),
         ("MFCC", {"lifter": nan}, "lifter = nan: expected 0"),
-        ("KaldiMFCC", {"lifter": nan}, "lifter = nan: expected 0"),
+        ("KaldiMFCC", {"lifter": nan}, "lifter: expected 0 .* got nan"),
         ("Chroma", {"tuning": nan}, "tuning = nan: expected"),
         ("CQT", {"f_min": nan}, "f_min = nan: expected more than 0"),
         ("Gammatone", {"bandwidth": nan}, "bandwidth = nan"),

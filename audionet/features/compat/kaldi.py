@@ -1,7 +1,6 @@
-"""Kaldi's filterbank and MFCC features, number for number."""
+"""Kaldi's filterbank and MFCC features, with the same numbers."""
 
 from math import log, pi
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,26 +8,29 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings
-from audionet.features.functional import check_band_edges, smallest_n_fft
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
+from audionet.features.functional import check_band_edges, smallest_n_fft, spectrum
 
-_SCALE = 32768.0  # Kaldi reads 16-bit samples as they are
+_SCALE = 32768.0  # Kaldi does not scale 16-bit samples
 _LOG_SCALE = 2 * log(_SCALE)
-_EPSILON = torch.finfo(torch.float32).eps  # what Kaldi puts under its logarithms, whatever the float type
+_EPSILON = torch.finfo(torch.float32).eps  # Kaldi's floor of logarithms, for any float type
 
 
 def kaldi_window(name: str, length: int) -> Tensor:
-    """Return one of Kaldi's windows (length,), which end where they began (FeatureWindowFunction).
+    """Return one of Kaldi's windows, which are symmetric (FeatureWindowFunction).
 
     Args:
         name: "povey" (a Hann window to the power 0.85), "hamming", "hanning", "rectangular" or "blackman".
         length: In samples, at least 2.
 
+    Returns:
+        (length,)
+
     Raises:
-        ValueError: An argument is not as described.
+        ValueError: The name is unknown or the length too small.
     """
     if length < 2:
-        raise ValueError(f"win_length = {length}: expected at least 2 samples")
+        raise ValueError(f"win_length: expected at least 2 samples, got {length}")
     turn = 2 * pi * torch.arange(length, dtype=torch.float64) / (length - 1)
     windows = {
         "povey": (0.5 - 0.5 * turn.cos()) ** 0.85,
@@ -38,7 +40,7 @@ def kaldi_window(name: str, length: int) -> Tensor:
         "blackman": 0.42 - 0.5 * turn.cos() + 0.08 * (2 * turn).cos(),
     }
     if name not in windows:
-        raise ValueError(f"window = {name!r}: expected one of {', '.join(map(repr, windows))}")
+        raise ValueError(f"window: expected one of {', '.join(map(repr, windows))}, got {name!r}")
     return windows[name].to(torch.get_default_dtype())
 
 
@@ -83,10 +85,10 @@ def straight_mel_matrix(*, sample_rate: int, n_fft: int, n_mels: int, f_min: flo
 class KaldiFbank(FrontEnd):
     """Kaldi's logarithmic mel filterbank: compute-fbank-feats without dither.
 
-    Each frame loses its mean, is pre-emphasised as x[n] - preemphasis x[n - 1], windowed, and filled up with zeros to
-    a power of two. Kaldi's samples are 16-bit numbers as they are; ours are in [-1, 1] like everywhere in audionet and
-    are scaled by 32768 inside, so `torchaudio.compliance.kaldi.fbank(32768 * waveform).T` gives the same. The defaults
-    are Kaldi's. Its options --htk-compat, --subtract-mean and --vtln-warp are not here.
+    The mean of each frame is subtracted. The frame is pre-emphasised, x[n] - preemphasis x[n - 1], windowed, and padded
+    with zeros to a power of two. Kaldi's samples are 16-bit integers. Samples here are in [-1, 1] and are scaled by
+    32768 inside, so that the result is that of `torchaudio.compliance.kaldi.fbank(32768 * waveform).T`. The defaults
+    are Kaldi's. Its options --htk-compat, --subtract-mean and --vtln-warp are missing.
 
     Args:
         sample_rate: In hertz.
@@ -94,26 +96,27 @@ class KaldiFbank(FrontEnd):
         f_min: Lower edge of the first band in hertz.
         f_max: Upper edge of the last band in hertz; None for half the sample rate.
         win_length: Samples of a frame; None for 25 ms.
-        hop_length: Step between frames in samples; None for 10 ms.
-        window: As for `kaldi_window`.
-        preemphasis: From 0 (none) to 1.
-        remove_dc: Whether a frame's mean is taken off.
-        use_energy: Whether the logarithm of the frame's energy comes before the bands.
-        raw_energy: Whether the energy is that before pre-emphasis and window.
-        energy_floor: What the energy is at least; torchaudio's default is 1.
+        hop_length: Samples from one frame to the next; None for 10 ms.
+        window: Name of the window, see `kaldi_window`.
+        preemphasis: Coefficient of the pre-emphasis, from 0 (none) to 1.
+        remove_dc: Whether the mean of each frame is subtracted.
+        use_energy: Whether the logarithm of the frame's energy is put before the bands.
+        raw_energy: Whether the energy is measured before pre-emphasis and window.
+        energy_floor: Least energy; torchaudio's default is 1.
         use_log: Whether the bands are logarithms, ln(max(x, 2**-23)).
-        use_power: Whether bands sum power; else magnitude.
-        snip_edges: Whether only whole frames are given, the first beginning at sample 0. If not, frame t is centred on
+        use_power: Whether the bands sum power; if not, magnitude.
+        snip_edges: Whether frames lie inside the clip, the first at sample 0. If not, frame t is centred on
             (t + 1/2) * hop_length and the clip is mirrored at its ends ("symmetric" padding).
-        round_to_power_of_two: Whether the FFT is of the next power of two; else of ``win_length``, which must be even.
+        round_to_power_of_two: Whether the FFT has the next power of two as its size; if not, ``win_length``, which must
+            be even.
 
     Shape:
         (..., time) -> (..., use_energy + n_mels, frame); frame = 1 + (time - win_length) // hop_length, or without
         ``snip_edges`` (time + hop_length // 2) // hop_length.
 
     Raises:
-        ValueError: If an argument is not as described or a band would be empty; from ``forward``, if the waveform is
-            too short, not float or not finite.
+        ValueError: An argument is out of its range or a band would be empty; from ``forward``, the waveform is too
+            short, not float or not finite.
 
     Example:
         >>> KaldiFbank(n_mels=80)(torch.randn(8, 16_000)).shape
@@ -147,11 +150,11 @@ class KaldiFbank(FrontEnd):
         win_length = sample_rate * 25 // 1000 if win_length is None else win_length
         hop_length = sample_rate * 10 // 1000 if hop_length is None else hop_length
         if not 0 <= preemphasis <= 1:
-            raise ValueError(f"preemphasis = {preemphasis}: expected 0 (none) to 1")
+            raise ValueError(f"preemphasis: expected 0 (none) to 1, got {preemphasis}")
         if not energy_floor >= 0:
-            raise ValueError(f"energy_floor = {energy_floor}: expected 0 (none) or more")
+            raise ValueError(f"energy_floor: expected 0 (none) or more, got {energy_floor}")
         if win_length % 2 and not round_to_power_of_two:
-            raise ValueError(f"win_length = {win_length}: expected an even number, or round_to_power_of_two=True")
+            raise ValueError(f"win_length: expected an even number, got {win_length}; or set round_to_power_of_two")
         self.framing = kaldi_framing(win_length, hop_length, snip_edges=snip_edges)
         self.sample_rate, self.window_name = sample_rate, window
         self.preemphasis, self.remove_dc = preemphasis, remove_dc
@@ -166,31 +169,25 @@ class KaldiFbank(FrontEnd):
 
     def block(self, frames: Tensor) -> Tensor:
         """Map (..., frame, span) to (..., frame, band)."""
-        check_dtype(frames, self.window.dtype)
-        x = frames
-        if self.remove_dc:
-            x = x - x.mean(-1, keepdim=True)
-        raw = x
+        x = frames - frames.mean(-1, keepdim=True) if self.remove_dc else frames
+        energy = [self._log_energy(x * _SCALE)] if self.use_energy and self.raw_energy else []
         if self.preemphasis:
             x = torch.sub(x, torch.cat([x[..., :1], x[..., :-1]], -1), alpha=self.preemphasis)
-        x = x * self.window
-        spectrum = torch.fft.rfft(x, self.n_fft)
-        if self.use_power:
-            parts = torch.view_as_real(spectrum)
-            squares = parts * parts
-            bands = (squares[..., 0] + squares[..., 1]) @ self.filters
-        else:
-            bands = spectrum.abs() @ self.filters
+        if self.use_energy and not self.raw_energy:
+            energy = [self._log_energy(x * self.window)]
+        bands = spectrum(x, self.window, n_fft=self.n_fft, power=2.0 if self.use_power else 1.0) @ self.filters
         if self.use_log:
             bands = bands.clamp(min=_EPSILON).log()
-        if not self.use_energy:
-            return bands
-        energy = (raw * _SCALE if self.raw_energy else x).square().sum(-1, keepdim=True)
-        return torch.cat([energy.clamp(min=_EPSILON).log().clamp(min=self.log_energy_floor), bands], -1)
+        return torch.cat([*energy, bands], -1) if energy else bands
+
+    def _log_energy(self, x: Tensor) -> Tensor:
+        """Map (..., frame, span) to (..., frame, 1)."""
+        energy = x.square().sum(-1, keepdim=True)
+        return energy.clamp(min=_EPSILON).log().clamp(min=self.log_energy_floor)
 
     @property
     def axis(self) -> Axis:
-        """The bands, each where its weight lies, unless there is energy among them."""
+        """The mean frequency of each band by its weights; none where there is energy beside the bands."""
         quantity = "power" if self.use_power else "magnitude"
         quantity = f"ln {quantity}" if self.use_log else quantity
         if self.use_energy:
@@ -199,7 +196,7 @@ class KaldiFbank(FrontEnd):
         return Axis(quantity=quantity, frequencies=bins @ self.filters / self.filters.sum(0))
 
     def extra_repr(self) -> str:
-        """Say the sizes."""
+        """Return the sizes and the main options."""
         return format_settings(
             sample_rate=self.sample_rate,
             n_mels=self.filters.shape[1],
@@ -214,48 +211,95 @@ class KaldiFbank(FrontEnd):
 class KaldiMFCC(FrontEnd):
     """Kaldi's mel-frequency cepstral coefficients: compute-mfcc-feats without dither.
 
-    An orthonormal DCT-II over the logarithms of `KaldiFbank`, scaled as there; the same as
-    `torchaudio.compliance.kaldi.mfcc(32768 * waveform).T`. The defaults are Kaldi's, which puts the frame's energy in
-    the place of coefficient 0 (torchaudio does not).
+    An orthonormal DCT-II of the logarithmic bands of `KaldiFbank`, which scales samples. The result is that of
+    `torchaudio.compliance.kaldi.mfcc(32768 * waveform).T`. The defaults are Kaldi's. Unlike torchaudio's, they let the
+    frame's energy replace coefficient 0.
 
     Args:
-        n_mfcc: Number of coefficients, with the first; at most ``n_mels``.
+        sample_rate: In hertz.
+        n_mfcc: Number of coefficients with the first, at most ``n_mels``.
         n_mels: Number of mel bands.
-        lifter: Coefficient n is multiplied by 1 + lifter / 2 sin(pi n / lifter), one n behind librosa's; 0 for not at
-            all.
-        use_energy: Whether the logarithm of the frame's energy takes the place of coefficient 0.
-        **fbank: The other arguments of `KaldiFbank`, without ``use_log`` and ``use_power``.
+        f_min: Lower edge of the first band in hertz.
+        f_max: Upper edge of the last band in hertz; None for half the sample rate.
+        win_length: Samples of a frame; None for 25 ms.
+        hop_length: Samples from one frame to the next; None for 10 ms.
+        window: Name of the window, see `kaldi_window`.
+        preemphasis: Coefficient of the pre-emphasis, from 0 (none) to 1.
+        remove_dc: Whether the mean of each frame is subtracted.
+        lifter: Coefficient n is multiplied by 1 + lifter / 2 sin(pi n / lifter), where librosa has n + 1; 0 for none.
+        use_energy: Whether the logarithm of the frame's energy replaces coefficient 0.
+        raw_energy: Whether the energy is measured before pre-emphasis and window.
+        energy_floor: Least energy; torchaudio's default is 1.
+        snip_edges: Whether frames lie inside the clip, the first at sample 0. If not, frame t is centred on
+            (t + 1/2) * hop_length and the clip is mirrored at its ends ("symmetric" padding).
+        round_to_power_of_two: Whether the FFT has the next power of two as its size; if not, ``win_length``, which must
+            be even.
 
     Shape:
         (..., time) -> (..., n_mfcc, frame)
 
     Raises:
-        ValueError: If ``n_mfcc`` exceeds ``n_mels``; as `KaldiFbank`.
+        ValueError: ``n_mfcc`` exceeds ``n_mels``; as `KaldiFbank`.
+
+    Example:
+        >>> KaldiMFCC()(torch.randn(8, 16_000)).shape
+        torch.Size([8, 13, 98])
     """
 
     dct: Tensor
     level: Tensor
 
     def __init__(
-        self, *, n_mfcc: int = 13, n_mels: int = 23, lifter: float = 22.0, use_energy: bool = True, **fbank: Any
+        self,
+        *,
+        sample_rate: int = 16_000,
+        n_mfcc: int = 13,
+        n_mels: int = 23,
+        f_min: float = 20.0,
+        f_max: float | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        window: str = "povey",
+        preemphasis: float = 0.97,
+        remove_dc: bool = True,
+        lifter: float = 22.0,
+        use_energy: bool = True,
+        raw_energy: bool = True,
+        energy_floor: float = 0.0,
+        snip_edges: bool = True,
+        round_to_power_of_two: bool = True,
     ) -> None:
         super().__init__()
         if not 0 < n_mfcc <= n_mels:
-            raise ValueError(f"n_mfcc = {n_mfcc}: expected 1 to n_mels = {n_mels}")
+            raise ValueError(f"n_mfcc: expected 1 to n_mels = {n_mels}, got {n_mfcc}")
         if not lifter >= 0:
-            raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
-        self.fbank = KaldiFbank(n_mels=n_mels, use_energy=use_energy, use_log=True, use_power=True, **fbank)
-        self.framing, self.sample_rate, self.lifter = self.fbank.framing, self.fbank.sample_rate, lifter
-        self.n_bands = n_mfcc
+            raise ValueError(f"lifter: expected 0 (none) or more, got {lifter}")
+        self.fbank = KaldiFbank(
+            sample_rate=sample_rate,
+            n_mels=n_mels,
+            f_min=f_min,
+            f_max=f_max,
+            win_length=win_length,
+            hop_length=hop_length,
+            window=window,
+            preemphasis=preemphasis,
+            remove_dc=remove_dc,
+            use_energy=use_energy,
+            raw_energy=raw_energy,
+            energy_floor=energy_floor,
+            snip_edges=snip_edges,
+            round_to_power_of_two=round_to_power_of_two,
+        )
+        self.framing, self.sample_rate, self.lifter, self.n_bands = self.fbank.framing, sample_rate, lifter, n_mfcc
         dct = create_dct(n_mfcc, n_mels, norm="ortho")
         if lifter:
             dct = dct * (1 + lifter / 2 * torch.sin(pi * torch.arange(n_mfcc) / lifter))
-        if use_energy:  # the band that comes first, and all that coefficient 0 is made of
+        if use_energy:  # which comes before the bands, and becomes coefficient 0
             dct[:, 0] = 0
             dct = torch.cat([torch.eye(n_mfcc)[:1], dct])
         self.register_buffer("dct", dct, persistent=False)
-        # What the samples' scale adds to all logarithms shows in the first coefficient alone: added last, it costs the
-        # others no digits.
+        # The scale of the samples adds the same to all logarithms, hence to one coefficient. It is subtracted
+        # before the DCT and added after it, so that the other coefficients lose no digits.
         self.register_buffer("level", F.pad(_LOG_SCALE * dct[:, :1].sum(0), (0, n_mfcc - 1)), persistent=False)
 
     def block(self, frames: Tensor) -> Tensor:
@@ -264,24 +308,24 @@ class KaldiMFCC(FrontEnd):
 
     @property
     def axis(self) -> Axis:
-        """The coefficients."""
+        """The coefficients, which have no frequencies."""
         return Axis(quantity=f"DCT of {self.fbank.axis.quantity}", band="coefficient")
 
     def extra_repr(self) -> str:
-        """Say how many coefficients."""
+        """Return the number of coefficients and the lifter."""
         return format_settings(n_mfcc=self.dct.shape[1], lifter=self.lifter)
 
 
 def kaldi_framing(win_length: int, hop_length: int, *, snip_edges: bool) -> Framing:
-    """Return where Kaldi's frames lie (FirstSampleOfFrame and NumFrames in its feature-window.cc).
+    """Return the positions of Kaldi's frames (FirstSampleOfFrame and NumFrames in its feature-window.cc).
 
     Raises:
-        ValueError: A hop is longer than a window that hangs over the edges.
+        ValueError: Without ``snip_edges``, the hop is longer than the window.
     """
     if snip_edges:
         return Framing(span=win_length, hop_length=hop_length)
     if hop_length > win_length:
-        raise ValueError(f"hop_length = {hop_length}: without snip_edges expected at most win_length = {win_length}")
+        raise ValueError(f"hop_length: expected at most win_length = {win_length} without snip_edges, got {hop_length}")
     left = win_length // 2 - hop_length // 2
     right = win_length - left - hop_length + hop_length // 2  # for (time + hop_length // 2) // hop_length frames
     return Framing(span=win_length, hop_length=hop_length, left=left, right=right, pad_mode="symmetric")
