@@ -313,7 +313,8 @@ class BackgroundNoise(NamedArguments, nn.Module):
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
         """Map (batch, time) to (batch, time)."""
         batch, time = waveform.shape
-        background = self._background_on(waveform.device)
+        # It moves to the clips once and stays there. A buffer would be sent by DDP to every process at every step.
+        self.background = background = self.background.to(waveform.device)
         if len(background) < time:
             raise ValueError(
                 f"background: expected at least as many samples as a clip has, {time}, got {len(background)}; "
@@ -334,14 +335,6 @@ class BackgroundNoise(NamedArguments, nn.Module):
         scale = scale * (uniform(batch, 0, 1, waveform, generator) < self.p)
         silence_scale = uniform(batch, *SILENCE_NOISE, waveform, generator)
         return waveform + noise * torch.where(sounding == 0, silence_scale, scale)[:, None]
-
-    def _background_on(self, device: torch.device) -> Tensor:
-        """Return the background on a device, where it then stays.
-
-        It moves here because it is no buffer: DDP would send a buffer to every process at every step.
-        """
-        self.background = self.background.to(device)
-        return self.background
 
 
 class Augment(NamedArguments, nn.Module):

@@ -14,15 +14,8 @@ T = TypeVar("T")
 # Ours, although jsonargparse and pydantic read typed values too: a card is written by hand, so a message must name the
 # key, say in plain words what is expected and know YAML's traps; and listing the cards must not wait for a library.
 
-_WORDS: Mapping[object, str] = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    dict: "keys and values",
-    list: "a list",
-    types.NoneType: "nothing",
-}
+_WORDS: dict[object, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS |= {dict: "keys and values", list: "a list", types.NoneType: "nothing"}
 
 
 def read(kind: type[T], values: object) -> T:

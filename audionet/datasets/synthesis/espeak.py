@@ -9,6 +9,7 @@ import _ctypes
 import ctypes
 import functools
 import hashlib
+import importlib
 import os
 import shutil
 import sys
@@ -185,13 +186,11 @@ class _Voice(ctypes.Structure):
 
 def _loader() -> ModuleType:
     try:
-        import espeakng_loader
+        return importlib.import_module("espeakng_loader")
     except ImportError:
         raise ValueError(
             'espeakng-loader: expected for synthetic words, got none; install it with `pip install "audionet[synth]"`'
         ) from None
-    module: ModuleType = espeakng_loader
-    return module
 
 
 @functools.cache
