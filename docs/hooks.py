@@ -27,6 +27,8 @@ ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.m
 RUN = "augment.md"
 NAMES = "<!-- every public name -->"
 ROOMS = "audio augment features models datasets metrics training bundle inference evaluate plots report bulk".split()
+SHARED = "resources files console parallel registry flags".split()
+REFERENCE = [*((room, f"audionet.{room}", [room]) for room in ROOMS), ("shared", "Shared by all rooms", SHARED)]
 # A fenced block of code, or the heading of a section.
 PART = re.compile(
     r"^```(?P<language>\w+)(?P<options>[^\n]*)\n(?P<code>.*?)^```$|^## (?P<heading>[^\n]+)$", re.DOTALL | re.MULTILINE
@@ -81,17 +83,18 @@ def for_the_site(text: str) -> str:
     return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, text)
 
 
-def public_names(room: str) -> Iterator[tuple[str, Any]]:
-    """Yield the public names of a room, and what they are, in alphabetical order; modules and values are left out."""
-    module = importlib.import_module(f"audionet.{room}")
-    for name in sorted(getattr(module, "__all__", vars(module))):
-        value = getattr(module, name)
-        is_ours = getattr(value, "__module__", "").startswith("audionet.")
-        if not name.startswith("_") and is_ours and (inspect.isclass(value) or inspect.isfunction(value)):
+def public_names(module: str) -> Iterator[tuple[str, Any]]:
+    """Yield the public classes and functions of a module of audionet, in alphabetical order."""
+    found = importlib.import_module(f"audionet.{module}")
+    for name in sorted(getattr(found, "__all__", vars(found)), key=str.lower):
+        value = getattr(found, name)
+        home = getattr(value, "__module__", "")
+        is_public = home.startswith("audionet.") if hasattr(found, "__all__") else home == found.__name__
+        if is_public and not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
             yield name, value
 
 
-def names_of_rooms() -> Iterator[str]:
+def table_of_names() -> Iterator[str]:
     """Yield the lines of a table a room: each name, linked to the reference, and what it is in one line."""
     for room in ROOMS:
         yield f"\n### audionet.{room}\n\n| name | what it is |\n| --- | --- |"
@@ -100,23 +103,37 @@ def names_of_rooms() -> Iterator[str]:
             yield f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {line} |"
 
 
+def reference_of(modules: list[str]) -> Iterator[str]:
+    """Yield the lines of a page of the reference: for each module its docstring, then every public name."""
+    level = 2 if len(modules) == 1 else 3
+    for module in modules:
+        if level == 3:
+            yield f"## audionet.{module}\n"
+        yield f"::: audionet.{module}\n    options: {{members: false, show_root_heading: false}}\n"
+        for _, value in public_names(module):
+            yield f"::: {value.__module__}.{value.__qualname__}\n    options: {{heading_level: {level}}}\n"
+
+
 # ---- what MkDocs calls ---------------------------------------------------------------------------------------------
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that lie at the repository's root."""
+    """Add the pages that lie at the repository's root, and the reference."""
     from mkdocs.structure.files import File
 
     for source, page in ROOT_PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=for_the_site(text)))
+    for page, title, modules in REFERENCE:
+        text = "\n".join([f"# {title}\n", *reference_of(modules)])
+        files.append(File.generated(config, f"reference/{page}.md", content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """List the public names on the first page; put sound and pictures below the code of the page on augmentations."""
     if page.file.src_uri == "index.md":
-        return markdown.replace(NAMES, "\n".join(names_of_rooms()))
+        return markdown.replace(NAMES, "\n".join(table_of_names()))
     if page.file.src_uri != RUN:
         return markdown
     from mkdocs.structure.files import File
@@ -136,9 +153,11 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
 def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> None:
     """Let the reference's tables of contents name classes and functions, and not the methods that all of them have."""
     if page.file.src_uri.startswith("reference/"):
-        for title in page.toc:
-            for entry in title.children:
-                entry.children = []
+        entries = [entry for title in page.toc for entry in title.children]
+        if page.file.src_uri == "reference/shared.md":  # which has a heading for each module above the names
+            entries = [entry for module in entries for entry in module.children]
+        for entry in entries:
+            entry.children = []
 
 
 def on_post_build(config: Any) -> None:
