@@ -29,6 +29,8 @@ NAMES = "<!-- every public name -->"
 ROOMS = "audio augment features models datasets metrics training bundle inference evaluate plots report bulk".split()
 SHARED = "resources files console parallel registry flags".split()
 REFERENCE = [*((room, f"audionet.{room}", [room]) for room in ROOMS), ("shared", "Shared by all rooms", SHARED)]
+DOCSTRING_ALONE = "{members: false, show_root_heading: false, show_root_toc_entry: false}"
+
 # A fenced block of code, or the heading of a section.
 PART = re.compile(
     r"^```(?P<language>\w+)(?P<options>[^\n]*)\n(?P<code>.*?)^```$|^## (?P<heading>[^\n]+)$", re.DOTALL | re.MULTILINE
@@ -109,7 +111,7 @@ def reference_of(modules: list[str]) -> Iterator[str]:
     for module in modules:
         if level == 3:
             yield f"## audionet.{module}\n"
-        yield f"::: audionet.{module}\n    options: {{members: false, show_root_heading: false}}\n"
+        yield f"::: audionet.{module}\n    options: {DOCSTRING_ALONE}\n"
         for _, value in public_names(module):
             yield f"::: {value.__module__}.{value.__qualname__}\n    options: {{heading_level: {level}}}\n"
 

@@ -4,6 +4,7 @@
 """
 
 import doctest
+import importlib
 import importlib.util
 import inspect
 import re
@@ -249,3 +250,17 @@ def test_the_first_page_names_every_command_and_every_room() -> None:
     assert hooks.NAMES in text
     for room in hooks.ROOMS:
         assert f"`{room}`" in text and all(inspect.getdoc(value) for _, value in hooks.public_names(room)), room
+
+
+def test_the_changelog_names_what_there_is_now() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    moved = re.findall(r"^\| (.+) \| (.+) \|$", text.split("### Before")[0], re.MULTILINE)
+    new = {name for _, now in moved for name in re.findall(r"`(audionet(?:\.\w+)+)", now)}
+    assert len(new) > 20
+    for name in new:
+        value = importlib.import_module("audionet")
+        for part in name.split(".")[1:]:
+            try:
+                value = getattr(value, part)
+            except AttributeError:
+                value = importlib.import_module(f"{value.__name__}.{part}")
