@@ -22,7 +22,7 @@ from audionet.console import listed
 from audionet.files import whole_file
 from audionet.version import __version__
 
-__all__ = ["SHIPPED", "TASKS", "Bundle", "BundleError", "Part", "find", "load", "save", "shipped"]
+__all__ = ["SHIPPED", "TASKS", "Bundle", "BundleError", "Part", "find", "load", "new_part", "save", "shipped"]
 
 SHIPPED = Path(__file__).parent / "pretrained"
 """Folder of the bundles that come with audionet, with one folder a task."""
@@ -90,6 +90,25 @@ class Bundle:
         """The figure of its task on the test clips, as the training recorded it."""
         figure = self.training.get(TASKS[self.task].figure)
         return TASKS[self.task].shown.format(figure) if isinstance(figure, float) else "not recorded"
+
+
+def new_part(field: str, *, name: str, **arguments: Any) -> Part:
+    """Build a part by its name, with initial weights.
+
+    Args:
+        field: Where it belongs in a `Bundle`: "model" or "front_end".
+        name: Name of the network or front-end.
+        **arguments: Arguments of its own.
+
+    Raises:
+        ValueError: The name is unknown, or an argument does not fit.
+
+    Example:
+        >>> new_part("front_end", name="LogMel", sample_rate=16_000, n_mels=40).module
+        LogMel(sample_rate=16000, ...)
+    """
+    create, _ = _PARTS[field]
+    return Part(name, arguments, create(name, **arguments))
 
 
 def shipped(task: str) -> list[str]:

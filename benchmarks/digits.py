@@ -14,10 +14,11 @@ import torch
 import audionet
 from audionet import bundle, evaluate
 from audionet.audio import save_audio
+from audionet.datasets import open_corpus
 from audionet.inference import Generator
 from audionet.inference.wavenet.kernel import Kernel
 from audionet.inference.wavenet.sampling import PRECISIONS
-from audionet.training.data import CropDataModule
+from audionet.training import CropData
 from benchmarks.measure import machine
 
 BATCH = 50
@@ -61,12 +62,12 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="folder to save the first 20 generated clips in")
     options = parser.parse_args()
     generator = Generator(bundle.load(options.model, "generation"))
-    data = CropDataModule(
-        card="fsdd", root=options.root, split="official_validated", sample_rate=8000, clip_seconds=1.2,
-        conditions=list(generator.categories), batch_size=8,
-    )  # fmt: skip
+    corpus = open_corpus(
+        "fsdd", root=options.root, split="official_validated", sample_rate=8000, clip_seconds=1.2, words_only=True
+    )
+    conditions = list(generator.categories)
+    data = CropData(corpus, context=generator.wavenet.receptive_field, conditions=conditions, batch_size=8)
     judge = audionet.load(options.judge, task="recognition")
-    data.fit_to(context=generator.wavenet.receptive_field)
     figures: dict[str, object] = {"machine": machine(), "options": {k: str(v) for k, v in vars(options).items()}}
 
     test, spoken = data.recordings("test")
@@ -88,11 +89,11 @@ def main() -> None:
         sampling = {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed + first}
         made += list(generator.generate(**sampling, **part))
     seconds = time.perf_counter() - start
-    figures["generation, samples/s"] = options.count * data.sample_rate / seconds
+    figures["generation, samples/s"] = options.count * corpus.sample_rate / seconds
     summarize = evaluate.summarize
-    figures["generated"] = summarize(judge, made, training, data.sample_rate, labels=wanted["label"])
-    figures["real test clips"] = summarize(judge, test, training, data.sample_rate, labels=spoken["label"])
-    heard = [judge.recognize(waveform, data.sample_rate, top_k=1)[0].label for waveform in made]
+    figures["generated"] = summarize(judge, made, training, corpus.sample_rate, labels=wanted["label"])
+    figures["real test clips"] = summarize(judge, test, training, corpus.sample_rate, labels=spoken["label"])
+    heard = [judge.recognize(waveform, corpus.sample_rate, top_k=1)[0].label for waveform in made]
     right = np.array([a == b for a, b in zip(heard, wanted["label"], strict=True)])
     for name in known:
         shares = {value: right[[v == value for v in wanted[name]]].mean() for value in known[name]}
@@ -104,7 +105,7 @@ def main() -> None:
         options.clips.mkdir(parents=True, exist_ok=True)
         for number, waveform in enumerate(made[:20]):
             name = f"{number:02}-{wanted['label'][number]}-{wanted['speaker'][number]}-heard-{heard[number]}.wav"
-            save_audio(options.clips / name, waveform, data.sample_rate)
+            save_audio(options.clips / name, waveform, corpus.sample_rate)
 
 
 if __name__ == "__main__":

@@ -188,9 +188,9 @@ def make_task(preset: dict[str, Any], background: Tensor) -> Recognition:
     lightning.seed_everything(0, verbose=False)
     network = dict(preset["model"])
     return Recognition(
-        features=features.create("LogMel", sample_rate=SAMPLE_RATE),
+        front_end=features.create("LogMel", sample_rate=SAMPLE_RATE),
         model=models.create(network.pop("name"), n_classes=len(LABELS), **network),
-        labels=LABELS,
+        n_classes=len(LABELS),
         augment=Augment(preset["augment"], sample_rate=SAMPLE_RATE, background=background, p=preset["augment_p"]),
         spec_augment=SpecAugment(**preset["spec_augment"]),
         **preset["task"],

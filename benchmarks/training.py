@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from audionet import features, models
 from audionet.augment import Augment
+from audionet.datasets.batches import Batches, ClipBatch, gather_clips
 from audionet.training import Recognition
-from audionet.training.data import Batches, gather_clips
 from benchmarks.measure import Figure, interleaved, ratios
 from benchmarks.plain_bcresnet import plain_bcresnet
 
@@ -70,9 +70,9 @@ def whole_step(model: nn.Module, batch_size: int, n_clips: int) -> Callable[[], 
     batches = Batches(gather_clips(waveforms, targets), np.arange(n_clips), batch_size=batch_size, seed=0)
     released: dict[str, dict[str, Any] | None] = {"time_shift": {"seconds": 0.1}, "noise": {"max_amplitude": 0.1}}
     task = Recognition(
-        features=features.create("LogMel"),
+        front_end=features.create("LogMel"),
         model=model,
-        labels=[str(number) for number in range(N_CLASSES)],
+        n_classes=N_CLASSES,
         augment=Augment(released, sample_rate=SAMPLE_RATE, background=background, p=0.8),
     )
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=task.momentum, weight_decay=task.weight_decay)
@@ -88,7 +88,7 @@ def whole_step(model: nn.Module, batch_size: int, n_clips: int) -> Callable[[], 
     return call
 
 
-def forever(batches: Batches) -> Iterator[dict[str, Tensor]]:
+def forever(batches: Batches[ClipBatch]) -> Iterator[ClipBatch]:
     """Go through the epochs without end."""
     while True:
         yield from batches

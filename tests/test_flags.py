@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from audionet.flags import parse, split_name
+from audionet.flags import parse
 
 PRESET = """\
 features: {name: LogMel, n_mels: 40, n_fft: 256}
@@ -24,7 +24,6 @@ def parsed(folder: Path, *flags: str, preset: bool = True) -> dict[str, Any]:
     (folder / "preset.yaml").write_text(PRESET)
     arguments = [*(["--config", str(folder / "preset.yaml")] if preset else []), *flags]
     config = parse(parser, arguments, named=("features", "model")).as_dict()
-    config.pop("config")
     return config
 
 
@@ -62,7 +61,3 @@ def test_the_preset_may_stand_anywhere_in_any_form(tmp_path):
     }
     assert parsed(tmp_path, preset=False) == {"features": {"name": "MFCC"}, "model": {"name": "tcresnet"}, "steps": 1}
     assert parsed(tmp_path, "--features.name", "leaf", preset=False)["features"] == {"name": "leaf"}
-
-
-def test_split_name():
-    assert split_name({"name": "LogMel", "n_mels": 40}) == ("LogMel", {"n_mels": 40})

@@ -1,6 +1,7 @@
 """Training, of recognition and of generation: the schedule, exact resuming, averaged weights, two processes."""
 
 import csv
+import json
 import math
 import os
 import signal
@@ -20,21 +21,31 @@ from torch import Tensor
 
 from audionet import evaluate, features, models
 from audionet.augment import Augment, SpecAugment
-from audionet.training import Generation, LogSound, Recognition, fit_and_test, training_record
-from audionet.training.data import ClipDataModule, CropDataModule
-from audionet.training.schedule import warmup_cosine
+from audionet.datasets import open_corpus
+from audionet.training import (
+    ClipData,
+    CropData,
+    Generation,
+    LogSound,
+    Recognition,
+    fit_and_test,
+    training_record,
+    windows_for,
+)
+from audionet.training.optimizers import warmup_cosine
 
 HOP = 40
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
 
 
-def make(folder: Path, **changes: Any) -> tuple[Recognition, ClipDataModule]:
-    data = ClipDataModule(card=None, root=str(folder), sample_rate=8000, clip_seconds=0.5, batch_size=16)
+def make(folder: Path, **changes: Any) -> tuple[Recognition, ClipData]:
+    corpus = open_corpus(None, root=folder, sample_rate=8000, clip_seconds=0.5)
+    data = ClipData(corpus, batch_size=16)
     torch.manual_seed(0)
     arguments: dict[str, Any] = {
-        "features": features.create("LogMel", sample_rate=8000, n_fft=256, win_length=240, hop_length=80, n_mels=20),
+        "front_end": features.create("LogMel", sample_rate=8000, n_fft=256, win_length=240, hop_length=80, n_mels=20),
         "model": models.create("tcresnet", n_classes=3, n_bands=20),
-        "labels": data.labels,
+        "n_classes": 3,
         "augment": Augment(
             {"time_shift": {"seconds": 0.05, "p": 0.5}, "noise": {"min_snr_db": 0, "max_snr_db": 20}},
             sample_rate=8000,
@@ -49,15 +60,13 @@ def make(folder: Path, **changes: Any) -> tuple[Recognition, ClipDataModule]:
 
 def make_generation(
     folder: Path, *, window_seconds: float = 0.05, has_frames: bool = False, n_places: int = 0, **changes: Any
-) -> tuple[Generation, CropDataModule]:
+) -> tuple[Generation, CropData]:
     """Make a tiny WaveNet that knows the labels; rows are longer than clips, and clips longer than windows."""
-    data = CropDataModule(
-        card=None, root=str(folder), sample_rate=8000, clip_seconds=0.6, window_seconds=window_seconds, batch_size=16
-    )
+    corpus = open_corpus(None, root=folder, sample_rate=8000, clip_seconds=0.6)
     local: dict[str, Any] = {}
     if has_frames:
         sizes: dict[str, Any] = {"n_fft": 80, "win_length": 80, "hop_length": HOP, "n_mels": 8, "pad_mode": "constant"}
-        changes |= {"features": features.create("LogMel", sample_rate=8000, **sizes), "margin": HOP}
+        changes |= {"front_end": features.create("LogMel", sample_rate=8000, **sizes), "margin": HOP}
         local = {"local_bands": 8, "local_channels": 8, "upsample": (5, 8)}
     torch.manual_seed(0)
     model: Any = models.create(
@@ -68,12 +77,13 @@ def make_generation(
         gate_channels=16,
         skip_channels=16,
         output_channels=16,
-        categories=data.categories,
+        categories=corpus.categories(["label"]),
         n_places=n_places,
         place_length=100,
         **local,
     )
-    data.fit_to(context=model.receptive_field, hop_length=model.step_length, margin=changes.get("margin", 0))
+    windows = windows_for(model, changes.get("front_end"))
+    data = CropData(corpus, **windows | {"learns_end": True}, window_seconds=window_seconds, batch_size=16)
     return Generation(model=model, **{"learning_rate": 1e-2, **changes}), data
 
 
@@ -120,7 +130,7 @@ def test_training_learns_and_ends_with_scores(tone_folder: Path, tmp_path: Path)
     trainer = fit_and_test(
         task, data, output=tmp_path / "run", monitor="validation_accuracy", trainer=QUIET | {"max_epochs": 12}
     )
-    assert int(task.confusion.sum()) == len(data.store.indices("test"))
+    assert int(task.confusion.sum()) == len(data.corpus.store.indices("test"))
     assert float(trainer.callback_metrics["test_accuracy"]) >= 0.9
     assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
@@ -152,12 +162,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: 
 
 
 def test_a_learned_front_end_learns_along_and_resumes(tone_folder: Path, tmp_path: Path) -> None:
-    def make_learned() -> tuple[Recognition, ClipDataModule]:
+    def make_learned() -> tuple[Recognition, ClipData]:
         torch.manual_seed(0)
-        return make(tone_folder, features=features.create("LEAF", sample_rate=8000, n_filters=20, kernel_size=51))
+        return make(tone_folder, front_end=features.create("LEAF", sample_rate=8000, n_filters=20, kernel_size=51))
 
     def learned(task: Recognition) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in task.features.named_parameters()}
+        return {name: value.detach().clone() for name, value in task.front_end.named_parameters()}
 
     settings: dict[str, Any] = {"monitor": None, "trainer": QUIET | {"max_epochs": 2}}
     whole, data = make_learned()
@@ -189,7 +199,7 @@ def test_mixed_precision_reaches_the_network_alone(tone_folder: Path, tmp_path: 
 def test_a_folder_with_a_run_is_not_overwritten(tone_folder: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"output": tmp_path / "run", "monitor": None, "trainer": QUIET | {"max_epochs": 1}}
     fit_and_test(*make(tone_folder), **settings)
-    with pytest.raises(ValueError, match="already holds a run: .*--resume"):
+    with pytest.raises(ValueError, match="already holds a run; .*--resume"):
         fit_and_test(*make(tone_folder), **settings)
 
 
@@ -213,22 +223,27 @@ def test_a_silent_training_clip_becomes_noise(tone_folder: Path) -> None:
     assert (silent.square().mean(-1) > 0).all()
 
 
-def test_the_record_is_plain() -> None:
+def test_the_record_is_plain(tone_folder: Path) -> None:
+    task, data = make(tone_folder)
     timer = Timer()
     timer.load_state_dict({"time_elapsed": {"train": 1.6}})
     trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, callbacks=[timer])
-    record = training_record(trainer, data="Words", seed=3, command="python x", accuracy=0.5)
-    assert record["training_seconds"] == 2 and record["accuracy"] == 0.5
+    trainer.strategy.connect(task)
+    record = training_record(trainer, data.corpus, seed=3, command="python x", accuracy=0.5)
+    assert record["training_seconds"] == 2 and record["accuracy"] == 0.5 and record["seed"] == 3
+    assert record["parameters"] == sum(parameter.numel() for parameter in task.model.parameters())
+    assert record["test_clips"] == len(data.corpus.store.indices("test"))
+    assert json.loads(json.dumps(record)) == record
     assert f"torch {torch.__version__}" in record["versions"]
 
 
 # ---- generation ---------------------------------------------------------------------------------------------------
 
 
-def bits_of_whole_clips(task: Generation, data: CropDataModule, split: str = "test") -> float:
+def bits_of_whole_clips(task: Generation, data: CropData, split: str = "test") -> float:
     """Bits per sample of a split's clips, each through the network whole and without what fills its row."""
     clips, values = data.recordings(split)
-    assert {len(clip) for clip in clips} == {4000} and data.store.waveforms.shape[1] == 4800
+    assert {len(clip) for clip in clips} == {4000} and data.corpus.store.waveforms.shape[1] == 4800
     positions = [data.categories["label"].index(value) for value in values["label"]]
     return evaluate.bits_per_sample(
         task.model,  # type: ignore[arg-type]
@@ -260,7 +275,7 @@ def test_generation_learns_and_its_bits_are_those_of_whole_clips(
 
 
 def test_the_rate_of_a_training_follows_its_schedule(tone_folder: Path, tmp_path: Path) -> None:
-    rates = {None: {"lr-Adam": 1e-2}, 0.03: {"lr-Together/pg1": 1e-2, "lr-Together/pg2": 0.03}}
+    rates = {None: {"lr-Adam": 1e-2}, 0.03: {"lr-ChainedOptimizer/pg1": 1e-2, "lr-ChainedOptimizer/pg2": 0.03}}
     for warmup_epochs, matrix_rate in ((0.0, None), (1.0, 0.03)):
         task, data = make_generation(tone_folder, warmup_epochs=warmup_epochs, matrix_learning_rate=matrix_rate)
         n_epoch = len(data.train_dataloader())
@@ -330,7 +345,7 @@ def test_sound_and_pictures_are_logged(tone_folder: Path, tmp_path: Path, has_va
         (tone_folder / "validation_list.txt").write_text("")
         (tone_folder / "testing_list.txt").write_text("low/00.wav\n")
     task, data = make_generation(tone_folder)
-    assert data.has_validation == has_validation
+    assert data.corpus.has_validation == has_validation
     settings = QUIET | {"max_epochs": 2, "num_sanity_val_steps": 1}  # what the sanity check makes is not logged
     fit_and_test(
         task, data, output=tmp_path / "run", monitor=None, callbacks=[LogSound(make_sound, 8000)], trainer=settings
@@ -361,8 +376,8 @@ def test_local_conditioning_reaches_the_network_in_time(tone_folder: Path, tmp_p
     waveforms = torch.from_numpy(np.stack(clips))
     conditions = {"label": torch.tensor([data.categories["label"].index(value) for value in values["label"]])}
     with torch.inference_mode():
-        assert task.features is not None
-        frames = task.features(waveforms)[..., :100]  # a window is a whole clip: 100 frames of 40 samples
+        assert task.front_end is not None
+        frames = task.front_end(waveforms)[..., :100]  # a window is a whole clip: 100 frames of 40 samples
         expected = evaluate.bits_per_sample(model, waveforms, conditions=conditions, frames=frames)
         wrong = evaluate.bits_per_sample(model, waveforms, conditions=conditions, frames=frames.roll(3, 1))
     assert trainer.callback_metrics["test_bits"].item() == pytest.approx(expected, abs=1e-5)
@@ -371,12 +386,12 @@ def test_local_conditioning_reaches_the_network_in_time(tone_folder: Path, tmp_p
 
 def test_frames_of_a_window_within_a_clip_are_the_clips(tone_folder: Path) -> None:
     task, data = make_generation(tone_folder, has_frames=True)
-    assert task.features is not None
+    assert task.front_end is not None
     seen: list[Tensor] = []
     task.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
-    clips, starts, ends = data.crops.tiles(data.store.indices("test")[:1])
+    clips, starts, ends = data.crops.tiles(data.corpus.store.indices("test")[:1])
     task.bits(data.crops.take(clips, starts, ends))
-    whole = task.features(torch.from_numpy(data.recordings("test")[0][0]))
+    whole = task.front_end(torch.from_numpy(data.recordings("test")[0][0]))
     assert len(starts) > 5 and seen[0].shape == (len(starts), 8, 10)
     for start, window in zip(starts // HOP, seen[0], strict=True):
         inside = window[:, : whole.shape[1] - start]  # the last window goes on behind the clip

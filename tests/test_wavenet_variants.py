@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 import audionet
 from audionet import bundle, features, models
+from audionet.datasets import open_corpus
 from audionet.features import Waveform
 from audionet.models import WaveNet, WaveNetAutoencoder, WaveNetClassifier
-from audionet.training import Recognition, fit_and_test
-from audionet.training.data import ClipDataModule
+from audionet.training import ClipData, Recognition, fit_and_test
 
 STACK: dict[str, Any] = {
     "n_layers": 6,
@@ -313,7 +313,7 @@ ARGUMENTS = STACK | {"n_classes": 3, "frame_length": 40, "frame_channels": 11}
 
 
 def recognition(model: nn.Module, **changes: Any) -> Recognition:
-    return Recognition(features=Waveform(sample_rate=8000), model=model, labels=["high", "low", "middle"], **changes)
+    return Recognition(front_end=Waveform(sample_rate=8000), model=model, n_classes=3, **changes)
 
 
 def test_the_task_adds_the_second_loss_to_its_own(monkeypatch):
@@ -331,7 +331,8 @@ def test_the_task_adds_the_second_loss_to_its_own(monkeypatch):
 
 def test_it_learns_both_tasks_and_becomes_a_bundle(tone_folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    data = ClipDataModule(card=None, root=str(tone_folder), sample_rate=8000, clip_seconds=0.05, batch_size=16)
+    corpus = open_corpus(None, root=tone_folder, sample_rate=8000, clip_seconds=0.05)
+    data = ClipData(corpus, batch_size=16)
     task = recognition(
         models.create("wavenet_classifier", **ARGUMENTS),
         mixup_alpha=0.3,
@@ -355,10 +356,10 @@ def test_it_learns_both_tasks_and_becomes_a_bundle(tone_folder: Path, tmp_path: 
         bundle.Bundle(
             task="recognition",
             model=bundle.Part("wavenet_classifier", ARGUMENTS, task.model),
-            front_end=bundle.Part("Waveform", {"sample_rate": 8000}, task.features),
+            front_end=bundle.Part("Waveform", {"sample_rate": 8000}, task.front_end),
             sample_rate=8000,
             clip_length=400,
-            labels=tuple(task.labels),
+            labels=corpus.labels,
         ),
     )
     recognizer = audionet.load(run / "model.safetensors")

@@ -9,6 +9,8 @@ from .cards import read_card as read_card
 from .classes import ClassSelection as ClassSelection
 from .classes import PooledClass as PooledClass
 from .clip import Clip as Clip
+from .corpus import Corpus as Corpus
+from .corpus import open_corpus as open_corpus
 from .download import get as get
 from .download import verify as verify
 from .store import Store as Store

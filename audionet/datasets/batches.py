@@ -1,26 +1,37 @@
 """Whole batches of a clip store, in an order that can be saved and restored."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypedDict, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Batch = dict[str, Any]
+
+class ClipBatch(TypedDict):
+    """Whole clips with their labels."""
+
+    waveform: Tensor
+    """(batch, time) int16."""
+    label: Tensor
+    """(batch,) int64, positions in the corpus's labels."""
+
+
+Batch = TypeVar("Batch", bound=Mapping[str, object])
 Gather = Callable[[np.ndarray, np.random.Generator | None], Batch]
+"""Makes a batch of the items at (n,) int64 positions, with a generator for what it draws."""
 
 
-def gather_clips(waveforms: np.ndarray | Tensor, targets: np.ndarray) -> Gather:
-    """Gather whole clips: {"waveform": (batch, time) int16, "label": (batch,) int64}.
+def gather_clips(waveforms: np.ndarray | Tensor, label_index: np.ndarray) -> Gather[ClipBatch]:
+    """Return what gathers whole clips.
 
     Args:
         waveforms: (clip, time) int16, an array or a tensor on any device.
-        targets: (clip,) int64.
+        label_index: (clip,) int64.
     """
-    labels = torch.from_numpy(targets)
+    labels = torch.from_numpy(label_index)
 
-    def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> Batch:
+    def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> ClipBatch:
         if isinstance(waveforms, Tensor):
             waveform = waveforms[torch.from_numpy(chosen).to(waveforms.device)]
         else:
@@ -30,22 +41,24 @@ def gather_clips(waveforms: np.ndarray | Tensor, targets: np.ndarray) -> Gather:
     return gather
 
 
-class Batches:
-    """Whole batches of a split, gathered at once; its place in the epoch can be saved and restored.
+class Batches(Generic[Batch]):
+    """Batches of a split, each gathered at once, with a place in the epoch that can be saved and restored.
+
+    Lightning takes any iterable as a data loader, and saves the place of one that has ``state_dict``.
 
     Args:
-        gather: Makes a batch of the items chosen, (n,) int64, and of a generator for whatever it draws; None where
-            nothing is to be drawn.
-        items: (n,) int64, what an epoch goes through.
-        batch_size: Items a batch.
-        seed: None for the given order, otherwise every epoch has its own shuffle and drops its last, short batch.
-        rank: Which of the processes this is; process r takes every ``world_size``-th item from the r-th on.
+        gather: Makes a batch of the items at some positions; its generator is None where the order is given.
+        items: (n,) int64, the positions that an epoch goes through.
+        batch_size: Items of a batch, in each process.
+        seed: Seed of the order and of what is drawn; every epoch has an order of its own and leaves out its last,
+            short batch. None for the given order.
+        rank: Number of this process; process r takes every ``world_size``-th item from the r-th on.
         world_size: Number of processes.
     """
 
     def __init__(
         self,
-        gather: Gather,
+        gather: Gather[Batch],
         items: np.ndarray,
         *,
         batch_size: int,
@@ -65,7 +78,7 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         order, draw, epoch = self.items, None, self.epoch
         if self.seed is None:
-            self.batch = 0  # whatever an earlier pass left out: a check of the first batches, say
+            self.batch = 0  # an earlier pass may have been broken off, such as Lightning's check of the first batches
         else:
             order = np.random.default_rng((self.seed, epoch)).permutation(order)
         order = order[self.rank :: self.world_size]
@@ -74,13 +87,15 @@ class Batches:
             is_last = batch + 1 == len(self)
             self.epoch, self.batch = (self.epoch + 1, 0) if is_last else (self.epoch, batch + 1)
             if self.seed is not None:
-                draw = np.random.default_rng((self.seed, epoch, batch, self.rank))
+                # The spawn key makes it independent of the order's generator, also where batch and rank are 0.
+                entropy = np.random.SeedSequence((self.seed, epoch, batch, self.rank), spawn_key=(0,))
+                draw = np.random.default_rng(entropy)
             yield self.gather(order[batch * self.batch_size : (batch + 1) * self.batch_size], draw)
 
     def state_dict(self) -> dict[str, int]:
-        """Say which batch comes next."""
+        """Return the place in the epoch: which batch comes next."""
         return {"epoch": self.epoch, "batch": self.batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Go on at the place where ``state_dict`` was taken."""
         self.epoch, self.batch = state["epoch"], state["batch"]

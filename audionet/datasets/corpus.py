@@ -1,15 +1,18 @@
-"""From a card to its clip store."""
+"""From a card to a corpus that is ready to be served: its clip store, its classes and its categories."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from audionet import resources
+from audionet.audio import FULL_SCALE, save_audio
+from audionet.console import listed
 from audionet.datasets import cards, synthesis
 from audionet.datasets.cards import Card
+from audionet.datasets.classes import ClassSelection
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout, SynthesisLayout
 from audionet.datasets.recordings import read_background, scan
@@ -20,65 +23,184 @@ NOISE_SECONDS = 300.0  # of synthetic noise, for a corpus without recordings of 
 _SYNTHETIC = "_synthetic_/"
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Corpus:
+    """A collection of recordings as clips of one length, with what a network can learn from them.
+
+    Attributes:
+        card: Description of the corpus.
+        store: The clips.
+        labels: Names of the classes, in the order of a network's outputs.
+        label_index: (clip,) int64, the position of each clip's label in ``labels``.
+    """
+
+    card: Card
+    store: Store
+    labels: tuple[str, ...]
+    label_index: np.ndarray
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in hertz."""
+        return self.store.sample_rate
+
+    @property
+    def clip_length(self) -> int:
+        """Samples of a clip."""
+        return int(self.store.waveforms.shape[1])
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is a validation split."""
+        return len(self.store.indices("validation")) > 0
+
+    @property
+    def silence(self) -> str | None:
+        """Label of the class without speech; None where there is none."""
+        pool = self.card.labels.silence
+        return None if pool is None else pool.label
+
+    def categories(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the values of categories in the training clips, as `audionet.models.WaveNet` takes them.
+
+        Args:
+            names: Some of "label" and "speaker".
+
+        Raises:
+            ValueError: The corpus does not tell a category, or another split has a value that is not trained on.
+        """
+        return {name: self._trained_values(name) for name in names}
+
+    def category_index(self, name: str) -> np.ndarray:
+        """Return the position of each clip's value among the values of a category, (clip,) int64."""
+        values = self._trained_values(name)
+        return np.array([values.index(value) for value in self._values(name)])
+
+    def _values(self, category: str) -> np.ndarray:
+        known: dict[str, np.ndarray] = {
+            "label": np.array(self.labels)[self.label_index],
+            "speaker": self.store.speakers,
+        }
+        if category not in known:
+            raise ValueError(f"conditions: expected some of {', '.join(known)}, got {category}; leave it out")
+        return known[category]
+
+    def _trained_values(self, category: str) -> list[str]:
+        of_clips = self._values(category)
+        seen = set(of_clips[self.store.indices("train")])
+        values = [label for label in self.labels if label in seen] if category == "label" else sorted(seen)
+        if "" in values:
+            raise ValueError(
+                f"conditions: expected what {self.card.name} names of its clips, got {category}; leave it out"
+            )
+        if unheard := sorted(set(of_clips) - seen):
+            raise ValueError(
+                f"conditions: expected each {category} among the training clips, got {listed(unheard)} in others; "
+                "leave it out or choose another split"
+            )
+        return values
+
+    def export_clips(self, split: str, folder: Path, *, per_label: int, seed: int = 0) -> list[tuple[Path, str]]:
+        """Write clips of a split as WAV files.
+
+        Args:
+            split: "train", "validation" or "test".
+            folder: Folder to write to; it is made where it is missing.
+            per_label: Clips of each label, at most.
+            seed: Decides which ones.
+
+        Returns:
+            Each file with its label.
+        """
+        indices = np.random.default_rng(seed).permutation(self.store.indices(split))
+        written = []
+        folder.mkdir(parents=True, exist_ok=True)
+        for position, label in enumerate(self.labels):
+            for number, index in enumerate(indices[self.label_index[indices] == position][:per_label]):
+                path = folder / f"{label.strip('_')}{number if per_label > 1 else ''}.wav"
+                save_audio(path, self.store.waveforms[index] / np.float32(FULL_SCALE), self.sample_rate)
+                written.append((path, label))
+        return written
+
+
 def open_corpus(
-    card: Card,
+    card: str | Card | None = "words",
     *,
-    root: Path | None = None,
+    root: str | Path | None = None,
     split: str | None = None,
     test_speaker: str | None = None,
     synthetic: int = 0,
     sample_rate: int = 16_000,
-    clip_length: int = 16_000,
-    background: Path | None = None,
+    clip_seconds: float = 1.0,
+    background: str | Path | None = None,
+    words_only: bool = False,
     workers: int | None = None,
     skip_bad: bool = False,
     progress: bool = True,
-) -> Store:
-    """Index a corpus and open its clip store, which is built first where it is missing or out of date.
+) -> Corpus:
+    """Open a corpus; its clip store is built first where it is missing or out of date.
 
     Args:
-        card: The corpus.
-        root: Folder that holds it; None: where `audionet data get` puts it.
-        split: One of the card's split rules; None: its own choice.
+        card: Name of a dataset card, a card.yaml, or the folder of one; None to read ``root`` as a plain folder of
+            class folders.
+        root: Folder that holds the corpus; None for the one that `audionet data get` writes to.
+        split: One of the card's split rules; None for the card's own choice.
         test_speaker: Speaker to test on, where the split leaves one out.
         synthetic: Utterances of each label by espeak-ng's voices that join the training clips, so that a corpus of
             few speakers learns from many; the labels must then be words to speak.
-        sample_rate: Hz.
-        clip_length: Samples.
-        background: Folder of noise recordings; None: the card's own, or synthetic noise where it has none.
-        workers: Processes that build the store; None: one for each core.
+        sample_rate: Sample rate of the clips, in hertz.
+        clip_seconds: Length that every clip is padded or cut to.
+        background: Folder of noise recordings; None for the card's own, or synthetic noise where it has none.
+        words_only: Leave out the classes of unknown words and of silence.
+        workers: Processes that build the store; None for one a core.
         skip_bad: Leave out files that cannot be used instead of refusing.
-        progress: Show a bar when standard error is a terminal.
+        progress: Show a bar while the store is built, if standard error is a terminal.
 
     Raises:
         ValueError: The corpus is missing or does not fit its card, or files cannot be used (all are named).
     """
-    root = card.default_root if root is None else root
+    if card is None and root is None:
+        raise ValueError(
+            "card: expected a dataset card, or a folder of class folders as root, got neither; "
+            "name one (in a recipe --data.card or --data.root)"
+        )
+    if not isinstance(card, Card):
+        card = cards.read_card(card) if card is not None else cards.plain_card(str(root))
+    if words_only:
+        card = replace(card, labels=ClassSelection(keep=card.labels.keep))
+    root = card.default_root if root is None else Path(root)
     clips = cards.index(card, root, split=split, test_speaker=test_speaker)
     contents = [card.layout.fingerprint(root)]
     if synthetic and not isinstance(card.layout, SynthesisLayout):
         clips += _synthetic_clips(clips, synthetic)
         contents.append(synthesis.fingerprint())
-    render = partial(_render, layout=card.layout, root=root, sample_rate=sample_rate)
-    noises = cards.background(card, root, folder=background)
-    if noises:
-        noise = partial(read_background, noises, sample_rate=sample_rate)
-        contents.append(scan(noises[0].parent))
-    else:
-        noise = partial(synthesis.make_noise, sample_rate, NOISE_SECONDS)
+    noise, noise_contents = _noise(card, root, background, sample_rate)
     parts = (card.name, split, test_speaker, f"synthetic{synthetic}" if synthetic else None)
-    return open_store(
+    store = open_store(
         clips,
-        render,
+        partial(_render, layout=card.layout, root=root, sample_rate=sample_rate),
         folder=resources.cache_dir() / "stores" / "-".join(filter(None, parts)),
-        fingerprint=" ".join(contents),
+        fingerprint=" ".join([*contents, *noise_contents]),
         sample_rate=sample_rate,
-        clip_length=clip_length,
+        clip_length=round(clip_seconds * sample_rate),
         background=noise,
         workers=workers,
         skip_bad=skip_bad,
         progress=progress,
     )
+    known = card.labels.names(store.label_names)
+    label_index = np.array([known.index(name) for name in store.label_names])[store.labels]
+    return Corpus(card=card, store=store, labels=known, label_index=label_index)
+
+
+def _noise(
+    card: Card, root: Path, folder: str | Path | None, sample_rate: int
+) -> tuple[Callable[[], np.ndarray], list[str]]:
+    """Return what makes the background noise, and a fingerprint of its recordings, if there are some."""
+    files = cards.background(card, root, folder=folder)
+    if files:
+        return partial(read_background, files, sample_rate=sample_rate), [scan(files[0].parent)]
+    return partial(synthesis.make_noise, sample_rate, NOISE_SECONDS), []
 
 
 def _synthetic_clips(clips: Sequence[Clip], clips_per_label: int) -> list[Clip]:

@@ -1,31 +1,48 @@
-"""Windows of clips, for training what predicts each sample from those before it."""
+"""Windows of clips, for training a network that predicts each sample from those before it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from audionet.datasets.batches import Batch
 from audionet.datasets.store import Store
+
+
+class CropBatch(TypedDict):
+    """Windows of clips; ``time`` is the longest window's."""
+
+    waveform: Tensor
+    """(batch, margin + time + margin) int16."""
+    counted: Tensor
+    """(batch, time) bool, the samples that count for the loss."""
+    conditions: dict[str, Tensor]
+    """{category: (batch,) int64}, positions in each category's values."""
+    start: Tensor
+    """(batch,) int64, samples of the clip before its window."""
+    length: Tensor
+    """(batch,) int64, samples of the whole clip."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Crops:
-    """Windows of a store's clips; only samples that see all they could are counted.
+    """Windows of a store's clips, in which only samples with their whole context count for the loss.
 
-    A window that begins inside a clip begins with ``context`` samples that are not counted, so that each counted sample
-    sees as much as it does in the whole clip. One that begins with the clip counts from its first sample.
+    A window that begins inside a clip begins with ``context`` samples that do not count, so that each one that counts
+    sees as much of its past as it does in the whole clip. A window that begins with the clip counts from its first
+    sample.
 
     Attributes:
         store: The clips.
-        conditions: Position of each clip in each category's values, {name: (clip,) int64}.
-        window: Samples of a window, a multiple of hop_length and at least one more of them than ``context``.
-        context: Samples that a prediction depends on: the network's receptive field.
+        conditions: {category: (clip,) int64}, the position of each clip in the category's values.
+        window: Samples of a window, a multiple of ``hop_length`` that is longer than ``context`` by at least one hop.
+        context: Samples that a prediction depends on, which is the network's receptive field.
         hop_length: Windows begin at multiples of it, so that frames fall where they do in the whole clip.
         margin: Samples on either side of a window, from which its first and last frames are computed.
-        learns_end: Whether silence behind clips is counted in training, too: what is not told how long a clip is must
-            learn when to stop.
+        learns_end: Whether silence behind clips counts in training, too. A network that is not told the length of a
+            clip must learn when to stop.
     """
 
     store: Store
@@ -37,21 +54,18 @@ class Crops:
     learns_end: bool = True
 
     def lengths(self, clips: np.ndarray) -> np.ndarray:
-        """Samples of clips, without the silence that fills their rows."""
-        return np.minimum(self.store.lengths[clips], self.store.waveforms.shape[1])
+        """Return the samples of clips, without the silence that fills their rows."""
+        lengths: np.ndarray = np.minimum(self.store.lengths[clips], self.store.waveforms.shape[1])
+        return lengths
 
     def samples(self, clip: int) -> np.ndarray:
-        """Samples of a clip, (time,) int16; `audio.fit` has centred them in their row."""
-        row = self.store.waveforms[clip]
+        """Return a clip without the silence around it, (time,) int16; `audio.fit` has centred it in its row."""
+        row: np.ndarray = self.store.waveforms[clip]
         length = int(self.lengths(np.array(clip)))
         return row[(len(row) - length) // 2 :][:length]
 
-    def draw(self, clips: np.ndarray, generator: np.random.Generator | None) -> Batch:
-        """Take a random window of each clip.
-
-        Returns:
-            As `take`.
-        """
+    def draw(self, clips: np.ndarray, generator: np.random.Generator | None) -> CropBatch:
+        """Gather a random window of each clip."""
         assert generator is not None  # training batches always have one
         lengths = self.lengths(clips)
         spare = lengths - self.window
@@ -63,7 +77,7 @@ class Crops:
         return self.take(clips, starts, np.full(len(clips), self.window) if self.learns_end else lengths - starts)
 
     def tiles(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Clips, starts and ends, as `take` takes them, of windows that together count each sample of clips once."""
+        """Return windows that together count each sample of clips once, as clips, starts and ends for `take`."""
         step = (self.window - self.context) // self.hop_length * self.hop_length
         n_tiles = 1 + np.maximum(-(-(self.lengths(clips) - self.window) // step), 0)
         numbers = np.concatenate([np.arange(n) for n in n_tiles] or [clips])
@@ -71,17 +85,13 @@ class Crops:
         clips, starts = np.repeat(clips, n_tiles), numbers * step
         return clips, starts, np.where(is_last, self.lengths(clips) - starts, self.context + step)
 
-    def take(self, clips: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Batch:
-        """Gather windows, as long as the longest needs to be.
+    def take(self, clips: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> CropBatch:
+        """Gather windows; ``time`` is as long as the longest needs.
 
         Args:
             clips: (batch,) positions in the store.
-            starts: (batch,) samples before each window.
-            ends: (batch,) samples of each window that count, at most.
-
-        Returns:
-            {"waveform": (batch, margin + time + margin) int16, "counted": (batch, time) bool,
-            "conditions": {name: (batch,) int64}, "start": (batch,) int64, "length": (batch,) int64, of the whole clips}
+            starts: (batch,) samples of each clip before its window.
+            ends: (batch,) number of samples of each window behind which none counts.
         """
         lengths = self.lengths(clips)
         time = int(min(self.window, (lengths - starts).max()))

@@ -1,8 +1,9 @@
 """Clips in a report: spectrogram, player, and the predictions of a recogniser."""
 
 import math
+import os
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from audionet.audio import load_audio
+from audionet.audio import load_audio, save_audio
 from audionet.plots.features import plot_features
 from audionet.plots.style import make_figure, png
 from audionet.report.page import image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from audionet.inference import Generator, Recognizer
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,52 @@ class ReportClip:
     def is_right(self) -> bool:
         """Whether the most probable label is the true one."""
         return bool(self.predictions) and self.predictions[0][0] == self.truth
+
+
+def save_generated(
+    folder: str | os.PathLike[str],
+    waveforms: "Iterable[Tensor]",
+    sample_rate: int,
+    values: Mapping[str, Sequence[str]],
+    judge: "Recognizer | None" = None,
+) -> list[ReportClip]:
+    """Write generated clips as WAV files, and let a recogniser say what it hears in them.
+
+    Args:
+        folder: Folder of the files, created if it is missing.
+        waveforms: Clips, (time,) each.
+        sample_rate: In hertz.
+        values: What the clips were generated from, {category: values}; of "label" it is the truth.
+        judge: Recogniser; None for none.
+
+    Returns:
+        The clips, for a report.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = []
+    for number, waveform in enumerate(waveforms):
+        conditions = {category: names[number] for category, names in values.items()}
+        path = folder / f"{'-'.join([f'{number:02}', *conditions.values()])}.wav"
+        save_audio(path, waveform, sample_rate)
+        heard = () if judge is None else judge.recognize(waveform, sample_rate, top_k=3)
+        clips.append(ReportClip(path, conditions.pop("label", ""), heard, conditions))
+    return clips
+
+
+def save_labels(folder: str | os.PathLike[str], name: str) -> list[ReportClip]:
+    """Let a shipped generator speak each of its labels, as `save_generated` does; the recogniser of its name judges.
+
+    Args:
+        folder: Folder of the files, created if it is missing.
+        name: Name of a generator and a recogniser that are shipped, such as "digits".
+    """
+    from audionet.inference import load
+
+    generator, judge = load(name, task="generation"), load(name, task="recognition")
+    labels = generator.categories["label"]
+    spoken = [generator.generate(label=label)[0] for label in labels]
+    return save_generated(folder, spoken, generator.sample_rate, {"label": labels}, judge)
 
 
 def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
@@ -78,6 +128,29 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
     )
     axes = make_figure(3.4, 1.8)[1]
     return plot_features(log_mel(signal), log_mel, seconds=len(signal) / sample_rate, colorbar=False, axes=axes)
+
+
+def plot_generated(
+    generator: "Generator", waveform: "Tensor", *, frames: "Tensor | None" = None, **categories: "str | Sequence[str]"
+) -> "dict[str, Figure]":
+    """Plot the spectrogram of a generated clip, and what the network expected of each sample of 50 ms of it.
+
+    Args:
+        generator: What generated it.
+        waveform: (1, time), longer than 0.15 s.
+        frames: Local conditioning that it was generated from; None for none.
+        **categories: Categories that it was generated from, such as ``label="seven"``.
+
+    Returns:
+        The figures "spectrogram" and "heat map".
+    """
+    from audionet.plots.distribution import plot_distribution
+
+    rate = generator.sample_rate
+    start, stop = rate // 10, rate * 3 // 20
+    expected = generator.expect(waveform, frames=frames, **categories)[0, start:stop]
+    heat_map = plot_distribution(expected, samples=waveform[0, start:stop], sample_rate=rate)
+    return {"spectrogram": plot_clip(waveform[0], rate), "heat map": heat_map}
 
 
 def generated_part(clips: Sequence[ReportClip]) -> str:

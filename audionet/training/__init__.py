@@ -1,7 +1,5 @@
-"""Lightning modules: what is optimised, and how it is measured."""
+"""Training with Lightning: what is optimised and measured, the data that are served, and the run itself."""
 
-from audionet.training.fit import fit_and_test, training_record
-from audionet.training.generation import Generation, LogSound
-from audionet.training.recognition import Recognition
+import lazy_loader
 
-__all__ = ["Generation", "LogSound", "Recognition", "fit_and_test", "training_record"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

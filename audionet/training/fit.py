@@ -1,17 +1,12 @@
-"""What every recipe's training shares: checkpoints, logs, resuming, and the record of the run."""
+"""What every recipe's training shares: checkpoints, logs, averaged weights, resuming, and the test at the end."""
 
-import datetime
 import logging
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import lightning
 import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
@@ -23,12 +18,11 @@ from lightning.pytorch.callbacks import (
     RichProgressBar,
     Timer,
 )
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.loggers import CSVLogger
 
-from audionet.version import __version__
-
-CHECKPOINTS = "checkpoints"
+from audionet.training.interrupt import StopBetweenSteps
+from audionet.training.loggers import make_loggers
+from audionet.training.record import write_config
 
 # What Lightning says of every run of ours and nobody can act on.
 CHATTER = (
@@ -38,32 +32,6 @@ CHATTER = (
     "`isinstance\\(treespec, LeafSpec\\)`",
     "The '\\w+_dataloader' does not have many workers",
 )
-
-
-class StopBetweenSteps(Callback):
-    """Let Ctrl-C take effect between two steps, so that the checkpoint then written is exact; a second one at once."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over the signal, where this thread may."""
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.signal(signal.SIGINT, self._ask)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.is_asked = True
-        signal.signal(signal.SIGINT, self.previous)
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Stop if asked."""
-        if self.is_asked:
-            raise KeyboardInterrupt
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Give the signal back."""
-        if hasattr(self, "previous"):
-            signal.signal(signal.SIGINT, self.previous)
 
 
 def fit_and_test(
@@ -76,53 +44,53 @@ def fit_and_test(
     resume: bool = False,
     ema_decay: float | None = None,
     callbacks: Sequence[Callback] = (),
-    trainer: dict[str, Any] | None = None,
+    trainer: Mapping[str, Any] | None = None,
+    values: Mapping[str, object] | None = None,
 ) -> Trainer:
     """Train, keep the best and the last checkpoint, and test the best.
 
     Args:
-        task: What to train.
-        data: What on.
-        output: Folder for checkpoints, ``metrics.csv`` and TensorBoard's logs.
-        monitor: The logged quantity that says which weights are the best; None: the last weights are tested.
-        mode: Whether its "max" or its "min" is the best.
+        task: What is trained.
+        data: Data module that serves the batches.
+        output: Folder for checkpoints, ``metrics.csv``, ``config.yaml`` and TensorBoard's logs.
+        monitor: Logged quantity that tells which weights are the best; None to test the last weights.
+        mode: Whether the "max" or the "min" of that quantity is the best.
         resume: Go on from the last checkpoint in ``output``, if there is one.
         ema_decay: Decay of an exponential moving average of the weights, which is then what is validated, tested and
-            left in ``task``; None for none.
+            left in ``task``; None for no average.
         callbacks: Further callbacks.
-        trainer: Further arguments of `lightning.Trainer`.
+        trainer: Further arguments of `lightning.Trainer`; ``logger`` is what `make_loggers` adds to the others.
+        values: Values of the run, by which it can be repeated: they are written to ``config.yaml`` and logged as
+            hyperparameters; None to write nothing.
 
     Returns:
         The trainer; ``task`` holds the tested weights.
 
     Raises:
-        ValueError: If ``output`` holds a run already and ``resume`` is not asked for.
+        ValueError: ``output`` holds a run already and ``resume`` is not asked for, or a logger cannot be made.
+        SystemExit: Ctrl-C was pressed; the checkpoint is written.
     """
-    last = output / CHECKPOINTS / "last.ckpt"
+    last = last_checkpoint(output)
     if last.exists() and not resume:
-        raise ValueError(f"{output} already holds a run: go on with it (--resume true) or choose another --output")
-    keep_last = ModelCheckpoint(last.parent, "last", save_on_exception=True, enable_version_counter=False)
-    added: list[Callback] = [*callbacks, keep_last, LearningRateMonitor("step"), Timer()]
-    if monitor is not None:
-        added.append(ModelCheckpoint(last.parent, "best", monitor, mode=mode, enable_version_counter=False))
+        raise ValueError(
+            f"output: expected a folder without a run, got {output}, which already holds a run; "
+            "go on with it (--resume true) or choose another --output"
+        )
     arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
-    if arguments["enable_progress_bar"] is not False:
-        added.append(RichProgressBar(refresh_rate=10))  # each refresh makes a GPU wait
-    if arguments["enable_model_summary"] is not False:
-        added.append(RichModelSummary())
-    if ema_decay is not None:
-        added.append(EMAWeightAveraging(decay=ema_decay))
-    added.append(StopBetweenSteps())  # behind the averaging, which would miss the last step
-    for message in CHATTER:
-        warnings.filterwarnings("ignore", message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    loggers = make_loggers(output, arguments.pop("logger", None))
+    quiet_lightning()
     fitted = Trainer(
         **arguments,
-        logger=[_csv_logger(output), TensorBoardLogger(output, "", "tensorboard")],
-        callbacks=added,
+        logger=loggers,
+        callbacks=[*callbacks, *_callbacks(arguments, last.parent, monitor, mode, ema_decay)],
         default_root_dir=output,
         use_distributed_sampler=False,  # the data module deals the batches to the processes
     )
+    if values is not None:
+        write_config(output, values)
+        for logger in loggers:
+            if not isinstance(logger, CSVLogger):  # beside metrics.csv lies config.yaml
+                logger.log_hyperparams(dict(values))
     try:
         fitted.fit(task, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C, once the checkpoint is written
@@ -134,37 +102,30 @@ def fit_and_test(
     return fitted
 
 
-def _csv_logger(output: Path) -> CSVLogger:
-    """Log to metrics.csv, behind what a run that is resumed has written there."""
-    path = output / "metrics.csv"
-    before = path.read_bytes() if path.exists() else b""
-    logger = CSVLogger(output, "", "")
-    if before and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        writer = logger.experiment  # whose making removes the file
-        path.write_bytes(before)
-        writer.metrics_keys = before.decode().splitlines()[0].split(",")
-    return logger
+def last_checkpoint(output: Path) -> Path:
+    """Return the path of a run's last checkpoint, whether it is there or not."""
+    return output / "checkpoints" / "last.ckpt"
 
 
-def training_record(fitted: Trainer, *, data: str, seed: int, command: str, **results: Any) -> dict[str, Any]:
-    """Say how a model was made, for its bundle and its report: plain JSON values.
+def quiet_lightning() -> None:
+    """Turn off Lightning's messages that are the same for every run."""
+    for message in CHATTER:
+        warnings.filterwarnings("ignore", message)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
-    Args:
-        fitted: What `fit_and_test` returned; it knows the seconds of the training, those before it was resumed too.
-        data: What the model was trained on.
-        seed: The run's.
-        command: What was typed.
-        **results: Anything else, such as the accuracy.
-    """
-    callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
-    (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
-    versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
-    return {
-        "data": data,
-        **results,
-        "seed": seed,
-        "command": command,
-        "date": datetime.date.today().isoformat(),
-        "training_seconds": round(timer.time_elapsed()),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-    }
+
+def _callbacks(
+    trainer: Mapping[str, Any], checkpoints: Path, monitor: str | None, mode: str, ema_decay: float | None
+) -> list[Callback]:
+    keep_last = ModelCheckpoint(checkpoints, "last", save_on_exception=True, enable_version_counter=False)
+    callbacks: list[Callback] = [keep_last, LearningRateMonitor("step"), Timer()]
+    if monitor is not None:
+        callbacks.append(ModelCheckpoint(checkpoints, "best", monitor, mode=mode, enable_version_counter=False))
+    if trainer["enable_progress_bar"] is not False:
+        callbacks.append(RichProgressBar(refresh_rate=10))  # each refresh makes a GPU wait
+    if trainer["enable_model_summary"] is not False:
+        callbacks.append(RichModelSummary())
+    if ema_decay is not None:
+        callbacks.append(EMAWeightAveraging(decay=ema_decay))
+    callbacks.append(StopBetweenSteps())  # behind the averaging, which would miss the last step
+    return callbacks

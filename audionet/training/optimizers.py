@@ -1,18 +1,21 @@
-"""Optimizers that torch has, put together."""
+"""Optimizers put together from torch's, and the schedule of their learning rates."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-class Together(Optimizer):
+class ChainedOptimizer(Optimizer):
     """Several optimizers that step as one, each on parameters of its own.
 
     Args:
-        optimizers: What steps; their parameter groups, with all settings, are its own.
+        optimizers: The optimizers; their parameter groups become this one's, with all their settings.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
@@ -21,11 +24,11 @@ class Together(Optimizer):
         self._share()
 
     def _share(self) -> None:
-        # The same dictionaries, so that what a schedule writes reaches them.
+        # The same dictionaries, so that a rate that a schedule writes here reaches the optimizers.
         self.param_groups = [group for each in self.optimizers for group in each.param_groups]
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Let each step once, after one call of the closure."""
+        """Step each optimizer once, after one call of the closure."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -35,11 +38,11 @@ class Together(Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of each."""
+        """Return the states of all optimizers."""
         return {"optimizers": [each.state_dict() for each in self.optimizers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Give each its state back."""
+        """Restore the states of all optimizers."""
         for each, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
             each.load_state_dict(state)
         self._share()
@@ -51,23 +54,53 @@ def muon_and_adam(
     matrix_learning_rate: float,
     learning_rate: float,
     betas: tuple[float, float],
-    ends: Iterable[str],
+    ends: Collection[str],
 ) -> Optimizer:
-    """Step the matrices between hidden layers by Muon (Jordan et al., 2024), all else by Adam.
+    """Return an optimizer that steps the matrices between hidden layers by Muon and all else by Adam.
 
-    Muon makes a matrix's update orthogonal, so that all its directions learn at one pace.
+    Muon makes a matrix's update orthogonal, so that all its directions learn at one pace (Jordan et al., 2024).
 
     Args:
-        model: Whose parameters.
-        matrix_learning_rate: Of Muon, in the scale of Adam's (Liu et al., Muon is scalable, 2025, eq. 4).
-        learning_rate: Of Adam.
-        betas: Of Adam.
-        ends: Names of linear layers that do not lie between hidden ones: the first, the last.
+        model: The network.
+        matrix_learning_rate: Muon's learning rate, in the scale of Adam's (Liu et al., Muon is scalable, 2025, eq. 4).
+        learning_rate: Adam's learning rate.
+        betas: Adam's decay rates of the first and the second moment.
+        ends: Names of the input and output layers, which Adam updates instead of Muon.
     """
     linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     matrices: list[Tensor] = [layer.weight for name, layer in linear.items() if name.split(".")[-1] not in ends]
     taken = {id(matrix) for matrix in matrices}
     others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
-    # Without decay the matrices grow with every step, until all gates are saturated.
+    # Without weight decay the matrices grow with every step, until all gates are saturated.
     muon = torch.optim.Muon(matrices, matrix_learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
-    return Together([torch.optim.Adam(others, learning_rate, betas=betas), muon])
+    return ChainedOptimizer([torch.optim.Adam(others, learning_rate, betas=betas), muon])
+
+
+def warmup_cosine(step: int, *, n_warmup: int, n_total: int) -> float:
+    """Return the factor of the learning rate: it rises linearly from 0 to 1, then falls along a cosine to 0.
+
+    Example:
+        >>> [round(warmup_cosine(step, n_warmup=2, n_total=6), 3) for step in range(7)]
+        [0.0, 0.5, 1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    if step < n_warmup:
+        return step / n_warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / max(n_total - n_warmup, 1)))
+
+
+def with_warmup_cosine(
+    task: LightningModule, optimizer: Optimizer, *, warmup_epochs: float
+) -> OptimizerLRSchedulerConfig:
+    """Return the optimizer with `warmup_cosine` per step over the training, as ``configure_optimizers`` returns it."""
+
+    def factor(step: int) -> float:
+        # The length of the training is asked for only while it runs: asked for earlier, Lightning sets up the loader
+        # before it has read the checkpoint, and a resumed run would begin its epoch again.
+        if step == 0:
+            return 0.0 if warmup_epochs > 0 else 1.0
+        n_total = int(task.trainer.estimated_stepping_batches)
+        n_warmup = round(n_total * warmup_epochs / (task.trainer.max_epochs or 1))
+        return warmup_cosine(step, n_warmup=n_warmup, n_total=n_total)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

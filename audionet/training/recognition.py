@@ -1,6 +1,4 @@
-"""Recognition of one word a clip: augment, front-end and network in one Lightning module."""
-
-from collections.abc import Sequence
+"""Recognition of one word a clip: augmentation, front-end and network in one Lightning module."""
 
 import numpy as np
 import torch
@@ -8,49 +6,64 @@ from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from audionet.augment import Augment, SpecAugment, mixup, to_float
+from audionet.datasets.batches import ClipBatch
 from audionet.models import HasOwnLoss
-from audionet.training.optimizers import Together
-from audionet.training.schedule import with_warmup_cosine
-
-Batch = dict[str, Tensor]
+from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
 
 
 class Recognition(LightningModule):
-    """Train a network to name the one word of each clip, with the recipe of BC-ResNet's released code by default.
+    """The training of a network that names the one word of each clip, by default with BC-ResNet's released recipe.
 
-    All randomness of a batch follows from (seed, its number, process): a resumed run equals an uninterrupted one.
+    Subclass it to change a part: `inputs_and_targets` is the way from a waveform to the network's input, `loss` is what
+    is minimised, and `make_optimizer` says what minimises it. All random numbers of a batch follow from the seed, the
+    batch's number and the process, so that a resumed run equals an uninterrupted one.
 
     Args:
-        features: Front-end, (batch, 1, time) -> (batch, 1, n_mels, frame).
-        model: Network, (batch, 1, n_mels, frame) -> (batch, n_labels) logits.
-            One that offers ``logits_and_loss`` learns from the sum of both losses.
-        labels: Name of each output.
+        front_end: Front-end, (batch, 1, time) -> (batch, 1, n_bands, frame).
+        model: Network, (batch, 1, n_bands, frame) -> (batch, n_classes) logits. One that offers ``logits_and_loss``
+            learns from the sum of both losses.
+        n_classes: Number of classes.
         augment: Chain of waveform augmentations; None for none.
         spec_augment: Masks on the spectrogram; None for none.
-        mixup_alpha: Of mixup's Beta distribution; 0 for no mixup.
+        mixup_alpha: Parameter of mixup's Beta distribution; 0 for no mixup.
         mixup_p: Probability of mixup for a clip.
-        learning_rate: Peak of the schedule.
+        learning_rate: Peak of the learning rate of SGD.
         warmup_epochs: Epochs over which the rate rises from 0; a cosine then takes it back to 0.
-        momentum: Of SGD.
-        weight_decay: On all parameters of the network.
-        features_learning_rate: Peak of the schedule for what a learned front-end learns, which Adam steps:
-            frequencies, widths and rates, each of a scale of its own.
-        label_smoothing: Probability mass spread over all classes.
-        seed: Decides augmentation, masks, mixup and dropout.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of SGD, on all parameters of the network.
+        front_end_learning_rate: Peak of the learning rate of Adam, which steps the parameters of a learned front-end:
+            frequencies, widths and rates, each on a scale of its own.
+        label_smoothing: Probability that the target spreads over all classes.
+        seed: Seed of augmentation, masks, mixup and dropout.
+
+    Raises:
+        ValueError: The front-end makes complex numbers.
 
     Batches:
-        {"waveform": (batch, time) int16 or float, "label": (batch,) int64}
+        `audionet.datasets.batches.ClipBatch`; waveforms may be float, too.
+
+    Example:
+        >>> class FocalRecognition(audionet.training.Recognition):
+        ...     def loss(self, logits, targets):
+        ...         log_p = logits.log_softmax(-1)
+        ...         return -(targets * (1 - log_p.exp()) ** 2 * log_p).sum(-1).mean()
+        >>> front_end = audionet.features.LogMel(sample_rate=16_000, n_mels=40)
+        >>> model = audionet.models.create("tcresnet", n_classes=2, n_bands=40)
+        >>> task = FocalRecognition(front_end=front_end, model=model, n_classes=2)
+        >>> task.loss(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]))
+        tensor(0.1733)
     """
 
     def __init__(
         self,
         *,
-        features: nn.Module,
+        front_end: nn.Module,
         model: nn.Module,
-        labels: Sequence[str],
+        n_classes: int,
         augment: Augment | None = None,
         spec_augment: SpecAugment | None = None,
         mixup_alpha: float = 0.0,
@@ -59,64 +72,88 @@ class Recognition(LightningModule):
         warmup_epochs: float = 5.0,
         momentum: float = 0.9,
         weight_decay: float = 1e-3,
-        features_learning_rate: float = 1e-3,
+        front_end_learning_rate: float = 1e-3,
         label_smoothing: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.features, self.model, self.labels = features, model, list(labels)
+        if getattr(front_end, "is_complex", False):
+            raise ValueError(f"front_end: expected real numbers, got the complex ones of {front_end}; give it a power")
+        self.front_end, self.model, self.n_classes = front_end, model, n_classes
         self.augment, self.spec_augment = augment, spec_augment
         self.mixup_alpha, self.mixup_p = mixup_alpha, mixup_p
         self.learning_rate, self.warmup_epochs, self.momentum = learning_rate, warmup_epochs, momentum
         self.weight_decay, self.label_smoothing, self.seed = weight_decay, label_smoothing, seed
-        self.features_learning_rate = features_learning_rate
-        self.validation_accuracy = MulticlassAccuracy(len(self.labels), average="micro")
-        self.test_confusion = MulticlassConfusionMatrix(len(self.labels))
+        self.front_end_learning_rate = front_end_learning_rate
+        self.validation_accuracy = MulticlassAccuracy(n_classes, average="micro")
+        self.test_confusion = MulticlassConfusionMatrix(n_classes)
+
+    def inputs_and_targets(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
+        """Return the spectrogram (batch, 1, n_bands, frame) and the target probabilities (batch, n_classes)."""
+        waveform = to_float(batch["waveform"])
+        targets = F.one_hot(batch["label"], self.n_classes).float()
+        if self.augment is not None:
+            waveform = self.augment(waveform, self.generator)
+        if self.mixup_alpha > 0:
+            waveform, targets = mixup(
+                waveform, targets, alpha=self.mixup_alpha, p=self.mixup_p, generator=self.generator
+            )
+        spectrogram = self.front_end(waveform[:, None])
+        if self.spec_augment is not None:
+            spectrogram = self.spec_augment(spectrogram, self.generator)
+        return spectrogram, targets
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of logits and target probabilities, both (batch, n_classes): their cross-entropy."""
+        loss: Tensor = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        return loss
+
+    def make_optimizer(self) -> Optimizer:
+        """Return SGD for the network, chained with Adam for what the front-end learns."""
+        optimizer: Optimizer = torch.optim.SGD(
+            self.model.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        if learned := list(self.front_end.parameters()):
+            optimizer = ChainedOptimizer([optimizer, torch.optim.Adam(learned, self.front_end_learning_rate)])
+        return optimizer
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return the optimizer with its schedule, a warm-up and a cosine."""
+        return with_warmup_cosine(self, self.make_optimizer(), warmup_epochs=self.warmup_epochs)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Map (batch, time), int16 or float, to logits (batch, n_labels)."""
+        """Map (batch, time), int16 or float, to logits (batch, n_classes)."""
         with self._full_precision():
-            spectrogram = self.features(to_float(waveform)[:, None])
-        return self.model(spectrogram).float()
+            spectrogram = self.front_end(to_float(waveform)[:, None])
+        logits: Tensor = self.model(spectrogram)
+        return logits.float()
 
     def _full_precision(self) -> torch.autocast:
         # For all that comes before the network: powers span more decades than 16 bits hold.
         return torch.autocast(self.device.type, enabled=False)
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Derive the batch's random numbers from (seed, its number, process) alone."""
+    def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Derive the batch's random numbers from the seed, the batch's number and the process alone."""
         number = self.trainer.fit_loop.total_batch_idx
         seeds = np.random.SeedSequence((self.seed, number, self.global_rank)).generate_state(2)
         self.generator = torch.Generator().manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # dropout
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Return the loss of an augmented batch."""
-        targets = F.one_hot(batch["label"], len(self.labels)).float()
         with self._full_precision():
-            waveform = to_float(batch["waveform"])
-            if self.augment is not None:
-                waveform = self.augment(waveform, self.generator)
-            if self.mixup_alpha > 0:
-                waveform, targets = mixup(
-                    waveform, targets, alpha=self.mixup_alpha, p=self.mixup_p, generator=self.generator
-                )
-            spectrogram = self.features(waveform[:, None])
-            if self.spec_augment is not None:
-                spectrogram = self.spec_augment(spectrogram, self.generator)
-        second_loss = None
-        if isinstance(self.model, HasOwnLoss):
-            logits, second_loss = self.model.logits_and_loss(spectrogram)
-        else:
-            logits = self.model(spectrogram)
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
-        self.log("train_loss", loss, prog_bar=True)
-        if second_loss is None:
+            spectrogram, targets = self.inputs_and_targets(batch)
+        if not isinstance(self.model, HasOwnLoss):
+            loss = self.loss(self.model(spectrogram).float(), targets)
+            self.log("train_loss", loss, prog_bar=True)
             return loss
-        self.log("train_second_loss", second_loss)
-        return loss + second_loss
+        logits, own_loss = self.model.logits_and_loss(spectrogram)
+        loss = self.loss(logits.float(), targets)
+        self.log("train_loss", loss, prog_bar=True)
+        self.log("train_second_loss", own_loss)
+        return loss + own_loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """Count the clips that are named right."""
         logits = self(batch["waveform"])
         self.validation_accuracy.update(logits, batch["label"])
@@ -124,21 +161,12 @@ class Recognition(LightningModule):
         self.log("validation_loss", loss, batch_size=len(logits), sync_dist=True)
         self.log("validation_accuracy", self.validation_accuracy, prog_bar=True)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """Count every pair of true and predicted label."""
         self.test_confusion.update(self(batch["waveform"]), batch["label"])
 
     def on_test_epoch_end(self) -> None:
-        """Log the accuracy; the whole confusion matrix stays in ``confusion``."""
+        """Log the accuracy; ``confusion`` keeps the counts, (true, predicted)."""
         self.confusion = self.test_confusion.compute().cpu()
         self.test_confusion.reset()
         self.log("test_accuracy", self.confusion.trace() / self.confusion.sum())
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return SGD, with Adam for what the front-end learns, and the schedule per step."""
-        optimizer: torch.optim.Optimizer = torch.optim.SGD(
-            self.model.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
-        )
-        if learned := list(self.features.parameters()):
-            optimizer = Together([optimizer, torch.optim.Adam(learned, self.features_learning_rate)])
-        return with_warmup_cosine(self, optimizer, warmup_epochs=self.warmup_epochs)

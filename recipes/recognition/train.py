@@ -1,147 +1,149 @@
-"""Train a recogniser of single words: a preset says what on, the flags change any value of it.
+"""Train a recogniser of single words: a preset says what on, flags change any value of it (--help lists them).
 
-    python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml
-    python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml \
-        --data.card null --data.root my_words --trainer.max_epochs 50
+    one CPU     python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml
+    own words   ... --data.card null --data.root my_words --trainer.max_epochs 50
+    one GPU     ... --trainer.accelerator gpu --trainer.devices 1 --trainer.precision bf16-mixed
+    four GPUs   ... --trainer.accelerator gpu --trainer.devices 4 --trainer.strategy ddp
+    two nodes   torchrun --nnodes 2 --node_rank N --master_addr HOST --nproc_per_node 4 ... --trainer.num_nodes 2
+    go on       ... --resume true
+    once more   python recipes/recognition/train.py --config runs/words/config.yaml --output runs/again
 
-Leaves in --output: the bundle (model.safetensors), the report (report.html), checkpoints and logs.
+Leaves in --output: the bundle (model.safetensors), the report (report.html), config.yaml, checkpoints and logs.
 """
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import lightning
-import torch
 from jsonargparse import ArgumentParser
 
-import audionet
-from audionet import bundle, features, metrics, models, report
-from audionet.augment import AUGMENTATIONS, Augment, SpecAugment
-from audionet.flags import parse, split_name
-from audionet.training import Recognition, fit_and_test, training_record
-from audionet.training.data import ClipDataModule
+import audionet  # each name loads what it needs when it is used, so that --help and a wrong flag are answered at once
+from audionet.flags import Arguments, add_arguments, add_run_arguments, parse, run_script
 
 
-def make_parser() -> ArgumentParser:
+def make_parser():
     """Describe every value that a preset or a flag can set."""
     parser = ArgumentParser(description="Train a recogniser of single words.")
-    parser.add_argument("--config", action="config", help="preset: a YAML file of values")
-    parser.add_argument("--output", type=str, default="runs/recognition", help="folder for all that the run leaves")
-    parser.add_argument("--resume", type=bool, default=False, help="go on from the output folder's last checkpoint")
-    parser.add_argument("--seed", type=int, default=0, help="decides weights, order and augmentation")
+    add_run_arguments(parser, output="runs/recognition")
     parser.add_argument("--compile", type=bool, default=False, help="compile the network with torch.compile")
-    parser.add_argument("--ema_decay", type=float | None, default=None, help="average the weights with this decay")
-    parser.add_argument("--features", type=dict[str, Any], default={"name": "LogMel"}, help="front-end and arguments")
-    parser.add_argument("--model", type=dict[str, Any], default={"name": "bcresnet"}, help="network and arguments")
+    parser.add_argument("--features", type=Arguments, default={"name": "LogMel"}, help="front-end and arguments")
+    parser.add_argument("--model", type=Arguments, default={"name": "bcresnet"}, help="network and arguments")
     parser.add_argument("--play", type=str | None, default=None, help="bundle whose generated labels the report plays")
-    for name in AUGMENTATIONS:
-        parser.add_argument(f"--augment.{name}", type=dict[str, Any] | None, default=None, help="its arguments, and p")
+    for name in ("speed", "time_shift", "equalize", "reverb", "gain", "noise"):  # in the order that they are applied in
+        parser.add_argument(f"--augment.{name}", type=Arguments | None, default=None, help="its arguments, and p")
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
-    parser.add_argument("--spec_augment", type=dict[str, Any] | None, default=None, help="masks on the spectrogram")
-    parser.add_class_arguments(ClipDataModule, "data", skip={"seed"})
-    made_here = {"features", "model", "labels", "augment", "spec_augment", "seed"}
-    parser.add_class_arguments(Recognition, "task", skip=made_here)
-    set_by_us = {"logger", "callbacks", "default_root_dir", "use_distributed_sampler"}
-    parser.add_class_arguments(lightning.Trainer, "trainer", skip=set_by_us)
+    parser.add_argument("--spec_augment", type=Arguments | None, default=None, help="masks on the spectrogram")
+    add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
+    add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus", "seed"})
+    made_here = {"front_end", "model", "n_classes", "augment", "spec_augment", "seed"}
+    add_arguments(parser, "audionet.training.recognition:Recognition", "task", skip=made_here)
     return parser
 
 
-def generated_clips(name: str, folder: Path) -> list[report.ReportClip]:
-    """Let a shipped bundle speak each of its labels; the recogniser of the same name says what it hears."""
-    generator, judge = audionet.load(name, task="generation"), audionet.load(name, task="recognition")
-    folder.mkdir(exist_ok=True)
-    clips = []
-    for label in generator.categories["label"]:
-        waveform, file = generator.generate(label=label)[0], folder / f"{label}.wav"
-        audionet.save_audio(file, waveform, generator.sample_rate)
-        clips.append(report.ReportClip(file, label, judge.recognize(waveform, generator.sample_rate, top_k=3)))
-    return clips
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Train, test, and leave the bundle and the report."""
+def main(arguments=None):
+    """Train, test, and leave the bundle and the report; return the record of the run, with the bundle's path."""
     arguments = sys.argv[1:] if arguments is None else arguments
     config = parse(make_parser(), arguments, named=("features", "model"))
-    output = Path(config.output)
+    values = config.data.as_dict()
+    batch_size = values.pop("batch_size")
+    corpus = audionet.datasets.open_corpus(**values)
+    data = audionet.training.ClipData(corpus, batch_size=batch_size, seed=config.seed)
+    parts = make_parts(config, corpus)
+    task = make_task(config, data, parts)
+    trainer = train(config, data, task)
+    record = audionet.training.training_record(
+        trainer,
+        corpus,
+        accuracy=round(audionet.metrics.accuracy(task.confusion.numpy()), 4),
+        seed=config.seed,
+        command=shlex.join(["python", "recipes/recognition/train.py", *arguments]),
+    )
+    path = Path(config.output, "model.safetensors")
+    if trainer.is_global_zero:  # of several processes one writes
+        audionet.bundle.save(path, replace(parts, training=record))
+        page = write_report(config, corpus, task, record, path)
+        print(f"test accuracy {record['accuracy']:.1%} on {record['test_clips']} clips")
+        print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
+        print(f"report  {page}")
+    return {**record, "bundle": path}
 
-    data = ClipDataModule(**config.data, seed=config.seed)
-    lightning.seed_everything(config.seed, verbose=False)
-    features_name, features_arguments = split_name({**config.features, "sample_rate": data.sample_rate})
-    front_end = features.create(features_name, **features_arguments)
-    spectrum = front_end(torch.zeros(1, data.clip_length))
-    if spectrum.is_complex():
-        raise ValueError(f"--features: {features_name} gives complex numbers here, which no network takes")
-    n_bands = spectrum.shape[-2]
-    model_name, model_arguments = split_name({"n_bands": n_bands, **config.model, "n_classes": len(data.labels)})
-    model = models.create(model_name, **model_arguments)
+
+def make_parts(config, corpus):
+    """Build the front-end and a network that fits it."""
+    import torch
+
+    torch.manual_seed(config.seed)
+    front_end = audionet.bundle.new_part("front_end", **config.features, sample_rate=corpus.sample_rate)
+    sizes = {"n_bands": front_end.module.n_bands, "n_classes": len(corpus.labels)}
+    model = audionet.bundle.new_part("model", **{**sizes, **config.model})
     if config.compile:
-        model.compile(dynamic=False)  # the last batch of a split may be shorter: compiled again, once
-    task = Recognition(
-        features=front_end,
+        model.module.compile(dynamic=False)  # the last batch of a split may be shorter: compiled again, once
+    return audionet.bundle.Bundle(
+        task="recognition",
         model=model,
-        labels=data.labels,
-        augment=Augment(
-            config.augment.as_dict(), sample_rate=data.sample_rate, background=data.background, p=config.augment_p
+        front_end=front_end,
+        sample_rate=corpus.sample_rate,
+        clip_length=corpus.clip_length,
+        labels=corpus.labels,
+    )
+
+
+def make_task(config, data, parts):
+    """Put together what is trained; a subclass of Recognition changes its loss, its optimizer or its input."""
+    corpus, chosen, masks = data.corpus, config.augment.as_dict(), config.spec_augment
+    if corpus.silence and chosen["noise"] is None:
+        raise ValueError(
+            f"augment: expected noise, which fills the silent training clips of {corpus.silence}, got none; "
+            "give --augment.noise.max_amplitude 0.1, or a card without that class"
+        )
+    return audionet.training.Recognition(
+        front_end=parts.front_end.module,
+        model=parts.model.module,
+        n_classes=len(corpus.labels),
+        augment=audionet.augment.Augment(
+            chosen, sample_rate=corpus.sample_rate, background=data.background, p=config.augment_p
         ),
-        spec_augment=None if config.spec_augment is None else SpecAugment(**config.spec_augment),
+        spec_augment=None if masks is None else audionet.augment.SpecAugment(**masks),
         seed=config.seed,
         **config.task,
     )
 
-    trainer = fit_and_test(
+
+def train(config, data, task):
+    """Train and test; return the trainer."""
+    settings = {"output": Path(config.output), "trainer": config.trainer.as_dict()}
+    if config.find_learning_rate:
+        config.task.learning_rate = audionet.training.find_learning_rate(task, data, **settings)
+    return audionet.training.fit_and_test(
         task,
         data,
-        output=output,
-        monitor="validation_accuracy" if data.has_validation else None,
+        monitor="validation_accuracy" if data.corpus.has_validation else None,
         resume=config.resume,
         ema_decay=config.ema_decay,
-        trainer=config.trainer.as_dict(),
+        values=config.as_dict(),
+        **settings,
     )
-    if not trainer.is_global_zero:
-        return
 
-    confusion = task.confusion.numpy()
-    record = training_record(
-        trainer,
-        data=data.card.title,
-        accuracy=round(metrics.accuracy(confusion), 4),
-        test_clips=int(confusion.sum()),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        seed=config.seed,
-        command=shlex.join(["python", "recipes/recognition/train.py", *arguments]),
-    )
-    path = output / "model.safetensors"
-    trained = bundle.Bundle(
-        task="recognition",
-        model=bundle.Part(model_name, model_arguments, model),
-        front_end=bundle.Part(features_name, features_arguments, task.features),
-        sample_rate=data.sample_rate,
-        clip_length=data.clip_length,
-        labels=tuple(data.labels),
-        training=record,
-    )
-    bundle.save(path, trained)
-    recognizer = audionet.load(path)  # what is reported is what the bundle says of files
-    files = data.export_clips("test", output / "clips", per_label=1)
-    page = report.write_recognition(
+
+def write_report(config, corpus, task, record, path):
+    """Write the page with accuracy, confusion matrix, curves and a clip of each label; return its path."""
+    output = Path(config.output)
+    recognizer = audionet.load(path, task="recognition")  # what is reported is what the bundle says of files
+    files = corpus.export_clips("test", output / "clips", per_label=1, seed=config.seed)
+    return audionet.report.write_recognition(
         output,
-        title=f"Recognition: {data.card.title}",
+        title=f"Recognition: {record['data']}",
         facts={name.replace("_", " "): str(value) for name, value in record.items() if name != "accuracy"},
-        labels=data.labels,
-        confusion=confusion,
+        labels=corpus.labels,
+        confusion=task.confusion.numpy(),
         history=output / "metrics.csv",
-        clips=[report.ReportClip(file, truth, recognizer.recognize_file(file, top_k=3)) for file, truth in files],
-        generated=[] if config.play is None else generated_clips(config.play, output / "generated"),
+        clips=[
+            audionet.report.ReportClip(file, label, recognizer.recognize_file(file, top_k=3)) for file, label in files
+        ],
+        generated=[] if config.play is None else audionet.report.save_labels(output / "generated", config.play),
     )
-    print(f"test accuracy {record['accuracy']:.1%} on {record['test_clips']} clips")
-    print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
-    print(f"report  {page}")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,12 +13,10 @@ import pytest
 import torch
 
 import audionet
-from audionet import features, models
-from audionet.datasets.store import Store
-from audionet.flags import split_name
-from audionet.training import Generation
-from audionet.training import data as datamodule
-from audionet.training.data import CropDataModule
+from audionet import models
+from audionet.datasets import Corpus, Store, read_card
+from audionet.flags import parse
+from audionet.training import CropData, Generation, windows_for
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "wavenet"
 PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
@@ -25,12 +24,14 @@ PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
 NARROWER = {"nsynth_autoencoder": ["--model.residual_channels=32", "--model.gate_channels=64"]}
 
 
-def noise_of(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int) -> Store:
-    """Make a store as if of a corpus: noise as long as its clips, two clips a class and split, by one speaker."""
-    known = sorted(card.labels.names())
+def noise_of(card: str, *, sample_rate: int, clip_seconds: float, **_: object) -> Corpus:
+    """Make a corpus as a card describes it, of noise: two clips a class and split, by one speaker."""
+    described, clip_length = read_card(card), round(clip_seconds * sample_rate)
+    described = replace(described, labels=replace(described.labels, unknown=None, silence=None))
+    known = sorted(described.labels.names())
     splits = np.repeat(["train", "validation", "test"], 2 * len(known))
     waveforms = np.random.default_rng(0).integers(-3000, 3000, (len(splits), clip_length), np.int16)
-    return Store(
+    store = Store(
         waveforms=waveforms,
         labels=np.tile(np.arange(len(known)), 6),
         label_names=tuple(known),
@@ -42,16 +43,13 @@ def noise_of(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_lengt
         sample_rate=sample_rate,
         skipped=[],
     )
+    return Corpus(card=described, store=store, labels=store.label_names, label_index=store.labels)
 
 
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every corpus be noise, so that none is downloaded."""
-
-    def open_corpus(card: audionet.datasets.cards.Card, *, sample_rate: int, clip_length: int, **_: object) -> Store:
-        return noise_of(card, sample_rate=sample_rate, clip_length=clip_length)
-
-    monkeypatch.setattr(datamodule, "open_corpus", open_corpus)
+    monkeypatch.setattr(audionet.datasets, "open_corpus", noise_of)
     yield
 
 
@@ -63,37 +61,39 @@ def test_the_presets_are_those_the_documents_name() -> None:
 @pytest.mark.usefixtures("noise")
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
 def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path) -> None:
-    narrower = NARROWER.get(preset.stem, [])
-    config = recipe.make_parser().parse_args(["--config", str(preset), *narrower, "--data.batch_size=2"])
-    data = CropDataModule(**config.data, seed=0)
-    assert data.window <= data.clip_length, "a window of more than a clip is padding"
-    name, arguments = split_name(config.model)
-    model: Any = models.create(name, **arguments, categories=data.categories)
-    front_end, margin = None, 0
-    if config.features is not None:
-        name, arguments = split_name(config.features)
-        front_end = features.create(name, **arguments, sample_rate=data.sample_rate)
+    flags = [*NARROWER.get(preset.stem, []), "--data.batch_size=2"]
+    config = parse(recipe.make_parser(), ["--config", str(preset), *flags], named=("features", "model"))
+    data, parts = recipe.make_data_and_parts(config)
+    assert data.crops.window <= data.corpus.clip_length, "a window of more than a clip is padding"
+    model, front_end, margin = parts.model.module, None, 0
+    if parts.front_end is not None:
+        front_end, arguments = parts.front_end.module, parts.front_end.arguments
         assert arguments["hop_length"] == model.hop_length
         margin = -(-arguments["n_fft"] // 2 // model.hop_length) * model.hop_length
+    assert data.crops.margin == margin
     step = model.step_length
-    data.fit_to(context=model.receptive_field, hop_length=step, margin=margin)  # the preset's window has room
-    data.window = (model.receptive_field // step + 2) * step  # but less of it will do here
-    data.fit_to(context=model.receptive_field, hop_length=step, margin=margin)
-    batch = next(iter(data.train_dataloader()))
-    task = Generation(model=model, features=front_end, margin=margin, **config.task).eval()
+    seconds = (model.receptive_field // step + 2) * step / parts.sample_rate  # less than the preset's will do here
+    less = CropData(
+        data.corpus,
+        **windows_for(model, front_end),
+        window_seconds=seconds,
+        conditions=config.data.conditions,
+        batch_size=2,
+    )
+    batch = next(iter(less.train_dataloader()))
+    task = Generation(model=model, front_end=front_end, margin=margin, **config.task).eval()
     with torch.no_grad():
         bits = task.bits(batch)
     assert bits.shape == (batch["counted"].sum(),) and len(bits) >= step
     assert bits.isfinite().all()
     if config.judge is not None:
-        heard = audionet.load(config.judge, task="recognition").bundle.labels
+        heard = audionet.load_recognizer(config.judge).labels
         assert set(data.categories.get("label", [])) <= set(heard)
 
 
 def test_sc09_has_the_size_and_the_context_of_sashimi_s_wavenet(recipe: ModuleType) -> None:
     config = recipe.make_parser().parse_args(["--config", str(RECIPE / "presets" / "sc09.yaml")])
-    name, arguments = split_name(config.model)
-    model: Any = models.create(name, **arguments)
+    model: Any = models.create(**config.model)
     assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(4.2e6, rel=0.02)
     assert model.receptive_field == 4093  # samples, the padding in its settings
 
@@ -177,9 +177,9 @@ def test_networks_that_follow_a_recording_from_end_to_end(
     [
         (["--data.card", "no_such"], "no_such"),
         (["--data.root", "nowhere"], "nowhere"),
-        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker; got mood"),
-        (["--data.conditions", "[speaker]"], "does not name the speaker of its clips"),
-        (["--data.window_seconds", "0.01"], "window_seconds: 80 samples leave nothing to count"),
+        (["--data.conditions", "[label,mood]"], "conditions: expected some of label, speaker, got mood; leave it out"),
+        (["--data.conditions", "[speaker]"], "expected what tones names of its clips, got speaker; leave it out"),
+        (["--data.window_seconds", "0.01"], "window_seconds: expected room for more than"),
         (["--model.name", "wavenet5"], "unknown model 'wavenet5'; known: "),
         (["--model.name", "wavenet", "--model.n_layer", "3"], "model wavenet: "),
         (["--model.name", "wavenet", "--model.n_layers", "4"], "n_layers must be a multiple of n_cycles, got 4 and 3"),
@@ -187,7 +187,7 @@ def test_networks_that_follow_a_recording_from_end_to_end(
         (["--features.name", "LogMel", "--features.n_mel", "3"], "front-end LogMel"),
         (
             ["--features.name", "LogMel", "--features.hop_length", "80"],
-            "features.hop_length = 80: model.upsample makes 1",
+            "features.hop_length: expected 1, the product of model.upsample, got 80",
         ),
         (["--judge", "nobody"], "nobody"),
         (["--data.batch_size", "many"], "data.batch_size"),

@@ -1,0 +1,10 @@
+from .data import ClipData as ClipData
+from .data import CropData as CropData
+from .data import windows_for as windows_for
+from .fit import fit_and_test as fit_and_test
+from .generation import Generation as Generation
+from .learning_rate import find_learning_rate as find_learning_rate
+from .log_sound import LogSound as LogSound
+from .optimizers import ChainedOptimizer as ChainedOptimizer
+from .recognition import Recognition as Recognition
+from .record import training_record as training_record

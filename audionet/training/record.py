@@ -1,0 +1,67 @@
+"""What is kept of a run beside its weights: its values, and how the model was made."""
+
+import datetime
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import lightning
+import torch
+import yaml
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback, Timer
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+
+from audionet.datasets.corpus import Corpus
+from audionet.version import __version__
+
+Record = dict[str, str | int | float]
+
+
+def training_record(fitted: Trainer, corpus: Corpus, *, seed: int, command: str, **results: float) -> Record:
+    """Return how a model was made, for its bundle and its report: plain JSON values.
+
+    Args:
+        fitted: Trainer that `fit_and_test` returned. It knows the seconds of the training, with those before the
+            training was resumed.
+        corpus: Corpus that it was trained and tested on.
+        seed: Seed of the run.
+        command: Command that was typed.
+        **results: Figures of the test, such as the accuracy.
+    """
+    callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
+    (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
+    versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
+    commit = git_commit()
+    parameters: Iterable[Tensor] = fitted.lightning_module.model.parameters()  # type: ignore[union-attr]
+    return {
+        "data": corpus.card.title,
+        **results,
+        "test_clips": len(corpus.store.indices("test")),
+        "parameters": sum(parameter.numel() for parameter in parameters),
+        "seed": seed,
+        "command": command,
+        **({"commit": commit} if commit else {}),
+        "date": datetime.date.today().isoformat(),
+        "training_seconds": round(timer.time_elapsed()),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+
+
+@rank_zero_only
+def write_config(output: Path, values: Mapping[str, object]) -> None:
+    """Write config.yaml, a preset with all values of a run, headed by the git commit if there is one."""
+    output.mkdir(parents=True, exist_ok=True)
+    commit = git_commit()
+    head = f"# git commit {commit}\n" if commit else ""
+    (output / "config.yaml").write_text(head + yaml.safe_dump(dict(values), sort_keys=False), encoding="utf-8")
+
+
+def git_commit() -> str | None:
+    """Return the git commit of the current folder, with "-dirty" where files have changed since; None without one."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
