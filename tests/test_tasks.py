@@ -453,5 +453,5 @@ def test_two_processes_end_with_one_model(tone_folder: Path, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr[-3000:]
     ranks = [(output / f"rank{rank}.txt").read_text().split() for rank in range(2)]
     assert ranks[0] == ranks[1]
-    n_test = len(make(tone_folder)[1].store.indices("test"))
+    n_test = len(make(tone_folder)[1].corpus.store.indices("test"))
     assert int(ranks[0][1]) == n_test  # each test clip counted once, over both processes

