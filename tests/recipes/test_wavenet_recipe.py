@@ -186,7 +186,7 @@ def test_networks_that_follow_a_recording_from_end_to_end(
             ["--model.name", "wavenet", "--model.n_layer", "3"],
             "network wavenet: WaveNet has no argument 'n_layer'; did you mean 'n_layers'",
         ),
-        (["--model.name", "wavenet", "--model.n_layers", "4"], "n_layers must be a multiple of n_cycles, got 4 and 3"),
+        (["--model.name", "wavenet", "--model.n_layers", "4"], "n_layers: expected a multiple of n_cycles = 3, got 4"),
         (["--model.name", "wavenet", "--model.output", "mulaw"], "output: expected one of softmax"),
         (["--features.name", "LogMel", "--features.n_mel", "3"], "front-end LogMel"),
         (
