@@ -28,7 +28,8 @@ from audionet.features import (
     Waveform,
     deltas,
 )
-from audionet.features.functional import log_compress, mel_matrix
+from audionet.features.functional import log_compress
+from audionet.features.mel import mel_matrix
 from tests.sounds import assert_close, noise, sound
 
 SIZES = [(512, 480, 160), (512, 512, 128), (400, 400, 160), (600, 401, 77)]  # n_fft, win_length, hop_length
@@ -378,17 +379,17 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
         (lambda: Spectrogram(power=0), r"power = 0: expected 2"),
         (lambda: Spectrogram(power=-1.0), r"power = -1.0: expected 2"),
         (lambda: LogMel(power=None), r"power = None: .* expected 2"),
-        (lambda: LogMel(f_min=-1.0), r"f_min = -1.0 Hz.*expected 0 <= f_min"),
-        (lambda: LogMel(f_min=4000.0, f_max=4000.0), r"f_min = 4000.0 Hz, f_max = 4000.0 Hz: expected"),
-        (lambda: LogMel(f_max=8000.5), r"f_max = 8000.5 Hz: .*<= 8000 Hz, half the sample rate \(16000 Hz\)"),
-        (lambda: MelSpectrogram(n_mels=0), r"n_mels = 0: expected at least 1"),
-        (lambda: MelSpectrogram(n_mels=-3), r"n_mels = -3: expected at least 1"),
+        (lambda: LogMel(f_min=-1.0), r"f_min, f_max: expected 0 <= f_min.*got -1.0 and"),
+        (lambda: LogMel(f_min=4000.0, f_max=4000.0), r"f_min, f_max: expected .*got 4000.0 and 4000.0 Hz"),
+        (lambda: LogMel(f_max=8000.5), r"f_max <= 8000 Hz, half the sample rate, got 0.0 and 8000.5 Hz"),
+        (lambda: MelSpectrogram(n_mels=0), r"n_mels: expected at least 1 band, got 0"),
+        (lambda: MelSpectrogram(n_mels=-3), r"n_mels: expected at least 1 band, got -3"),
         (
             lambda: MelSpectrogram(n_mels=128),
-            r"mel bands \[0\] are empty: n_fft = 512 .*n_mels = 128.*raise n_fft to",
+            r"n_mels: .*got 128 .*\[0\] are empty with n_fft = 512; raise n_fft to",
         ),
-        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale should be one of \"htk\" or \"slaney\""),
-        (lambda: MelSpectrogram(norm="area"), r"norm must be one of None or \"slaney\""),
+        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale: expected 'htk' or 'slaney', got 'bark'"),
+        (lambda: MelSpectrogram(norm="area"), r"norm: expected None or 'slaney', got 'area'"),
         (lambda: LogMel(scale="ln"), r"scale = 'ln': expected 'log' or 'db'"),
         (lambda: MFCC(scale="dB"), r"scale = 'dB': expected 'log' or 'db'"),
         (lambda: MFCC(n_mfcc=41), r"n_mfcc = 41: expected 1 to n_mels = 40"),
@@ -405,9 +406,9 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
         (lambda: Spectrogram(frame_length=513), r"frame_length = 513: expected win_length = 480 to n_fft = 512"),
         (
             lambda: LinearFilterbank(n_bands=900),
-            r"linear bands .* are empty: .*n_fft to \d+ or lower n_bands",
+            r"n_bands: .* are empty with .*n_fft to \d+, .*or lower n_bands",
         ),
-        (lambda: LinearFilterbank(f_max=9000.0), r"f_max = 9000.0 Hz: expected"),
+        (lambda: LinearFilterbank(f_max=9000.0), r"f_max: expected .*and 9000.0 Hz"),
         (lambda: LFCC(n_lfcc=129), r"n_lfcc = 129: expected 1 to n_bands = 128"),
         (lambda: MFCC(lifter=-1), r"lifter = -1: expected 0"),
         (lambda: Deltas(LogMel(), order=0), r"order = 0: expected at least 1"),
@@ -449,7 +450,9 @@ def test_create():
         assert type(front_end) is getattr(features, name)
         assert front_end(torch.ones(2048)).ndim == 2
     assert features.create("logmel", n_mels=20)(torch.ones(2048)).shape == (20, 13)
-    with pytest.raises(ValueError, match=r"unknown front-end 'mels'; known: Waveform, Spectrogram, Linear"):
+    with pytest.raises(
+        ValueError, match=r"front-end: expected one of Waveform, Spectrogram, Linear.*, got 'mels'; one"
+    ):
         features.create("mels")
     with pytest.raises(ValueError, match=r"front-end LogMel: .*'n_mel'"):
         features.create("LogMel", n_mel=40)

@@ -6,7 +6,8 @@ import torch
 from torchaudio.compliance import kaldi
 
 from audionet.features import Stream
-from audionet.features.compat.kaldi import KaldiFbank, KaldiMFCC, kaldi_framing, kaldi_window, straight_mel_matrix
+from audionet.features.compat.kaldi import KaldiFbank, KaldiMFCC, kaldi_framing, kaldi_window
+from audionet.features.mel import straight_mel_matrix
 from tests.sounds import assert_close, noise, sound
 
 EPSILON = 2.0**-23
@@ -244,9 +245,12 @@ def test_a_picture_shows_the_bands_where_they_are():
         ),
         (lambda: KaldiFbank(preemphasis=1.5), r"preemphasis: expected 0 \(none\) to 1, got 1.5"),
         (lambda: KaldiFbank(energy_floor=-1.0), r"energy_floor: expected 0 .*got -1.0"),
-        (lambda: KaldiFbank(n_mels=0), r"n_mels = 0: expected at least 1 band"),
-        (lambda: KaldiFbank(n_mels=128), r"bands \[3\] are empty: n_fft = 512 .* n_mels = 128 between 20 .*to 517"),
-        (lambda: KaldiFbank(f_max=8001.0), r"f_max = 8001.0 Hz: .*<= 8000 Hz"),
+        (lambda: KaldiFbank(n_mels=0), r"n_mels: expected at least 1 band, got 0"),
+        (
+            lambda: KaldiFbank(n_mels=128),
+            r"n_mels: .*got 128 from 20 .*\[3\] are empty with n_fft = 512; raise n_fft to 517",
+        ),
+        (lambda: KaldiFbank(f_max=8001.0), r"f_max <= 8000 Hz, .*and 8001.0 Hz"),
         (lambda: KaldiMFCC(n_mfcc=24), r"n_mfcc: expected 1 to n_mels = 23, got 24"),
         (lambda: KaldiMFCC(lifter=-1.0), r"lifter: expected 0 .* got -1.0"),
         (lambda: KaldiFbank()(torch.zeros(800, dtype=torch.float32)), r"torch.float32, the front-end torch.float64: c"),

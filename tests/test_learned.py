@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from audionet.features import LogMel, Stream
-from audionet.features.functional import mel_matrix
 from audionet.features.learned.conv_filterbank import ConvFilterbank
 from audionet.features.learned.leaf import LEAF
 from audionet.features.learned.sincnet import SincNet, sinc_filters
 from audionet.features.learned.time_domain import filter_and_pool, gabor_filters, gabor_from_mel, squared_modulus
+from audionet.features.mel import mel_matrix
 from tests.sounds import assert_close, noise, sound
 
 KINDS: list[type[Any]] = [LEAF, SincNet, ConvFilterbank]
@@ -348,9 +348,9 @@ def test_bad_input_is_refused_with_its_reason(kind):
         ({"kernel_size": 1}, r"kernel_size: expected an odd number of samples, at least 3, got 1"),
         ({"win_length": 400}, r"win_length: expected an odd number of samples, .* got 400"),
         ({"hop_length": 0}, r"hop_length = 0: expected at least 1"),
-        ({"f_max": 8001.0}, r"f_max = 8001.0 Hz: .*half the sample rate \(16000 Hz\)"),
-        ({"f_min": -1.0}, r"f_min = -1.0 Hz"),
-        ({"sample_rate": 8000, "f_min": 4000.0}, r"f_min = 4000.0 Hz"),
+        ({"f_max": 8001.0}, r"half the sample rate, got .* and 8001.0 Hz"),
+        ({"f_min": -1.0}, r"got -1.0 and"),
+        ({"sample_rate": 8000, "f_min": 4000.0}, r"got 4000.0 and"),
         ({"pad_mode": "wrap"}, r"pad_mode = 'wrap'"),
     ):
         with pytest.raises(ValueError, match=message):

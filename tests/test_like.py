@@ -58,7 +58,7 @@ def test_torchaudio(waveform, options):
 
 def test_torchaudios_empty_bands_are_refused():
     with pytest.raises(
-        ValueError, match=r"bands \[0, 3, 6, 13\] are empty: n_fft = 400 .*n_mels = 128.*raise n_fft to"
+        ValueError, match=r"n_mels: .*got 128 .*\[0, 3, 6, 13\] are empty with n_fft = 400; raise n_fft to"
     ):
         like("torchaudio")
 
@@ -189,8 +189,8 @@ def test_a_sample_rate_that_the_tool_does_not_accept_is_refused(name):
         (lambda: like("essentia"), r"like: expected one of librosa, torchaudio, kaldi, whisper, .*, got 'essentia'"),
         (lambda: like("librosa", n_mel=40), r"like librosa: .*'n_mel'"),
         (lambda: like("whisper", window="hann"), r"like whisper: .*'window'"),
-        (lambda: like("yamnet", f_max=9000.0), r"f_max = 9000.0 Hz.*half the sample rate"),
-        (lambda: like("yamnet", n_mels=200), r"mel bands \[.*\] are empty.*raise n_fft to"),
+        (lambda: like("yamnet", f_max=9000.0), r"half the sample rate, got 125.0 and 9000.0 Hz"),
+        (lambda: like("yamnet", n_mels=200), r"n_mels: .*got 200 .*\[.*\] are empty.*raise n_fft to"),
         (lambda: WhisperLogMel(hop_length=201), r"hop_length: expected at most 200, half of n_fft = 400, got 201"),
         (lambda: like("whisper")(torch.zeros(200)), r"\(200,\).*at least 201 samples"),
         (lambda: like("yamnet")(torch.zeros(399)), r"\(399,\).*at least 400 samples"),

@@ -1,19 +1,13 @@
 """Waveform to time-frequency: the pure functions behind the front-end modules."""
 
-import warnings
-from collections.abc import Callable
-from math import ceil, inf
-from typing import Any
+from math import inf
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchaudio.functional import linear_fbanks, melscale_fbanks
 
 from audionet.features.frontend import check_dtype, map_frames
-
-_MOST_EDGES = 1 << 26  # that are looked at for a message, which is a second
 
 
 def stft(waveform: Tensor, window: Tensor, *, n_fft: int, hop_length: int, power: float | None = 2.0) -> Tensor:
@@ -110,115 +104,3 @@ def check_offset(offset: float) -> None:
     """Raise a ValueError unless this keeps logarithms finite in float32, also where it is exported as a factor."""
     if not 1e-30 <= offset < inf:
         raise ValueError(f"offset = {offset}: expected 1e-30 or more, which keeps the logarithm of silence finite")
-
-
-def mel_matrix(
-    *, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str, norm: str | None
-) -> Tensor:
-    """Return the (n_fft // 2 + 1, n_mels) triangular mel filterbank.
-
-    Args:
-        sample_rate: In hertz.
-        n_fft: FFT size in samples.
-        n_mels: Number of bands.
-        f_min: Lower edge of the first band in hertz.
-        f_max: Upper edge of the last band in hertz.
-        mel_scale: "htk" or "slaney".
-        norm: None for triangles of height 1, "slaney" for triangles of area 1.
-
-    Raises:
-        ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
-            would be empty.
-    """
-
-    def triangles(n_freqs: int, rate: int) -> Tensor:
-        return melscale_fbanks(n_freqs, f_min, f_max, n_mels, rate, norm=norm, mel_scale=mel_scale)
-
-    def edges() -> np.ndarray:
-        import librosa  # as it takes long to import and is for a message
-
-        return librosa.mel_frequencies(n_mels + 2, fmin=f_min, fmax=f_max, htk=mel_scale == "htk")
-
-    sizes: dict[str, Any] = {"sample_rate": sample_rate, "n_fft": n_fft, "f_min": f_min, "f_max": f_max}
-    return _filled("mel", triangles, edges, **sizes, n_mels=n_mels)
-
-
-def linear_matrix(*, sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
-    """Return the (n_fft // 2 + 1, n_bands) filterbank of triangles of height 1, all equally wide in hertz.
-
-    Raises:
-        ValueError: As `mel_matrix`.
-    """
-
-    def triangles(n_freqs: int, rate: int) -> Tensor:
-        return linear_fbanks(n_freqs, f_min, f_max, n_bands, rate)
-
-    def edges() -> np.ndarray:
-        return np.linspace(f_min, f_max, n_bands + 2)
-
-    sizes: dict[str, Any] = {"sample_rate": sample_rate, "n_fft": n_fft, "f_min": f_min, "f_max": f_max}
-    return _filled("linear", triangles, edges, **sizes, n_bands=n_bands)
-
-
-def check_band_edges(f_min: float, f_max: float, sample_rate: int) -> None:
-    """Raise a ValueError unless there is something between the edges, and nothing above half the sample rate."""
-    if not 0 <= f_min < f_max <= sample_rate / 2:
-        raise ValueError(
-            f"f_min = {f_min} Hz, f_max = {f_max} Hz: expected 0 <= f_min < f_max <= {sample_rate / 2:g} Hz, "
-            f"half the sample rate ({sample_rate} Hz)"
-        )
-
-
-def smallest_n_fft(edges: np.ndarray, sample_rate: int, n_fft: int, is_filled: Callable[[int], bool]) -> int:
-    """Return the smallest FFT size above ``n_fft`` of which each band has a bin, or, if that would take long, one.
-
-    Args:
-        edges: (band + 2,) in hertz: band k lies between edges k and k + 2.
-        sample_rate: In hertz.
-        n_fft: What is too coarse.
-        is_filled: Says whether a size fills all bands, which rounding decides where a bin lies on an edge.
-    """
-    enough = ceil(sample_rate / (edges[2:] - edges[:-2]).min()) + 1  # bins lie closer than the narrowest band is wide
-    if enough * len(edges) > _MOST_EDGES:
-        return enough
-    for start in range(n_fft + 1, enough, 1024):
-        sizes = np.arange(start, min(start + 1024, enough))
-        bins = edges * sizes[:, None] / sample_rate
-        has_all = (np.floor(bins[:, :-2]) + 1 < bins[:, 2:]).all(1)
-        if found := next(filter(is_filled, sizes[has_all].tolist()), None):
-            return found
-    return enough
-
-
-def _filled(
-    kind: str,
-    triangles: Callable[[int, int], Tensor],
-    edges: Callable[[], np.ndarray],
-    *,
-    sample_rate: int,
-    n_fft: int,
-    f_min: float,
-    f_max: float,
-    **number: int,
-) -> Tensor:
-    """Return the triangles (n_fft // 2 + 1, band) if none of them is empty."""
-    ((name, n_bands),) = number.items()
-    if n_bands < 1:
-        raise ValueError(f"{name} = {n_bands}: expected at least 1 band")
-    check_band_edges(f_min, f_max, sample_rate)
-
-    def matrix(n_fft: int) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torchaudio's warning of empty bands, which is an error below
-            # torchaudio puts its last bin at sample_rate // 2, which is wrong for an odd n_fft or sample rate; over
-            # twice the range, bin k lies at k * sample_rate / n_fft whatever they are.
-            return triangles(n_fft + 1, 2 * sample_rate)[: n_fft // 2 + 1].contiguous()
-
-    filters = matrix(n_fft)
-    if empty := (filters.amax(0) == 0).nonzero().flatten().tolist():
-        wanted = smallest_n_fft(edges(), sample_rate, n_fft, lambda size: bool(matrix(size).amax(0).all()))
-        raise ValueError(
-            f"{kind} bands {empty} are empty: n_fft = {n_fft} is too coarse for {name} = {n_bands} between {f_min:g} "
-            f"and {f_max:g} Hz; raise n_fft to {wanted} or lower {name}"
-        )
-    return filters

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings, map_parts
-from audionet.features.functional import check_band_edges
+from audionet.features.mel import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak
 _IN_CACHE = 2**17  # filtered samples that are computed at a time

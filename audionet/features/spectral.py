@@ -7,14 +7,8 @@ import torch
 from torch import Tensor
 
 from audionet.features.frontend import Axis, Framing, FrontEnd, State, format_settings
-from audionet.features.functional import (
-    center_window,
-    check_offset,
-    linear_matrix,
-    log_compress,
-    mel_matrix,
-    spectrum,
-)
+from audionet.features.functional import center_window, check_offset, log_compress, spectrum
+from audionet.features.mel import linear_matrix, mel_frequencies, mel_matrix
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
 
@@ -180,11 +174,8 @@ class MelSpectrogram(Filterbank):
     @property
     def axis(self) -> Axis:
         """The bands, each where its triangle is highest."""
-        from librosa import mel_frequencies
-
-        n_edges = self.filters.shape[1] + 2
-        edges = mel_frequencies(n_edges, fmin=self.f_min, fmax=self.f_max, htk=self.mel_scale == "htk")
-        return replace(super().axis, frequencies=torch.from_numpy(edges[1:-1]))
+        edges = mel_frequencies(self.n_bands + 2, f_min=self.f_min, f_max=self.f_max, mel_scale=self.mel_scale)
+        return replace(super().axis, frequencies=edges[1:-1])
 
 
 class LinearFilterbank(Filterbank):

@@ -30,7 +30,7 @@ class Stream:
         state: What it remembers between chunks.
 
     Example:
-        >>> stream = Stream(LogMel())
+        >>> stream = Stream(audionet.features.LogMel())
         >>> frames = [stream.push(chunk) for chunk in torch.randn(16_000).split(160)] + [stream.finish()]
         >>> torch.cat(frames, -1).shape
         torch.Size([40, 101])

@@ -2,14 +2,14 @@
 
 from math import log, pi
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
 from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
-from audionet.features.functional import check_band_edges, smallest_n_fft, spectrum
+from audionet.features.functional import spectrum
+from audionet.features.mel import straight_mel_matrix
 
 _SCALE = 32768.0  # Kaldi does not scale 16-bit samples
 _LOG_SCALE = 2 * log(_SCALE)
@@ -42,44 +42,6 @@ def kaldi_window(name: str, length: int) -> Tensor:
     if name not in windows:
         raise ValueError(f"window: expected one of {', '.join(map(repr, windows))}, got {name!r}")
     return windows[name].to(torch.get_default_dtype())
-
-
-def straight_mel_matrix(*, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
-    """Return the (n_fft // 2 + 1, n_mels) filterbank of triangles whose sides are straight over mel, not over hertz.
-
-    So have it HTK (Young et al., The HTK Book, section 5.4), Kaldi and TensorFlow, with mel = 1127 ln(1 + hertz / 700).
-
-    Raises:
-        ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
-            would be empty.
-    """
-    if n_mels < 1:
-        raise ValueError(f"n_mels = {n_mels}: expected at least 1 band")
-    check_band_edges(f_min, f_max, sample_rate)
-
-    def to_mel(hertz: Tensor) -> Tensor:
-        return 1127 * (1 + hertz / 700).log()
-
-    first, last = to_mel(torch.tensor([f_min, f_max], dtype=torch.float64)).tolist()
-    step = (last - first) / (n_mels + 1)
-    centres = first + step * torch.arange(1, n_mels + 1, dtype=torch.float64)
-
-    def triangles(n_fft: int) -> Tensor:
-        bins = to_mel(torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft)
-        return (1 - (bins.unsqueeze(1) - centres).abs() / step).clamp(min=0)
-
-    def is_empty(filters: Tensor) -> Tensor:
-        return filters.amax(0) < 1e-9  # a bin on a band's edge may come out as a little more than nothing
-
-    filters = triangles(n_fft)
-    if empty := is_empty(filters).nonzero().flatten().tolist():
-        edges = 700 * np.expm1(np.linspace(first, last, n_mels + 2) / 1127)
-        wanted = smallest_n_fft(edges, sample_rate, n_fft, lambda size: not is_empty(triangles(size)).any())
-        raise ValueError(
-            f"mel bands {empty} are empty: n_fft = {n_fft} is too coarse for n_mels = {n_mels} between {f_min:g} and "
-            f"{f_max:g} Hz; raise n_fft to {wanted}, with the window where it follows from that, or lower n_mels"
-        )
-    return filters.to(torch.get_default_dtype())
 
 
 class KaldiFbank(FrontEnd):

@@ -1,6 +1,6 @@
 """The front-end of YAMNet."""
 
-from audionet.features.compat.kaldi import straight_mel_matrix
+from audionet.features.mel import straight_mel_matrix
 from audionet.features.spectral import Filterbank, Logarithm, Spectrogram
 
 

@@ -15,7 +15,7 @@ from audionet.features.learned.time_domain import (
     gabor_from_mel,
     squared_modulus,
 )
-from audionet.features.pcen import follow
+from audionet.features.per_channel_energy import follow
 
 _EPS = 1e-12  # the paper's, which keeps sPCEN's division finite
 _LEAST = 1e-4  # of values that must stay positive and that the paper does not limit

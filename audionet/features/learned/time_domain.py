@@ -1,14 +1,14 @@
 """Base of the learned front-ends: samples are convolved with filters, and their strength is pooled into frames."""
 
 from collections.abc import Callable
-from math import log, log1p, pi, sqrt
+from math import log, pi, sqrt
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from audionet.features.frontend import Framing, FrontEnd, check_dtype, format_settings, is_whole
-from audionet.features.functional import check_band_edges
+from audionet.features.mel import check_band_edges, mel_frequencies
 
 _IN_CACHE = 2**18  # filtered samples computed at a time on the CPU
 _IN_MEMORY = 2**27  # and on other devices
@@ -191,8 +191,7 @@ def mel_edges(n_edges: int, *, sample_rate: int, f_min: float, f_max: float) -> 
         ValueError: The range does not fit the sample rate.
     """
     check_band_edges(f_min, f_max, sample_rate)
-    mels = torch.linspace(log1p(f_min / 700), log1p(f_max / 700), n_edges, dtype=torch.float64)
-    return 700 * torch.expm1(mels) / sample_rate
+    return mel_frequencies(n_edges, f_min=f_min, f_max=f_max) / sample_rate
 
 
 def gabor_from_mel(n_filters: int, *, sample_rate: int, f_min: float, f_max: float | None) -> tuple[Tensor, Tensor]:

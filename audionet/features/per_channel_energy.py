@@ -89,8 +89,9 @@ def follow(
         # m^-gain as m^(1 - gain) / m: exp and log take a quarter of pow's time, and what they round is next to nothing
         # for a gain near 1.
         m = torch.add(level.new_ones(()), level, alpha=1 / eps)
-        x = energy / m * torch.exp((1 - gain) * torch.log(m)) * eps**-gain
-        return (x + bias) ** power - bias**power, level[..., -1:, :]
+        x = energy / m * torch.exp((1 - gain) * torch.log(m)) * (eps**-gain / bias)
+        # (x + bias)^power - bias^power with bias taken out: 1^power is 1 however pow rounds, so silence stays 0.
+        return ((x + 1) ** power - 1) * bias**power, level[..., -1:, :]
 
     if eager and energy.device.type == "cpu" and not torch.is_grad_enabled():
         clips = energy.reshape(-1, *energy.shape[-2:])

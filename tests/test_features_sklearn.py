@@ -132,7 +132,7 @@ def test_in_a_pipeline_it_tells_tones_apart():
     ("transformer", "words"),
     [
         (FeatureTransformer(pooling="median"), "pooling = 'median': expected one of 'mean_std', 'mean', 'none'"),
-        (FeatureTransformer("bark"), "unknown front-end 'bark'"),
+        (FeatureTransformer("bark"), "front-end: expected one of .*got 'bark'"),
         (FeatureTransformer(arguments={"bark": 1}), "front-end LogMel: .*'bark'"),
         (FeatureTransformer(LogMel(), arguments={"n_mels": 3}), "LogMel is made already"),
         (FeatureTransformer(LogMel(), sample_rate=8000), "sample_rate = 8000: the front-end is for 16000 Hz"),

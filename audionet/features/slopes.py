@@ -40,7 +40,7 @@ class Deltas(FrontEnd):
         ValueError: If ``order`` or ``width`` does not fit.
 
     Example:
-        >>> Deltas(MFCC(n_mfcc=13), order=2)(torch.randn(8, 16_000)).shape
+        >>> Deltas(audionet.features.MFCC(n_mfcc=13), order=2)(torch.randn(8, 16_000)).shape
         torch.Size([8, 39, 101])
     """
 
