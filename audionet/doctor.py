@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
+from audionet.console import print_table
 from audionet.parallel import usable_cores
 from audionet.version import __version__
 
@@ -218,21 +219,11 @@ def _import_problems(errors: Mapping[str, str]) -> Iterator[Problem]:
 
 def show(report: Report) -> None:
     """Print a report: a table, and below it the problems, each with its fix."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    for _ in Row._fields:
-        table.add_column(overflow="fold")
-    for row in report.rows:
-        table.add_row(*(escape(cell) for cell in row))
-    console = Console(highlight=False)
-    console.print(table)
+    print_table(report.rows)
     for problem in report.problems:
-        console.print(f"\n[bold red]problem[/] {escape(problem.what)}\n[bold]    fix[/] {escape(problem.fix)}")
+        print(f"\nproblem  {problem.what}\n    fix  {problem.fix}")
     if not report.problems:
-        console.print("\n[bold green]Everything fits together.[/]")
+        print("\nEverything fits together.")
 
 
 def _processors(torch: ModuleType | None) -> list[Row]:

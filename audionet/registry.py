@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
@@ -64,8 +65,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if known in self._added:
             return self._added[known]
         if known in self._homes:
-            module, _, attribute = self._homes[known].partition(":")
-            found: type[T] = getattr(import_module(module), attribute)
+            found: type[T] = resolve_name(self._homes[known])
             return found
         from importlib.metadata import entry_points  # seldom needed
 

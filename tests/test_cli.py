@@ -53,7 +53,7 @@ def test_help_names_every_command(capsys):
     printed = capsys.readouterr()
     assert exit_.value.code == 0 and printed.err == ""
     for name in cli.COMMANDS:
-        assert f"\n  {name.split()[0]} " in printed.out
+        assert f"\n  {name} " in printed.out
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -169,9 +169,9 @@ def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
         (["recognise"], "got 'recognise'; did you mean 'recognize'?"),
         (["features", "a.wav"], "output"),
         (["features", "a.wav", "--output", "out", "--workers", "0"], "--workers"),
-        (["data"], "command: expected one of list, get, verify, got nothing; see audionet data --help"),
+        (["data"], "command: expected one of data list, data get, data verify, got 'data'; see audionet --help"),
         (["data", "get"], "NAME"),
-        (["data", "gte", "fsdd"], "did you mean 'get'?"),
+        (["data", "gte", "fsdd"], "did you mean 'data get'?"),
         (["generate", "digits", "--output", "x.wav", "--category", "pitch"], "expected NAME=VALUE, got 'pitch'"),
         (["generate", "digits", "--output", "x.wav", "--seed", "x"], "--seed: expected a whole number, got 'x'"),
         (["generate", "digits", "--output", "x.wav", "--temperature", "x"], "expected a number, got 'x'"),
@@ -210,6 +210,13 @@ def test_without_arguments_comes_the_help(capsys):
         cli.main([])
     assert exit_.value.code == 0
     assert "recognize" in capsys.readouterr().out
+
+
+def test_a_group_shows_its_commands(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["data", "--help"])
+    printed = capsys.readouterr().out
+    assert exit_.value.code == 0 and "\n  data verify  Check" in printed and "recognize  " not in printed
 
 
 def test_version(capsys):

@@ -1,4 +1,4 @@
-"""List, download and verify corpora."""
+"""`audionet data list`, `get` and `verify`."""
 
 from audionet.console import print_table
 

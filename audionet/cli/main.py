@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
+from pkgutil import resolve_name
 
-from audionet.cli.parser import Command, UsageError, make_parser, run, summary
+from audionet.cli.parser import UsageError, make_parser, run, summary
 from audionet.console import complain, print_safely
 from audionet.version import __version__
 
@@ -25,7 +25,7 @@ COMMANDS = {
     "copy": "audionet.cli.copy:copy",
     "doctor": "audionet.cli.doctor:doctor",
 }
-"""Home of the function of each command. A name of two words belongs to a group, which its module describes."""
+"""Home of the function of each command. A name of two words belongs to a group."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
         if name is None:
             return _overview(words)
-        return run(_load(name), f"audionet {name}", words[len(name.split()) :])
+        return run(resolve_name(COMMANDS[name]), f"audionet {name}", words[len(name.split()) :])
     except UsageError as error:
         complain(error)
         return 2
@@ -57,38 +57,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _load(name: str) -> Command:
-    """Import the function of a command."""
-    module, _, function = COMMANDS[name].partition(":")
-    command: Command = getattr(import_module(module), function)
-    return command
-
-
 def _overview(words: list[str]) -> int:
-    """Print what commands there are, of a group where the first word names one, or refuse the words.
+    """Print what commands there are, of a group if its name is given, or refuse the words.
 
     Raises:
-        UsageError: A word names no command, or a group is named without one of its commands.
+        UsageError: The words name no command.
     """
-    group = words[0] if words and any(name.startswith(f"{words[0]} ") for name in COMMANDS) else ""
-    inside = {name: _load(name) for name in COMMANDS if name.startswith(f"{group} ".lstrip())}
-    members = {}
-    for name, command in inside.items():
-        first, *more = name.removeprefix(group).split()
-        members[first] = summary(sys.modules[command.__module__] if more else command)
-    about = sys.modules[next(iter(inside.values())).__module__ if group else "audionet"]
+    group = "".join(f"{word} " for word in words[:1] if not word.startswith("-"))
+    members = [name for name in COMMANDS if name.startswith(group)]
+    asked = words[len(group.split()) :]
+    if not members or (words and not "".join(asked[:1]).startswith("-")):
+        typed = " ".join(words[: 2 if members else 1])
+        near = get_close_matches(typed, COMMANDS, n=1, cutoff=0.7)
+        advice = f"did you mean {near[0]!r}?" if near else "see audionet --help"
+        raise UsageError(f"command: expected one of {', '.join(members or COMMANDS)}, got {typed!r}; {advice}")
     prog = f"audionet {group}".rstrip()
-    rest = words[1:] if group else words or ["--help"]
-    if not rest or not rest[0].startswith("-"):
-        got = repr(rest[0]) if rest else "nothing"
-        near = get_close_matches(rest[0], members, n=1) if rest else []
-        advice = f"did you mean {near[0]!r}?" if near else f"see {prog} --help"
-        raise UsageError(f"command: expected one of {', '.join(members)}, got {got}; {advice}")
-    listing = "\n".join(f"  {member:9}  {text}" for member, text in members.items())
-    parser = make_parser(prog, summary(about), f"commands:\n{listing}", usage=f"{prog} [--help] COMMAND ...")
-    if not group:
-        parser.add_argument("--version", action="version", version=f"audionet {__version__}")
-    parser.parse_args(rest)
+    listing = "\n".join(f"  {name:11}  {summary(resolve_name(COMMANDS[name]))}" for name in members)
+    about = summary(sys.modules["audionet"])
+    parser = make_parser(prog, about, f"commands:\n{listing}", usage=f"{prog} [--help] COMMAND ...")
+    parser.add_argument("--version", action="version", version=f"audionet {__version__}")
+    parser.parse_args(asked or ["--help"])
     return 0
 
 

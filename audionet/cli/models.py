@@ -1,4 +1,4 @@
-"""List trained networks and architectures."""
+"""`audionet models list`."""
 
 from collections.abc import Sequence
 
