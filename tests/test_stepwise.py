@@ -74,9 +74,10 @@ class Case:
         streams: slice = slice(None),
         n_forced: int = 0,
         sampling: Sampling = DEFAULT_SAMPLING,
+        block: int = 256,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Generate in pieces that end at ``cuts``; return samples and outputs."""
-        engine = Stepwise(self.model)
+        engine = Stepwise(self.model, block=block)
         state = engine.start(len(self.bias[streams]))
         outputs = np.empty((len(self.bias[streams]), TIME, self.model.distribution.n_outputs), np.float32)
         forced, pieces = self.recorded[streams, :n_forced], []
@@ -149,11 +150,10 @@ def test_pieces_of_any_size_give_the_same_samples(config, cuts):
         np.testing.assert_array_equal(piecewise, outputs)
 
 
-def test_blocks_on_the_device_leave_no_seam(monkeypatch):
+def test_blocks_on_the_device_leave_no_seam():
     case = Case(**ALL_OF_IT)
     whole, outputs = case.run(n_forced=20)
-    monkeypatch.setattr("audionet.inference.wavenet.stepwise._BLOCK", 16)
-    blocks, blockwise = case.run(n_forced=20)
+    blocks, blockwise = case.run(n_forced=20, block=16)
     np.testing.assert_array_equal(blocks, whole)
     np.testing.assert_array_equal(blockwise, outputs)
 

@@ -1,18 +1,19 @@
 """The machine code of WaveNet generation: one loop over samples and layers, compiled by numba for the CPU at hand.
 
-What takes time (matrix products, gates, quantisation, softmax) is written in LLVM's vectors, which it maps to what the
-CPU has (AVX-512, AVX2, NEON); the rest is plain Python. All compiled code is in this file, because numba keeps the
-result on disk until this file changes, whatever happens in others.
+Matrix products, gates, quantisation and softmax take the time. They are written in LLVM's vectors, which LLVM maps to
+those of the CPU (AVX-512, AVX2, NEON). The rest is plain Python. All compiled code is in this file: numba keeps its
+result on disk until the file changes, and does not look at other files.
 
-Vectors of channels are padded to multiples of LANES and matrices to blocks of BLOCK outputs, all with zeros. A block is
-a step for every input, or for every two when weights are smaller than 32 bits; a step is its four vectors of weights.
-Each output is summed in the same order however many streams are computed together, so that results do not depend on it.
+Vectors of channels are padded with zeros to multiples of LANES, matrices to blocks of BLOCK outputs. A block holds one
+step for each input, or for each pair of inputs where weights have fewer than 32 bits. A step is four vectors of
+weights. Each output is summed in the same order however many streams are computed together, so results do not depend on
+that.
 """
 
 import math
 from collections.abc import Callable
 from functools import reduce, wraps
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from llvmlite import binding, ir
@@ -31,14 +32,13 @@ SOFTMAX, LOGISTIC_MIXTURE, GAUSSIAN = range(3)
 TILES = (1, 2, 4, 8)
 _MOST_SUMS = 16  # vectors that a product sums at a time; AVX-512 has 32 registers
 _UNROLLED = 2  # steps
-# Weights are asked for this many bytes before their use. It lets several streams wait less for them; one alone reads as
-# fast without it.
+# Weights are prefetched this many bytes ahead of their use. Several streams then wait less for them; a single stream
+# reads as fast without.
 _AHEAD = 16384
-_MOST_INT8 = 2**31 // 127  # what the inputs of a product come to at most, so that its sums stay below 2 ** 31
+_MOST_INT8 = 2**31 // 127  # largest sum of the inputs of a product, so that its own sums stay below 2 ** 31
 _MARGIN = 1e-5  # of a uniform number, as distributions.LogisticMixture has it
 _INFINITY = 0x7FF << 52  # bits of the float64
 
-_AT = types.intp
 _BYTE, _SHORT, _INT, _LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
 _FLOATS, _INTS, _SHORTS = (ir.VectorType(kind, LANES) for kind in (_FLOAT, _INT, _SHORT))
@@ -46,9 +46,16 @@ _PAIRS, _SHORT_PAIRS, _BYTE_PAIRS = (ir.VectorType(kind, 2 * LANES) for kind in 
 _DOUBLES = ir.VectorType(_DOUBLE, LANES)
 _LONGS = ir.VectorType(_LONG, LANES)
 
+F = TypeVar("F", bound=Callable[..., object])
+
 Builder: TypeAlias = ir.IRBuilder
 Value: TypeAlias = ir.Value
 Values: TypeAlias = list[ir.Value]
+
+
+def _jit(function: F) -> F:
+    """Compile a function, whose type stays what it is."""
+    return cast(F, njit(function))
 
 
 # ---- words for LLVM ----
@@ -93,19 +100,19 @@ def _times(builder: Builder, count: Value, size: int) -> Value:
 
 
 def _repeat(builder: Builder, n: Value, size: int) -> Any:
-    """Loop n / size times."""
+    """Open a loop of n / size passes."""
     return cgutils.for_range(builder, builder.sdiv(n, n.type(size)))
 
 
 def _select(builder: Builder, comparison: str, a: Value, b: Value) -> Value:
-    """Take a where it compares so with b, else b: ">" is the maximum."""
+    """Return a where the comparison with b holds, else b: ">" gives the maximum."""
     return builder.select(builder.fcmp_ordered(comparison, a, b), a, b)
 
 
 def _operation(result: types.Type) -> Callable[[Callable[..., Value | None]], Any]:
-    """Make an operation of compiled code of a function (builder, *arguments) that writes it.
+    """Turn a function (builder, *arguments) that emits code into an operation that compiled functions can call.
 
-    Arrays come to it as pointers to their first element.
+    Arrays reach the function as pointers to their first element.
     """
 
     def decorate(emit: Callable[..., Value | None]) -> Any:
@@ -132,7 +139,7 @@ def _operation(result: types.Type) -> Callable[[Callable[..., Value | None]], An
 
 
 def _on_vectors(combine: Callable[[Builder, Value, Value], Value]) -> Any:
-    """Make (target, target_at, source, source_at, n): n numbers of target become combine(those, source's)."""
+    """Return an operation (target, target_at, source, source_at, n) that sets target = combine(target, source)."""
 
     @_operation(types.void)
     def operation(builder: Builder, target: Value, target_at: Value, source: Value, source_at: Value, n: Value) -> None:
@@ -153,7 +160,7 @@ _rectify = _on_vectors(lambda builder, old, new: _select(builder, ">", new, _con
 
 
 def _exponential(builder: Builder, x: Value) -> tuple[Value, Value]:
-    """Return s, a power of two, and p with exp(x) = s * (1 + p), where s is a normal number."""
+    """Return s and p with exp(x) = s * (1 + p); s is a power of two, and x such that s is a normal number."""
     single = x.type.element == _FLOAT
     mantissa, bias, degree, integers = (23, 127, 7, _INTS) if single else (52, 1023, 13, _LONGS)
     # Adding 1.5 * 2 ** mantissa rounds to the nearest integer and leaves it in the lowest bits.
@@ -174,7 +181,7 @@ def _exponential(builder: Builder, x: Value) -> tuple[Value, Value]:
 
 @_operation(types.void)
 def _gated(builder: Builder, scratch: Value, target: Value, source: Value, n: Value) -> None:
-    """Write tanh of n numbers times the sigmoid of the n after them."""
+    """Write tanh of n numbers times the sigmoid of the n numbers after them."""
     target, source = (_after(builder, scratch, _times(builder, at, 4)) for at in (target, source))
     gates = _after(builder, source, _times(builder, n, 4))
     two = _constant(_FLOATS, 2.0)
@@ -194,8 +201,8 @@ def _gated(builder: Builder, scratch: Value, target: Value, source: Value, n: Va
 
 
 @_operation(types.void)
-def _quantise(builder: Builder, scratch: Value, target: Value, source: Value, n: Value, largest: Value) -> None:
-    """Write n numbers as 16-bit integers up to ``largest``, after a vector that starts with what one step is worth."""
+def _quantize(builder: Builder, scratch: Value, target: Value, source: Value, n: Value, largest: Value) -> None:
+    """Write n numbers as 16-bit integers up to ``largest``, behind a vector whose first number is the scale."""
     target, source = (_after(builder, scratch, _times(builder, at, 4)) for at in (target, source))
     peaks = cgutils.alloca_once_value(builder, _constant(_FLOATS, 1e-30))
     with _repeat(builder, n, LANES) as loop:
@@ -218,7 +225,7 @@ def _quantise(builder: Builder, scratch: Value, target: Value, source: Value, n:
 
 
 class _Storage(NamedTuple):
-    """How a step of a block is read. A vector of outputs has as many sums as the two functions give factors."""
+    """How a step of a block is read: for a vector of outputs, both functions return one factor for each sum."""
 
     n_inputs: int  # of a step
     input_bytes: int  # of a step
@@ -285,7 +292,7 @@ def _emit_product(
     n_outputs: Value,
     targets: Values,
 ) -> Value:
-    """Add a matrix's product with each stream's inputs to the stream's outputs; return the matrix's size in bytes."""
+    """Add the product of a matrix with each stream's inputs to its outputs; return the size of the matrix in bytes."""
     is_scaled = storage.sums == _INTS
     n_vectors = min(BLOCK // LANES, _MOST_SUMS // (len(sources) * storage.n_sums))  # of outputs at a time
     # One stream alone has too few sums to hide the time of an integer addition; their order does not matter.
@@ -355,7 +362,7 @@ def _product(
 ) -> Value:
     """Add the product of the matrix at byte ``weights_at`` with the inputs at ``source`` of each of ``tile`` rows.
 
-    The result is where the matrix ends. INT8 takes its inputs as ``_quantise`` leaves them.
+    Returns the byte at which the matrix ends. Inputs of an INT8 matrix are in the form that ``_quantize`` writes.
     """
     builder.function.attributes.add("noinline")  # one copy of all this code: less to compile
     end = cgutils.alloca_once(builder, _LONG)
@@ -377,7 +384,7 @@ def _product(
     return builder.load(end)
 
 
-@njit
+@_jit
 def _multiply(
     precision: int,
     tile: int,
@@ -389,15 +396,16 @@ def _multiply(
     n_inputs: int,
     target: int,
     n_outputs: int,
-    quantised: int,
+    quantized: int,
 ) -> int:
     """Add the product of the matrix at ``cursor`` with each stream's inputs to its outputs; return where it ends."""
     if precision == INT8:
         largest = np.float32(min(2**15 - 1, _MOST_INT8 // n_inputs))
         for row in range(tile):
-            _quantise(scratch, row * width + quantised, row * width + source, n_inputs, largest)
-        source = quantised
-    return _product(precision, tile, weights, cursor, scratch, width, source, n_inputs, target, n_outputs)
+            _quantize(scratch, row * width + quantized, row * width + source, n_inputs, largest)
+        source = quantized
+    end: int = _product(precision, tile, weights, cursor, scratch, width, source, n_inputs, target, n_outputs)
+    return end
 
 
 # ---- drawing, as audionet.models.wavenet.distributions has it ----
@@ -433,9 +441,9 @@ def _mass(builder: Builder, weights: Value, n: Value, least: Value, is_count: Va
     return _call(builder, "llvm.vector.reduce.fadd.v16f64", _DOUBLE, _DOUBLE(-0.0), builder.load(total))
 
 
-@njit
+@_jit
 def _raised(weights: np.ndarray, least: int, wanted: float, is_count: bool) -> int:
-    """Raise ``least`` to the bits of the largest weight that with all above it still reaches ``wanted``."""
+    """Return the bits of the largest weight, at least ``least``, that with all above it still reaches ``wanted``."""
     too_high = _INFINITY
     while too_high - least > 1:
         middle = least + (too_high - least) // 2
@@ -446,12 +454,12 @@ def _raised(weights: np.ndarray, least: int, wanted: float, is_count: bool) -> i
     return least
 
 
-@njit
+@_jit
 def _padded(n: int, multiple: int) -> int:
     return (n + multiple - 1) // multiple * multiple
 
 
-@njit
+@_jit
 def _choose(logits: np.ndarray, uniform: float, temperature: float, top_k: int, top_p: float) -> int:
     n = len(logits)
     padded = np.full(_padded(n, LANES), -np.inf, np.float32)
@@ -475,7 +483,7 @@ def _choose(logits: np.ndarray, uniform: float, temperature: float, top_k: int, 
     return index
 
 
-@njit
+@_jit
 def _draw(
     distribution: int, outputs: np.ndarray, uniforms: np.ndarray, temperature: float, top_k: int, top_p: float
 ) -> float:
@@ -490,7 +498,8 @@ def _draw(
     else:
         mean, log_scale = outputs[0], max(outputs[1], np.float32(-9.0))
         deviation = math.sqrt(-2 * math.log1p(-uniforms[0])) * math.cos(2 * math.pi * uniforms[1])
-    return min(max(mean + temperature * math.exp(log_scale) * deviation, -1.0), 1.0)
+    drawn: float = mean + temperature * math.exp(log_scale) * deviation
+    return min(max(drawn, -1.0), 1.0)
 
 
 # ---- the network ----
@@ -504,11 +513,12 @@ _SIGNATURE = types.void(
 )  # fmt: skip
 
 
-def _compiled(function: Callable) -> Callable:
+def _compiled(function: F) -> F:
+    """Compile a function now, and keep its code on disk where that is possible."""
     try:
-        return njit(_SIGNATURE, cache=True, nogil=True)(function)
+        return cast(F, njit(_SIGNATURE, cache=True, nogil=True)(function))
     except RuntimeError:  # no folder to keep the code in can be written
-        return njit(_SIGNATURE, nogil=True)(function)
+        return cast(F, njit(_SIGNATURE, nogil=True)(function))
 
 
 @_compiled
@@ -543,7 +553,7 @@ def generate(
     Args:
         precision: FLOAT32, BFLOAT16 or INT8.
         distribution: SOFTMAX, LOGISTIC_MIXTURE or GAUSSIAN.
-        tile: The one of TILES that holds the streams.
+        tile: The smallest of TILES that holds the streams.
         kernel_size: Taps.
         residual: Width of the residual stream, padded to LANES, R.
         half: Width of a gated unit, padded to LANES, H.
@@ -559,10 +569,10 @@ def generate(
         clock: Samples made before.
         gate_bias: (stream, 1 or n, n_layers, 2 H) float32.
         uniforms: (stream, n, 2) float64.
-        forced: (stream, m) float32, what the first m samples are.
-        temperature: Of what is drawn.
-        top_k: Codes or components to draw from.
-        top_p: Their share of the probability.
+        forced: (stream, m) float32, the first m samples, which are not drawn.
+        temperature: Temperature of the draws.
+        top_k: Number of codes or components to draw from.
+        top_p: Share of the probability to draw from.
         samples: (stream, n) float32, written.
         outputs: (stream, n, n_outputs) float32, written; (stream, 0, n_outputs) if they are not wanted.
     """
@@ -578,10 +588,10 @@ def generate(
     sums = units + n_layers * half
     heads = sums + _padded(skip, BLOCK)
     logits = heads + _padded(hidden, BLOCK)
-    quantised = logits + _padded(n_outputs, BLOCK)  # what goes into an INT8 product
+    quantized = logits + _padded(n_outputs, BLOCK)  # what goes into an INT8 product
     widest = max(kernel_size * residual, n_layers * half, skip, hidden)
     width = (
-        _padded(quantised + LANES + widest // 2, BLOCK) + LANES
+        _padded(quantized + LANES + widest // 2, BLOCK) + LANES
     )  # no power of two: rows would share places in the cache
     scratch = np.zeros(tile * width + LANES, np.float32)
     scratch = scratch[(-scratch.ctypes.data) % 64 // 4 :]
@@ -622,7 +632,7 @@ def generate(
                 kernel_size * residual,
                 gates,
                 2 * half,
-                quantised,
+                quantized,
             )
             unit = units + layer * half
             for number in range(n_streams):
@@ -631,7 +641,7 @@ def generate(
                 for number in range(n_streams):
                     _add(scratch, number * width + stream, biases, bias_at, residual)
                 cursor = _multiply(
-                    precision, tile, weights, cursor, scratch, width, unit, half, stream, residual, quantised
+                    precision, tile, weights, cursor, scratch, width, unit, half, stream, residual, quantized
                 )
                 bias_at += residual
             ring_at += slots
@@ -640,7 +650,7 @@ def generate(
         for target, n in ((sums, skip), (heads, hidden), (logits, padded_outputs)):
             for number in range(n_streams):
                 _copy(scratch, number * width + target, biases, bias_at, n)
-            cursor = _multiply(precision, tile, weights, cursor, scratch, width, source, n_inputs, target, n, quantised)
+            cursor = _multiply(precision, tile, weights, cursor, scratch, width, source, n_inputs, target, n, quantized)
             for number in range(n_streams if target != logits else 0):
                 _rectify(scratch, number * width + target, scratch, number * width + target, n)
             bias_at += n

@@ -31,7 +31,7 @@ _DISTRIBUTIONS = {
 
 @dataclass
 class State:
-    """What generation remembers of a batch of streams.
+    """What the kernel remembers of a batch of streams.
 
     Attributes:
         rings: (batch, slot, R) float32, the past inputs of all layers, each in a ring of its receptive field's length.
@@ -45,15 +45,15 @@ class State:
 
 
 class Kernel:
-    """All layers and all samples of a WaveNet in one compiled loop on the CPU.
+    """An engine on the CPU: all layers and all samples of a WaveNet in one compiled loop.
 
-    The weights are copied, so a kernel stays what the network was when it was made. The first use on a machine compiles
-    for some seconds; numba keeps the result.
+    The weights are copied, so a kernel does not follow later changes of the network. The first use on a machine
+    compiles for some seconds; numba keeps the result.
 
     Args:
         model: The network.
-        precision: How weights are kept: "float32", "bfloat16" or "int8" (with a scale for each output; the signals that
-            they meet are rounded to 16 bits).
+        precision: How weights are kept: "float32", "bfloat16", or "int8" with a scale for each output. The signals that
+            meet int8 weights are rounded to 16 bits.
         threads: Cores that several streams are divided over; None for all that this process may use.
 
     Raises:
@@ -79,7 +79,11 @@ class Kernel:
         )
 
     def start(self, batch: int) -> State:
-        """Return the state before the first sample of a batch of streams: nothing in any layer."""
+        """Return the state before the first sample of a batch of streams: zeros in all layers.
+
+        Raises:
+            ValueError: The batch is empty.
+        """
         check_at_least(1, batch=batch)
         rings = np.zeros((batch, self._n_slots, self._widths[0]), np.float32)
         return State(rings, np.zeros(batch, np.float32))
@@ -247,15 +251,15 @@ def _halves(weights: np.ndarray) -> np.ndarray:
     bits = np.ascontiguousarray(weights).view(np.uint32).astype(np.int64)
     even, odd = bits[..., 0::2], bits[..., 1::2]
     lower = (even + 0x7FFF + (even >> 16 & 1)) >> 16
-    # The odd one is read with the even one's bits behind its own: take the nearest such number (in steps of the bits),
-    # and no subnormal, which would be slow.
+    # The odd number is read with the bits of the even one behind its own. Take the nearest such number, but no
+    # subnormal one, which would be slow.
     size = np.maximum((odd & 0x7FFFFFFF) - lower + 0x8000 >> 16, np.where(lower == 0, 0, 0x80))
     packed: np.ndarray = (odd >> 31 << 31) | (size << 16) | lower
     return packed.astype(np.uint32)
 
 
 def _aligned(array: np.ndarray) -> np.ndarray:
-    """Copy to memory that starts a line of the cache: a vector then lies in one."""
+    """Copy to memory that starts at a line of the cache, so that no vector lies across two."""
     memory = np.empty(array.nbytes + 63, np.uint8)
     start = -memory.ctypes.data % 64
     memory[start : start + array.nbytes] = array

@@ -1,7 +1,7 @@
-"""WaveNet sample by sample with torch: each layer keeps a queue of its past, so that a step costs one sample.
+"""WaveNet sample by sample with torch: each layer keeps a queue of its past (Paine et al., Fast WaveNet, 2016).
 
-The plain form of what `kernel` compiles for the CPU (queues: Paine et al., Fast WaveNet, 2016). On a
-GPU a step is captured as a CUDA graph and replayed: one launch a sample instead of some hundreds.
+A step then costs one sample. This is the plain form of what `kernel` compiles for the CPU. On a GPU a step is captured
+as a CUDA graph and replayed: one launch for each sample instead of some hundreds.
 """
 
 import numpy as np
@@ -14,27 +14,23 @@ from audionet.models.wavenet.network import WaveNet
 
 State = dict[str, Tensor]
 
-_BLOCK = 256  # samples whose numbers lie on the device at a time
-
 
 class Stepwise:
-    """Generates on the device of a network, one sample after the other; one generation at a time.
+    """An engine on the device of its network that makes one sample after the other, for one generation at a time.
 
     It reads the network's weights where they are, so it follows new ones.
 
     Args:
         model: The network.
+        block: Samples whose random numbers and biases lie on the device at a time.
     """
 
-    def __init__(self, model: WaveNet) -> None:
-        self.model = model
+    def __init__(self, model: WaveNet, *, block: int = 256) -> None:
+        self.model, self.block = model, block
         self._steps: dict[tuple[bool, Sampling], _Step] = {}
 
     def start(self, batch: int) -> State:
-        """Return the state before the first sample: ring buffers full of nothing.
-
-        Args:
-            batch: Streams.
+        """Return the state before the first sample of a batch of streams: queues full of zeros.
 
         Returns:
             "position": (); "stream": (batch, R), the sample before, embedded; "queue0" ...: (slot, batch, R).
@@ -62,11 +58,11 @@ class Stepwise:
         is_varying = bias.shape[1] > 1
         key = (is_varying, sampling)
         if key not in self._steps:
-            self._steps[key] = _Step(self.model, state, is_varying, sampling)
+            self._steps[key] = _Step(self.model, state, self.block, is_varying, sampling)
         step = self._steps[key]
         blocks = []
-        for first in range(0, n_samples, _BLOCK):
-            block = slice(first, min(first + _BLOCK, n_samples))
+        for first in range(0, n_samples, self.block):
+            block = slice(first, min(first + self.block, n_samples))
             step.fill(
                 bias=bias[:, block] if is_varying else bias,
                 uniforms=uniforms[:, block],
@@ -81,23 +77,23 @@ class Stepwise:
 
 
 class _Step:
-    """One sample's work on buffers that stay where they are, as a captured graph demands."""
+    """The work of one sample, on buffers that stay where they are, as a captured graph demands."""
 
-    def __init__(self, model: WaveNet, state: State, is_varying: bool, sampling: Sampling) -> None:
+    def __init__(self, model: WaveNet, state: State, block: int, is_varying: bool, sampling: Sampling) -> None:
         self.model, self.state, self.sampling = model, state, sampling
         stream, distribution = state["stream"], model.distribution
         batch = len(stream)
         # Time first: one index finds a sample's numbers.
-        self.bias = stream.new_empty(_BLOCK if is_varying else 1, batch, *model.gate_bias.shape)
-        self.uniforms = torch.empty(_BLOCK, batch, N_UNIFORMS, dtype=torch.float64, device=stream.device)
+        self.bias = stream.new_empty(block if is_varying else 1, batch, *model.gate_bias.shape)
+        self.uniforms = torch.empty(block, batch, N_UNIFORMS, dtype=torch.float64, device=stream.device)
         dtype = torch.int64 if distribution.is_discrete else torch.float32
-        self.samples = torch.zeros(_BLOCK, batch, dtype=dtype, device=stream.device)
-        self.outputs = stream.new_empty(_BLOCK, batch, distribution.n_outputs)
+        self.samples = torch.zeros(block, batch, dtype=dtype, device=stream.device)
+        self.outputs = stream.new_empty(block, batch, distribution.n_outputs)
         self.now, self.n_forced = torch.zeros(2, 1, dtype=torch.int64, device=stream.device)
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def fill(self, *, bias: np.ndarray, uniforms: np.ndarray, forced: np.ndarray | None) -> None:
-        """Lay out a block's numbers."""
+        """Copy the numbers of a block of samples into the buffers."""
         pairs = [(self.bias, bias), (self.uniforms, uniforms)]
         if forced is not None:
             pairs.append((self.samples, forced))
@@ -107,7 +103,7 @@ class _Step:
         self.now.zero_()
 
     def repeat(self, n_samples: int) -> None:
-        """Make a block's samples."""
+        """Make the samples of a block."""
         if self.now.device.type != "cuda":
             for _ in range(n_samples):
                 self.advance()
@@ -131,7 +127,7 @@ class _Step:
         now.add_(1)
 
     def predict(self, bias: Tensor) -> Tensor:
-        """Compute a sample's outputs (batch, n_outputs) from bias (batch, n_layers, G), and enqueue its signals."""
+        """Compute a sample's outputs (batch, n_outputs) from its bias (batch, n_layers, G); enqueue its signals."""
         stream, position, units = self.state["stream"], self.state["position"], []
         for number, layer in enumerate(self.model.layers):
             queue = self.state[f"queue{number}"]
@@ -147,7 +143,7 @@ class _Step:
     def _capture(self) -> None:
         changed = [*self.state.values(), self.samples, self.now]
         before = [tensor.clone() for tensor in changed]
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # capturing demands runs before it, which are then undone
             for _ in range(3):
