@@ -145,9 +145,9 @@ def test_table(tmp_path, name, separator):
         (TABLE.replace("word", "Wort"), "expected a column 'word', got file, Wort, who, part, note"),
         (TABLE + "a/4.wav,ja\n", "line 5: expected 5 values, with file and word not empty"),
         (TABLE + "a/3.wav,,ann,train,x\n", "line 5: expected 5 values, with file and word not empty"),
-        (TABLE + "a/4.wav,ja,ann,train,x\n", "expected files of .*, got 1 of 4 that are not there: a/4.wav"),
-        (TABLE + "../secret.wav,ja,ann,train,x\n", r"expected paths inside .*, got \.\./secret.wav"),
-        (TABLE + "a/3.wav,ja,ann,train,x\n", "expected one row a file, got more for a/3.wav"),
+        (TABLE + "a/4.wav,ja,ann,train,x\n", "expected files that are in .*, got 1 others: a/4.wav"),
+        (TABLE + "../secret.wav,ja,ann,train,x\n", r"expected paths inside .*, got 1 others: \.\./secret.wav"),
+        (TABLE + "a/3.wav,ja,ann,train,x\n", "expected one row for each file of .*, got 1 others: a/3.wav"),
         (TABLE.split("\n")[0], "expected audio files laid out by table"),
     ],
 )

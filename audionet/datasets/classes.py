@@ -127,9 +127,8 @@ def select(clips: Iterable[Clip], selection: ClassSelection) -> list[Clip]:
         if unknown := selection.unknown:
             others = [clip for clip in clips if clip.split == split and clip.label not in selection.keep]
             generator.shuffle(others)
-            pooled += [
-                replace(clip, label=unknown.label) for clip in others[: math.ceil(size * unknown.percentage / 100)]
-            ]
+            count = math.ceil(size * unknown.percentage / 100)
+            pooled += [replace(clip, label=unknown.label) for clip in others[:count]]
     return sorted(kept + pooled, key=lambda clip: clip.path)
 
 

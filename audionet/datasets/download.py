@@ -59,7 +59,7 @@ def get(card: Card, root: str | Path | None = None, *, progress: bool = True) ->
         try:
             root.mkdir(parents=True, exist_ok=True)
             archive, checksum = _download(file, root, progress)
-            unpack(archive, root / file.folder, member=file.member, checksum=checksum, url=file.url, progress=progress)
+            unpack(file, archive, root / file.folder, checksum=checksum, progress=progress)
         except OSError as error:
             raise DownloadError(
                 f"{file.name}: {error}; then run this again, it resumes, or name another folder with --root or "

@@ -178,15 +178,14 @@ class TableLayout(FileLayout):
             for row in self._rows(file)
         ]
         paths = [clip.path for clip, _ in found]
-        if outside := [path for path in paths if path.startswith("/") or ".." in path.split("/")]:
-            raise ValueError(f"{file}: expected paths inside {folder}, got {listed(outside, 5)}")
-        if missing := [path for path in paths if not (folder / path).is_file()]:
-            raise ValueError(
-                f"{file}: expected files of {folder}, got {len(missing)} of {len(found)} that are not there: "
-                f"{listed(missing, 5)}"
-            )
-        if twice := [path for path, count in Counter(paths).items() if count > 1]:
-            raise ValueError(f"{file}: expected one row a file, got more for {listed(twice, 5)}")
+        problems = {
+            "paths inside": [path for path in paths if path.startswith("/") or ".." in path.split("/")],
+            "files that are in": [path for path in paths if not (folder / path).is_file()],
+            "one row for each file of": [path for path, count in Counter(paths).items() if count > 1],
+        }
+        for expected, wrong in problems.items():
+            if wrong:
+                raise ValueError(f"{file}: expected {expected} {folder}, got {len(wrong)} others: {listed(wrong, 5)}")
         return found
 
     def _rows(self, file: Path) -> list[dict[str, str]]:

@@ -137,10 +137,7 @@ def open_store(
         messages = listed(store.skipped, 20, separator="\n  ")
         message = f"{len(store.skipped)} of {len(clips)} files cannot be used:\n  {messages}"
         if not skip_bad or len(store) == 0:
-            raise StoreError(
-                f"{message}\nrepair or remove them, or leave them out: skip_bad=True "
-                "(in the recipe --data.skip_bad true)"
-            )
+            raise StoreError(f"{message}\nrepair or remove them, or leave them out with --data.skip_bad true")
         warnings.warn(f"left out, since {message}", stacklevel=2)
     return store
 

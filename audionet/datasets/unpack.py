@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from audionet import console
+from audionet.datasets.cards import File
 
 MANIFEST = ".sha256sums"
 _BLOCK = 1 << 18
@@ -30,15 +31,14 @@ class _BadArchive(DownloadError):
     """An archive that is damaged or must not be unpacked."""
 
 
-def unpack(archive: Path, folder: Path, *, member: str, checksum: str, url: str, progress: bool) -> None:
+def unpack(file: File, archive: Path, folder: Path, *, checksum: str, progress: bool) -> None:
     """Unpack an archive into a folder, which appears only once it is complete; then delete the archive.
 
     Args:
+        file: What the card says of the archive: its address, and the folder within it to unpack.
         archive: A zip file, or a tar file of any compression.
         folder: New folder; one that audionet has unpacked before is replaced.
-        member: Folder within the archive to unpack; empty for everything.
         checksum: Checksum of the archive, which the list of checksums begins with.
-        url: Address that the archive came from, for the same place.
         progress: Show a progress bar, if standard error is a terminal.
 
     Raises:
@@ -51,23 +51,22 @@ def unpack(archive: Path, folder: Path, *, member: str, checksum: str, url: str,
     partial.mkdir(parents=True)
     try:
         sums: dict[str, str] = {}
-        with console.progress(
-            f"unpack {archive.name}", archive.stat().st_size, in_bytes=True, show=progress
-        ) as advance:
+        size = archive.stat().st_size
+        with console.progress(f"unpack {file.name}", size, in_bytes=True, show=progress) as advance:
             for name, stream in _members(archive, advance):
                 path = _safe_path(archive, name)
-                if stream is not None and path.is_relative_to(member):
-                    relative = path.relative_to(member).as_posix()
+                if stream is not None and path.is_relative_to(file.member):
+                    relative = path.relative_to(file.member).as_posix()
                     sums[relative] = _write(stream, partial / relative)
         if not sums:
-            raise _BadArchive(f"{archive.name}: expected files{f' in {member}' if member else ''}, got none")
-        lines = [f"# {checksum} {url}", *(f"{sums[path]}  {path}" for path in sorted(sums))]
+            raise _BadArchive(f"{archive.name}: expected files{f' in {file.member}' if file.member else ''}, got none")
+        lines = [f"# {checksum} {file.url}", *(f"{sums[path]}  {path}" for path in sorted(sums))]
         (partial / MANIFEST).write_text("\n".join(lines) + "\n", encoding="utf-8")
     except (_BadArchive, tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
         shutil.rmtree(partial)
         archive.unlink()
         reason = str(error) if isinstance(error, _BadArchive) else f"{archive.name}: damaged archive ({error})"
-        raise DownloadError(f"{reason}. Nothing was unpacked and the archive was deleted ({url})") from None
+        raise DownloadError(f"{reason}. Nothing was unpacked and the archive was deleted ({file.url})") from None
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
