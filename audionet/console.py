@@ -24,19 +24,24 @@ def progress(
     Yields:
         A function that advances the bar by a number of items or bytes.
     """
+    if not (show and sys.stderr.isatty()):  # without rich, which takes a while to import
+        yield lambda amount: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
     count = DownloadColumn() if in_bytes else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, completed=done)
         yield lambda amount: bar.advance(task, amount)
 
 
 def spinning(items: Iterable[T], text: str) -> Iterator[T]:
     """Pass items on while standard error shows a spinner and a text, if it is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
     from rich.console import Console
 
     with Console(stderr=True).status(text):

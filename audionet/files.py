@@ -1,4 +1,4 @@
-"""Files on disk: one appears whole or not at all, room is looked for first, one rule says what audio a folder holds."""
+"""Files on disk: writing one whole or not at all, checking for free space, finding the audio files of a folder."""
 
 import fnmatch
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 AUDIO_EXTENSIONS = frozenset({".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav"})
+"""Extensions of audio files, in lower case."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A function over many tasks in worker processes."""
+"""Worker processes: a function applied to many tasks."""
 
 import os
 from collections.abc import Callable, Generator, Iterable
@@ -8,7 +8,7 @@ from typing import TypeVar
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_IDLE_SECONDS = 10  # after which a worker without work ends, also where its parent was killed
+_IDLE_SECONDS = 10  # a worker without work ends after this time, even if its parent was killed
 
 
 class WorkerCrash(ValueError):
@@ -29,8 +29,8 @@ def map_unordered(
     is raised here.
 
     Args:
-        function: Sent to the workers by cloudpickle.
-        tasks: Its arguments.
+        function: Function of one task. cloudpickle sends it to the workers.
+        tasks: Arguments of the function, one a call.
         workers: Number of processes; None for one a core; 1 for this process alone.
 
     Raises:

@@ -1,7 +1,7 @@
-"""The containers of sound (WAV, FLAC, OGG, MP3): is the file whole?
+"""Checks that a WAV, FLAC, OGG or MP3 file is whole.
 
-libsndfile reads what a cut-off file still holds and says nothing, so its headers are checked before it decodes.
-The messages name what is wrong and what to do; `waveform.naming` puts the file's name before them.
+libsndfile reads what a cut-off file still holds and says nothing. Therefore the headers are checked before it decodes.
+The messages say what is wrong and what to do; `waveform.naming` puts the file's name before them.
 """
 
 import io
@@ -37,17 +37,17 @@ def check_seconds(seconds: float, max_seconds: float | None) -> None:
 
 
 def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
-    """Check that a sound file is whole, from its headers; its content tells which of the four kinds it is.
+    """Check from its headers that a sound file is whole. Its content tells which of the four kinds it is.
 
     Args:
-        stream: a binary file that can seek; it is read from its beginning.
-        max_seconds: longer files are refused where the headers tell; None lifts the limit.
+        stream: A binary file that can seek; it is read from its beginning.
+        max_seconds: Longer files are refused where the headers tell; None lifts the limit.
 
     Returns:
-        The stream that libsndfile is to read, at its start: the same one, or a repaired copy in memory.
+        The stream for libsndfile, at its start: the same one, or a repaired copy in memory.
 
     Raises:
-        AudioError: the file is empty, cut off, damaged, too long or of another kind.
+        AudioError: The file is empty, cut off, damaged, too long or of another kind.
 
     Example:
         >>> check_container(io.BytesIO(), max_seconds=600)
@@ -90,7 +90,7 @@ def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
 
 
 def _checked_wav(stream: BinaryIO, size: int, max_seconds: float | None) -> BinaryIO:
-    """RIFF WAVE: the data chunk must hold the bytes that it declares."""
+    """Check that the data chunk of a RIFF WAVE file holds the bytes that it declares."""
     stream.seek(0)
     head = stream.read(12)
     if len(head) < 12:
@@ -129,7 +129,7 @@ def _checked_wav(stream: BinaryIO, size: int, max_seconds: float | None) -> Bina
 
 
 def _check_flac(stream: BinaryIO, size: int) -> None:
-    """FLAC (RFC 9639): the metadata must be whole; libFLAC itself notices missing frames."""
+    """Check that the metadata of a FLAC file (RFC 9639) is whole. libFLAC itself notices missing frames."""
     position, last = 4, False
     while not last:
         stream.seek(position)
@@ -148,9 +148,9 @@ def _check_flac(stream: BinaryIO, size: int) -> None:
 
 
 def _check_ogg(stream: BinaryIO, size: int, max_seconds: float | None) -> None:
-    """Ogg (RFC 3533): sound pages up to the one that ends the stream, and one stream only.
+    """Check that the pages of an Ogg file (RFC 3533) are sound up to the one that ends its only stream.
 
-    libogg drops a page with a wrong checksum without a word, so it is computed here.
+    libogg silently drops a page with a wrong checksum, so the checksums are computed here.
     """
     position, rate, n_streams, ended = 0, 1, 0, False
     while position < size:
@@ -183,7 +183,7 @@ _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _ogg_checksum(page: bytes) -> bytes:
-    """CRC-32 with Ogg's bit order and no inversions, from zlib's, which is its mirror image."""
+    """Compute CRC-32 with Ogg's bit order and no inversions from zlib's, which is its mirror image."""
     mirrored = ~zlib.crc32(page.translate(_REVERSED_BITS), 0xFFFFFFFF) & 0xFFFFFFFF
     return mirrored.to_bytes(4).translate(_REVERSED_BITS)
 
@@ -197,7 +197,7 @@ class _Mp3Frame(NamedTuple):
 
 
 def _mp3_frame(head: bytes) -> _Mp3Frame | None:
-    """Read the header of an MPEG-1, 2 or 2.5 Layer III frame (ISO 11172-3, 2.4.1.3); None if it is none."""
+    """Read the header of an MPEG-1, 2 or 2.5 Layer III frame (ISO 11172-3, 2.4.1.3); return None for anything else."""
     word = int.from_bytes(head[:4])
     version, layer, bitrate, rate = word >> 19 & 3, word >> 17 & 3, word >> 12 & 15, word >> 10 & 3
     if len(head) < 4 or word >> 21 != 0x7FF or version == 1 or layer != 1 or bitrate in (0, 15) or rate == 3:
@@ -215,11 +215,11 @@ def _mp3_frame(head: bytes) -> _Mp3Frame | None:
 
 
 def _checked_mp3(stream: BinaryIO, start: int, size: int, first: _Mp3Frame, max_seconds: float | None) -> BinaryIO:
-    """MP3: an unbroken chain of frames, as many as the frame of information (Xing, Info) promises.
+    """Check that an MP3 file is an unbroken chain of as many frames as its frame of information (Xing, Info) promises.
 
-    Only the chain is handed on, without tags: mpg123 would write notes to stderr about anything else. Where
-    the count is missing or too small (concatenated files), libsndfile would guess the length from the first
-    frame and stop there, so a frame with the right count is put before the chain.
+    The returned stream holds the chain alone, because mpg123 writes notes about tags to standard error. Where the count
+    is missing or too small (concatenated files), libsndfile would guess the length from the first frame and stop there.
+    Then a frame with the right count is put before the chain.
     """
     stream.seek(start)
     head = stream.read(first.size)
