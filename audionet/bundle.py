@@ -1,17 +1,16 @@
 """One file that holds a trained network and everything needed to use it.
 
 A bundle is a `.safetensors` file: the weights of its parts, and a JSON text with name and arguments of each part, the
-sample rate, the labels and a record of the training (`audionet.bundle_format` has the details). Nothing in it can
-execute: a name is looked up among the networks and front-ends that are known, never imported. A checksum tells
-a damaged file.
+sample rate, the labels and a record of the training (see `audionet.bundle_format`). Nothing in it can execute: a name
+is looked up among the networks and front-ends that are known, never imported. A checksum tells a damaged file.
 """
 
 import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +77,7 @@ class Bundle:
     def parts(self) -> dict[str, Part]:
         """The parts that there are, by the name of their field."""
         parts = {"model": self.model, "front_end": self.front_end}
-        return {field: part for field, part in parts.items() if part is not None}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def categories(self) -> Mapping[str, Sequence[str]]:
@@ -139,8 +138,8 @@ def find(name_or_path: str | os.PathLike[str], task: str | None = None) -> Path:
         names = {known: shipped(known) for known in TASKS if task in (None, known)}
         known_names = "; ".join(f"for {known}: {', '.join(found)}" for known, found in names.items() if found)
         raise BundleError(
-            f"{path}: no such bundle; give the path of a .safetensors file that training wrote, "
-            f"or one of the shipped names ({known_names or 'none in this installation'})"
+            f"{path}: expected the path of a .safetensors file that training wrote, or a shipped name "
+            f"({known_names or 'none in this installation'}), got neither; check its spelling"
         )
     return path
 
@@ -159,7 +158,7 @@ def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
         OSError: The file cannot be written.
     """
     path = Path(path)
-    parts = {field: {"name": part.name, "arguments": dict(part.arguments)} for field, part in bundle.parts.items()}
+    parts = {kind: {"name": part.name, "arguments": dict(part.arguments)} for kind, part in bundle.parts.items()}
     description = {
         "task": bundle.task,
         "front_end": None,
@@ -171,8 +170,8 @@ def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
         "training": dict(bundle.training),
     }
     tensors = {
-        f"{field}.{name}": tensor
-        for field, part in bundle.parts.items()
+        f"{kind}.{name}": tensor
+        for kind, part in bundle.parts.items()
         for name, tensor in part.module.state_dict().items()
     }
     with _named(path):
@@ -216,13 +215,13 @@ def _named(path: Path) -> Iterator[None]:
 
 def _load(path: Path, task: str | None) -> Bundle:
     description, tensors = read(path)
-    parts, values = _parsed(description)
-    _check_task(values["task"], task)
+    _check_task(description["task"], task)
+    values = {each.name: description[each.name] for each in fields(Bundle)}
+    parts = {name: values[name] for name in _PARTS if values[name] is not None}
     if unknown := sorted(name for name in tensors if name.partition(".")[0] not in parts):
-        raise BundleError(f"holds tensors that belong to no part of it: {listed(unknown)}; make it again")
-    made: Json = {field: _make(field, name, arguments, tensors) for field, (name, arguments) in parts.items()}
-    bundle = Bundle(**values, **made)
-    _check_values(bundle)
+        raise BundleError(f"tensors: expected those of {' and '.join(parts)}, got {listed(unknown)}; make it again")
+    values |= {name: _make(name, part["name"], part["arguments"], tensors) for name, part in parts.items()}
+    bundle = Bundle(**values | {"labels": tuple(values["labels"])})
     try:
         with torch.inference_mode():
             TASKS[bundle.task].try_out(bundle)
@@ -231,31 +230,17 @@ def _load(path: Path, task: str | None) -> Bundle:
     return bundle
 
 
-def _parsed(description: Json) -> tuple[dict[str, tuple[str, Json]], Json]:
-    """Return name and arguments of each part that a description has, and the other fields of its `Bundle`."""
-    try:
-        parts = {field: description[field] for field in _PARTS if description[field] is not None}
-        names = ("task", "sample_rate", "clip_length", "training", "library_version")
-        return {field: (part["name"], dict(part["arguments"])) for field, part in parts.items()}, {
-            **{name: description[name] for name in names},
-            "labels": tuple(description["labels"]),
-            "value_lengths": {name: dict(lengths) for name, lengths in description["value_lengths"].items()},
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"its description is incomplete ({error}); make it again") from error
-
-
-def _make(field: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) -> Part:
-    """Make a part and give it its weights."""
-    create, known = _PARTS[field]
+def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) -> Part:
+    """Make the model or the front-end and give it its weights."""
+    create, known = _PARTS[kind]
     try:
         with torch.random.fork_rng(devices=[]):  # initial weights must not use up the caller's random numbers
             module = create(name, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        yours = "" if name in known else "; if it is one of your own, " + _IMPORT_IT
-        raise BundleError(f"{field}: {name} cannot be made by audionet {__version__}: {error}{yours}") from error
+        advice = "make it again with this audionet" if name in known else _IMPORT_IT
+        raise BundleError(f"{kind}: {name} cannot be made by audionet {__version__} ({error}); {advice}") from error
     expected = module.state_dict()
-    prefix = f"{field}."
+    prefix = f"{kind}."
     found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     common = expected.keys() & found.keys()
     problems = {
@@ -265,38 +250,16 @@ def _make(field: str, name: str, arguments: Json, tensors: Mapping[str, Tensor])
         "not finite": {key for key, value in found.items() if not value.isfinite().all()},
     }
     if wrong := [f"{listed(sorted(names))} {problem}" for problem, names in problems.items() if names]:
-        raise BundleError(f"{field}: the tensors do not fit {name}: {'; '.join(wrong)}")
+        raise BundleError(f"{kind}: expected the tensors of {name}, got {', '.join(wrong)}; make it again")
     module.load_state_dict(found)
     return Part(name, arguments, module.eval())
 
 
-def _check_task(task: object, wanted: str | None) -> None:
+def _check_task(task: str, wanted: str | None) -> None:
     if task not in TASKS:
         raise BundleError(f"task: expected one of {', '.join(TASKS)}, got {task!r}; a newer audionet may know it")
     if wanted not in (None, task):
-        raise BundleError(f"made for {task}, not for {wanted}; use it with `audionet {TASKS[task].command}`")
-
-
-def _check_values(bundle: Bundle) -> None:
-    """Check what a description says besides its parts."""
-    whole = {
-        "sample_rate": [bundle.sample_rate],
-        "clip_length": [bundle.clip_length],
-        "value_lengths": [length for lengths in bundle.value_lengths.values() for length in lengths.values()],
-    }
-    for name, values in whole.items():
-        for value in values:
-            if not (isinstance(value, int) and value > 0):
-                raise BundleError(f"{name}: expected positive whole numbers, got {value!r}; make it again")
-    if bundle.front_end is not None:
-        rate = bundle.front_end.arguments.get("sample_rate", bundle.sample_rate)
-        if rate != bundle.sample_rate:
-            raise BundleError(
-                f"front_end: expected the {bundle.sample_rate} Hz of the clips, got {rate} Hz; make it again"
-            )
-    labels = bundle.labels
-    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) != len(labels):
-        raise BundleError(f"labels: expected distinct names that are not empty, got {list(labels)}; make it again")
+        raise BundleError(f"task: expected {wanted}, got {task}; use it with `audionet {TASKS[task].command}`")
 
 
 # ---- tasks: trying a bundle out on silence ------------------------------------------------------------------------
@@ -304,25 +267,25 @@ def _check_values(bundle: Bundle) -> None:
 
 def _recognize(bundle: Bundle) -> None:
     if bundle.front_end is None:
-        raise ValueError("there is no front-end")
+        raise ValueError("front_end: expected one, got none")
     logits = bundle.model.module(bundle.front_end.module(torch.zeros(1, 1, bundle.clip_length)))
     if logits.shape != (1, len(bundle.labels)):
-        raise ValueError(f"{len(bundle.labels)} labels, but the model's output for one clip is {tuple(logits.shape)}")
+        raise ValueError(f"labels: expected one for each of the logits {tuple(logits.shape)}, got {len(bundle.labels)}")
 
 
 def _generate(bundle: Bundle) -> None:
-    model: Any = bundle.model.module  # which has what a WaveNet has, or is refused for the lack of it
+    model = cast(models.SampleModel, bundle.model.module)  # refused by an AttributeError if it is none
     hop, n_samples = model.hop_length, max(model.hop_length, 2)
     conditions = {name: torch.zeros(1, dtype=torch.int64) for name in model.categories}
     frames = None if bundle.front_end is None else bundle.front_end.module(torch.zeros(1, bundle.clip_length))
     part = None if frames is None else frames[..., :2]
     outputs = model(model.distribution.from_waveform(torch.zeros(1, n_samples)), conditions, part)
     if outputs.shape != (1, n_samples, model.distribution.n_outputs):
-        raise ValueError(f"the model's output for {n_samples} samples is {tuple(outputs.shape)}")
+        raise ValueError(f"model: expected outputs for {n_samples} samples, got {tuple(outputs.shape)}")
     if frames is not None and frames.shape[-1] != (expected := 1 + bundle.clip_length // hop):
         raise ValueError(
-            f"the front-end gives {frames.shape[-1]} frames of {bundle.clip_length} samples, where the model's hop of "
-            f"{hop} needs {expected}"
+            f"front_end: expected {expected} frames of {bundle.clip_length} samples, for the model's hop of {hop}, got "
+            f"{frames.shape[-1]}"
         )
 
 
@@ -353,4 +316,4 @@ _PARTS: dict[str, tuple[Callable[..., nn.Module], Container[str]]] = {
     "model": (models.create, models.MODELS),
     "front_end": (features.create, features.FEATURES),
 }
-_IMPORT_IT = "import the module that adds it: with --import MODULE on the command line, or before audionet.load"
+_IMPORT_IT = "if it is your own, import the module that adds it: by --import MODULE, or before audionet.load"

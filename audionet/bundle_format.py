@@ -80,15 +80,18 @@ def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
         version = description["format"]
         if version > FORMAT_VERSION:
             raise BundleError(
-                f"made by audionet {description.get('library_version')} in bundle format {version}, but this is "
-                f"audionet {__version__}, which reads up to format {FORMAT_VERSION}; pip install --upgrade audionet"
+                f"format: expected at most {FORMAT_VERSION}, which audionet {__version__} reads, got {version}, which "
+                f"audionet {description.get('library_version')} wrote; pip install --upgrade audionet"
             )
         expected = description.pop("sha256")
     except (KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"its description is damaged ({error}); copy or download it again") from error
     if checksum(description, tensors) != expected:
         raise BundleError("damaged (its checksum does not match); copy or download it again")
-    return upgrade(description, tensors) if version == 1 else (description, tensors)
+    if version == 1:
+        description, tensors = upgrade(description, tensors)
+    _check(description)
+    return description, tensors
 
 
 def _read_safetensors(path: Path) -> tuple[Json, dict[str, Tensor]]:
@@ -97,7 +100,8 @@ def _read_safetensors(path: Path) -> tuple[Json, dict[str, Tensor]]:
             start = file.read(9)
         if start[8:] != b"{":  # after the header's length as 8 bytes comes its JSON object
             raise BundleError(
-                "not a safetensors file; a bundle is the .safetensors that training writes at its end, not a checkpoint"
+                "expected a safetensors file, got another; give the .safetensors that training writes at its end, no "
+                "checkpoint"
             )
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -105,7 +109,7 @@ def _read_safetensors(path: Path) -> tuple[Json, dict[str, Tensor]]:
     except (SafetensorError, OSError) as error:
         raise BundleError(f"damaged or cut short ({error}); copy or download it again") from error
     if "audionet" not in metadata:
-        raise BundleError("a safetensors file, but not an audionet bundle (its metadata has no 'audionet' entry)")
+        raise BundleError("expected a bundle, got a safetensors file of another program; give one that training wrote")
     try:
         return json.loads(metadata["audionet"]), tensors
     except json.JSONDecodeError as error:
@@ -154,3 +158,24 @@ def _renamed(name: str, beginnings: Mapping[str, str]) -> str:
         if name.startswith(old):
             return new + name.removeprefix(old)
     return name
+
+
+def _check(description: Json) -> None:
+    """Refuse a description that lacks a field, or has a value in one that cannot be."""
+    try:
+        front_end = description["front_end"] or {"name": "", "arguments": {}}
+        for part in (description["model"], front_end):
+            _ = part["name"], {**part["arguments"]}
+        rate, labels = description["sample_rate"], [*description["labels"]]
+        lengths = [length for values in description["value_lengths"].values() for length in values.values()]
+        _ = description["task"], description["training"], description["library_version"]
+        whole = {"sample_rate": [rate], "clip_length": [description["clip_length"]], "value_lengths": lengths}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BundleError(f"its description is incomplete ({error}); make it again") from error
+    for name, values in whole.items():
+        if wrong := [value for value in values if not (isinstance(value, int) and value > 0)]:
+            raise BundleError(f"{name}: expected positive whole numbers, got {wrong[0]!r}; make it again")
+    if (own := front_end["arguments"].get("sample_rate", rate)) != rate:
+        raise BundleError(f"front_end: expected the {rate} Hz of the clips, got {own} Hz; make it again")
+    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) != len(labels):
+        raise BundleError(f"labels: expected distinct names that are not empty, got {labels}; make it again")

@@ -186,8 +186,8 @@ def test_wrong_usage(capsys, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["recognize", "nowhere", "a.wav"], "nowhere: no such bundle"),
-        (["recognize", __file__, "a.wav"], "not a safetensors file"),
+        (["recognize", "nowhere", "a.wav"], "nowhere: expected the path of a .safetensors file"),
+        (["recognize", __file__, "a.wav"], "expected a safetensors file"),
         (["data", "get", "nothing"], "got 'nothing'"),
         (["data", "verify", "nothing"], "got 'nothing'"),
         (["copy", "cooking", "somewhere"], "recipe: expected one of recognition, wavenet, got 'cooking'"),
@@ -406,9 +406,9 @@ def test_generate_says_what_is_wrong(capsys, digits_generator, tmp_path, monkeyp
 def test_generate_refuses_a_recogniser_and_recognize_a_generator(capsys, digits_generator, write_bundle, tmp_path):
     path = write_bundle(tmp_path / "words.safetensors")
     code, _, errors = call(capsys, "generate", path, "--output", tmp_path / "x.wav")
-    assert code == 1 and "made for recognition, not for generation; use it with `audionet recognize`" in errors[0]
+    assert code == 1 and "task: expected generation, got recognition; use it with `audionet recognize`" in errors[0]
     code, _, errors = call(capsys, "recognize", digits_generator, path)
-    assert code == 1 and "made for generation, not for recognition; use it with `audionet generate`" in errors[0]
+    assert code == 1 and "task: expected recognition, got generation; use it with `audionet generate`" in errors[0]
 
 
 def test_an_interrupted_generation_keeps_what_is_made(capsys, digits_generator, tmp_path, monkeypatch):
