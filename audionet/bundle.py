@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from audionet import features, models
-from audionet.bundle_format import BundleError, Json, dump, read
+from audionet.bundle_format import BundleError, Json, dump, load_weights, read
 from audionet.console import listed
 from audionet.files import whole_file
 from audionet.version import __version__
@@ -91,7 +91,7 @@ class Bundle:
         return TASKS[self.task].shown.format(figure) if isinstance(figure, float) else "not recorded"
 
 
-def new_part(field: str, *, name: str, **arguments: Any) -> Part:
+def new_part(field: str, *, name: str, **arguments: object) -> Part:
     """Build a part by its name, with initial weights.
 
     Args:
@@ -239,19 +239,7 @@ def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) 
     except (TypeError, ValueError, RuntimeError) as error:
         advice = "make it again with this audionet" if name in known else _IMPORT_IT
         raise BundleError(f"{kind}: {name} cannot be made by audionet {__version__} ({error}); {advice}") from error
-    expected = module.state_dict()
-    prefix = f"{kind}."
-    found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-    common = expected.keys() & found.keys()
-    problems = {
-        "missing": expected.keys() - found.keys(),
-        "not of this architecture": found.keys() - expected.keys(),
-        "of another shape": {key for key in common if expected[key].shape != found[key].shape},
-        "not finite": {key for key, value in found.items() if not value.isfinite().all()},
-    }
-    if wrong := [f"{listed(sorted(names))} {problem}" for problem, names in problems.items() if names]:
-        raise BundleError(f"{kind}: expected the tensors of {name}, got {', '.join(wrong)}; make it again")
-    module.load_state_dict(found)
+    load_weights(module, tensors, kind)
     return Part(name, arguments, module.eval())
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
-from torch import Tensor
+from torch import Tensor, nn
 
+from audionet.console import listed
 from audionet.version import __version__
 
 Json = dict[str, Any]
@@ -179,3 +180,24 @@ def _check(description: Json) -> None:
         raise BundleError(f"front_end: expected the {rate} Hz of the clips, got {own} Hz; make it again")
     if not all(isinstance(label, str) and label for label in labels) or len({*labels}) != len(labels):
         raise BundleError(f"labels: expected distinct names that are not empty, got {labels}; make it again")
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
+    """Give a module its tensors: those named ``kind``, a dot, and the name in the module.
+
+    Raises:
+        BundleError: Tensors are missing, of another architecture, of another shape, or not finite.
+    """
+    expected = module.state_dict()
+    prefix = f"{kind}."
+    found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    common = expected.keys() & found.keys()
+    problems = {
+        "missing": expected.keys() - found.keys(),
+        "not of this architecture": found.keys() - expected.keys(),
+        "of another shape": {key for key in common if expected[key].shape != found[key].shape},
+        "not finite": {key for key, value in found.items() if not value.isfinite().all()},
+    }
+    if wrong := [f"{listed(sorted(names))} {problem}" for problem, names in problems.items() if names]:
+        raise BundleError(f"{kind}: expected the tensors of {type(module).__name__}, got {', '.join(wrong)}")
+    module.load_state_dict(found)
