@@ -517,9 +517,9 @@ def test_other_amplitudes(widest, labels):
         ({"probabilities": np.ones(256) / 256}, r"\(time, bin\), got shape \(256,\)"),
         ({"probabilities": np.ones((0, 256))}, r"\(time, bin\)"),
         ({"probabilities": np.full((4, 256), -5.5)}, "got -5.5 to -5.5; take the softmax first"),
-        ({"samples": np.zeros(5)}, r"samples: expected \(4,\), got shape \(5,\); give one for each row"),
+        ({"samples": np.zeros(5)}, r"samples: expected \(4,\), as the probabilities have, got shape \(5,\)"),
         ({"samples": np.full(4, 128)}, "to_waveform"),
-        ({"amplitudes": np.linspace(-1, 1, 255)}, r"256 rising numbers, got shape \(255,\)"),
+        ({"amplitudes": np.linspace(-1, 1, 255)}, r"256 rising numbers, one a bin, got shape \(255,\)"),
         ({"amplitudes": np.linspace(1, -1, 256)}, "rising"),
     ],
 )

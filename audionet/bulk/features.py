@@ -52,18 +52,18 @@ class Plan:
 def choose_front_end(
     kind: str | None = None, *, like: str | None = None, arguments: Mapping[str, Any]
 ) -> tuple[FrontEnd, dict[str, object]]:
-    """Make a front-end by its name, or one that computes as another tool does.
+    """Build a front-end by its name, or one with the numbers of another tool.
 
     Args:
         kind: Name in `audionet.features.FEATURES`; None for LogMel.
-        like: Name of a tool that `audionet.features.like` knows, instead of a kind.
+        like: Name of a tool for `audionet.features.like`, instead of a kind.
         arguments: Arguments of the front-end.
 
     Returns:
         The front-end and the settings that determine its features, for `make_plan`.
 
     Raises:
-        ValueError: Both a kind and a tool are given, or there is no such front-end.
+        ValueError: Both a kind and a tool are given, one of them is unknown, or an argument does not fit.
 
     Example:
         >>> front_end, settings = choose_front_end("MFCC", arguments={"n_mfcc": 13})
@@ -74,12 +74,9 @@ def choose_front_end(
         raise ValueError(f"kind: expected none beside like, got {kind!r} and {like!r}; choose one")
     name = kind or "LogMel"
     front_end = features.like(like, **arguments) if like else features.create(name, **arguments)
-    return front_end, {
-        **({"like": like} if like else {"kind": name.lower()}),
-        "arguments": dict(arguments),
-        "sample_rate": front_end.sample_rate,
-        "hop_length": front_end.framing.hop_length,
-    }
+    settings: dict[str, object] = {"like": like} if like else {"kind": name.lower()}
+    sizes = {"sample_rate": front_end.sample_rate, "hop_length": front_end.framing.hop_length}
+    return front_end, {**settings, "arguments": dict(arguments), **sizes}
 
 
 def make_plan(
@@ -194,23 +191,20 @@ def extract(
     """
     from filelock import FileLock, Timeout
 
-    workers = workers or (usable_cores() if _is_worth_workers(plan) else 1)
+    work = sum(item.size + plan.with_pictures * _PICTURE for item in plan.todo)
+    workers = workers or (usable_cores() if work > _WORTH_WORKERS else 1)
     chunk_files = min(chunk_files, -(-len(plan.todo) // (4 * workers)))
     chunks = list(_chunks(plan.todo, chunk_files, chunk_bytes))
-    work = partial(_work, plan.output, front_end, plan.with_pictures)
+    function = partial(_work, plan.output, front_end, plan.with_pictures)
     try:
         with FileLock(plan.output.folder / ".lock", timeout=0):
-            yield from map_unordered(work, chunks, workers=max(min(workers, len(chunks)), 1))
+            yield from map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1))
             plan.output.finish()
             remove_partials(plan.output.folder, plan.todo)
     except Timeout:
         raise ValueError(f"{plan.output.folder}: another process is writing features here; wait for it") from None
     except WorkerCrash as error:
         raise ValueError(f"{plan.output.folder}: {error}; what is done is kept") from error
-
-
-def _is_worth_workers(plan: Plan) -> bool:
-    return sum(item.size + plan.with_pictures * _PICTURE for item in plan.todo) > _WORTH_WORKERS
 
 
 def _check_settings(path: Path, settings: Mapping[str, object]) -> None:

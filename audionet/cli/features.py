@@ -33,7 +33,7 @@ def features(
         sample_rate: Resample to this rate, in hertz; by default the front-end's.
         format: npy, a file each; zarr, one store; or parquet, one file.
         plot: Write pictures, too.
-        workers: Processes; by default one for each core.
+        workers: Processes; by default one for each core, and none but this one for few files.
         import_: Module that adds a front-end of your own, from the current folder too; may be repeated.
 
     Example:

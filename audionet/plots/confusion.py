@@ -65,11 +65,9 @@ def _label(axes: "Axes", labels: Sequence[str], cell: float) -> None:
     families = font_families("".join(names))
     axes.set_xticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
     axes.set_yticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
-    for column in axes.get_xticklabels() if max(map(len, names)) > 2 else ():
-        if n_classes > WIDE:
-            column.set(rotation=90)
-        else:
-            column.set(rotation=45, horizontalalignment="right", rotation_mode="anchor")
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    for label in axes.get_xticklabels() if max(map(len, names)) > 2 else ():
+        label.set(**{"rotation": 90} if n_classes > WIDE else slanted)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     for axis in (axes.xaxis, axes.yaxis):

@@ -51,9 +51,7 @@ def plot_distribution(
     time, n_bins = expected.shape
     middles = _mu_law_amplitudes(n_bins) if amplitudes is None else np.asarray(amplitudes)
     if middles.shape != (n_bins,) or (np.diff(middles) <= 0).any():
-        raise ValueError(
-            f"amplitudes: expected {n_bins} rising numbers, got shape {middles.shape}; give one for each bin"
-        )
+        raise ValueError(f"amplitudes: expected {n_bins} rising numbers, one a bin, got shape {middles.shape}")
     figure, axes = make_figure(10.0, 3.6)
     make_plain(axes, title=title)
     image = axes.imshow(
@@ -78,9 +76,7 @@ def plot_distribution(
 def _checked_probabilities(probabilities: ArrayLike) -> np.ndarray:
     expected = np.asarray(probabilities)
     if expected.ndim != 2 or expected.size == 0:
-        raise ValueError(
-            f"probabilities: expected (time, bin), got shape {expected.shape}; plot one waveform at a time"
-        )
+        raise ValueError(f"probabilities: expected (time, bin), got shape {expected.shape}; plot one clip at a time")
     lowest, highest = expected.min(), expected.max()
     if lowest < 0 or highest > 1.001:
         raise ValueError(f"probabilities: expected 0 to 1, got {lowest:.3g} to {highest:.3g}; take the softmax first")
@@ -90,9 +86,7 @@ def _checked_probabilities(probabilities: ArrayLike) -> np.ndarray:
 def _checked_samples(samples: ArrayLike, time: int) -> np.ndarray:
     signal = np.asarray(samples)
     if signal.shape != (time,):
-        raise ValueError(
-            f"samples: expected ({time},), got shape {signal.shape}; give one for each row of the probabilities"
-        )
+        raise ValueError(f"samples: expected ({time},), as the probabilities have, got shape {signal.shape}")
     if np.abs(signal).max() > 1:
         raise ValueError(
             f"samples: expected a waveform in [-1, 1], got up to {np.abs(signal).max():g}; "

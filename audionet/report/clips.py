@@ -52,14 +52,15 @@ def save_generated(
     values: Mapping[str, Sequence[str]],
     judge: "Recognizer | None" = None,
 ) -> list[ReportClip]:
-    """Write generated clips as WAV files, and let a recogniser say what it hears in them.
+    """Write generated clips as WAV files, with the predictions of a recogniser for them.
 
     Args:
         folder: Folder of the files, created if it is missing.
         waveforms: Clips, (time,) each.
         sample_rate: In hertz.
-        values: What the clips were generated from, {category: values}; of "label" it is the truth.
-        judge: Recogniser; None for none.
+        values: Values that the clips were generated from, {category: one for each clip}. Those of "label" become the
+            true labels, the others the conditions.
+        judge: A recogniser; None for no predictions.
 
     Returns:
         The clips, for a report.
@@ -77,11 +78,14 @@ def save_generated(
 
 
 def save_labels(folder: str | os.PathLike[str], name: str) -> list[ReportClip]:
-    """Let a shipped generator speak each of its labels, as `save_generated` does; the recogniser of its name judges.
+    """Generate a clip of each label with a shipped generator, and write them as `save_generated` does.
 
     Args:
         folder: Folder of the files, created if it is missing.
-        name: Name of a generator and a recogniser that are shipped, such as "digits".
+        name: Name of a shipped generator, and of the shipped recogniser that judges the clips, such as "digits".
+
+    Returns:
+        The clips, for a report.
     """
     from audionet.inference import load
 
@@ -133,13 +137,13 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
 def plot_generated(
     generator: "Generator", waveform: "Tensor", *, frames: "Tensor | None" = None, **categories: "str | Sequence[str]"
 ) -> "dict[str, Figure]":
-    """Plot the spectrogram of a generated clip, and what the network expected of each sample of 50 ms of it.
+    """Plot the spectrogram of a generated clip, and the predicted distributions of 50 ms of its samples.
 
     Args:
-        generator: What generated it.
+        generator: The generator of the clip.
         waveform: (1, time), longer than 0.15 s.
-        frames: Local conditioning that it was generated from; None for none.
-        **categories: Categories that it was generated from, such as ``label="seven"``.
+        frames: Local conditioning of the clip; None for none.
+        **categories: Values that it was generated from, such as ``label="seven"``.
 
     Returns:
         The figures "spectrogram" and "heat map".

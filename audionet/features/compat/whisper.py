@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from audionet.features.frontend import Axis, FrontEnd, State, format_settings
+from audionet.features.frontend import Axis, FrontEnd, State
 from audionet.features.spectral import LogMel
 
 
@@ -81,7 +81,3 @@ class WhisperLogMel(FrontEnd):
     def axis(self) -> Axis:
         """The mel bands."""
         return replace(self.decibels.axis, quantity="(log10 power + 4) / 4")
-
-    def extra_repr(self) -> str:
-        """Return the sample rate."""
-        return format_settings(sample_rate=self.sample_rate)

@@ -78,15 +78,7 @@ class LEAF(TimeDomain):
         center: bool = True,
         pad_mode: str = "constant",
     ) -> None:
-        super().__init__(
-            sample_rate=sample_rate,
-            n_filters=n_filters,
-            kernel_size=kernel_size,
-            win_length=win_length,
-            hop_length=hop_length,
-            center=center,
-            pad_mode=pad_mode,
-        )
+        super().__init__(sample_rate, n_filters, kernel_size, win_length, hop_length, center=center, pad_mode=pad_mode)
         centers, widths = gabor_from_mel(n_filters, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         self.center_frequency, self.width = nn.Parameter(centers), nn.Parameter(self._limited(widths))
         self.pooling_width = nn.Parameter(torch.full((n_filters,), 0.4))

@@ -95,15 +95,8 @@ class SincNet(TimeDomain):
         center: bool = True,
         pad_mode: str = "constant",
     ) -> None:
-        super().__init__(
-            sample_rate=sample_rate,
-            n_filters=n_filters,
-            kernel_size=odd_length(250 / 16_000, sample_rate) if kernel_size is None else kernel_size,
-            win_length=win_length,
-            hop_length=hop_length,
-            center=center,
-            pad_mode=pad_mode,
-        )
+        kernel_size = odd_length(250 / 16_000, sample_rate) if kernel_size is None else kernel_size
+        super().__init__(sample_rate, n_filters, kernel_size, win_length, hop_length, center=center, pad_mode=pad_mode)
         check_offset(offset)
         self.min_bandwidth, self.offset = min_bandwidth, offset
         f_max = sample_rate / 2 if f_max is None else f_max

@@ -40,12 +40,12 @@ class TimeDomain(FrontEnd):
 
     def __init__(
         self,
-        *,
         sample_rate: int,
         n_filters: int,
         kernel_size: int | None,
         win_length: int | None,
         hop_length: int | None,
+        *,
         center: bool,
         pad_mode: str,
     ) -> None:
