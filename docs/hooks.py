@@ -1,6 +1,7 @@
 """What building the documentation adds to its pages, and the check that a reader's browser loads nothing from afar.
 
-- The first page lists every public name with the first sentence of its docstring.
+- The first page lists every public name with the first sentence of its docstring; the tables of front-ends and of
+  networks get rows for those that they do not name.
 - The page on augmentations is run: what its code leaves in `after` is heard and seen below that code.
 - CONTRIBUTING.md and CHANGELOG.md of the repository become pages.
 - A built page that would load a font, a script, a picture or anything else from the network is an error.
@@ -26,7 +27,9 @@ RECORDINGS = ROOT / "tests" / "data"
 ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 RUN = "augment.md"
 NAMES = "<!-- every public name -->"
+OTHERS = "<!-- others -->"
 ROOMS = "audio augment features models datasets metrics training bundle inference evaluate plots report bulk".split()
+REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}
 SHARED = "resources files console parallel registry flags".split()
 REFERENCE = [*((room, f"audionet.{room}", [room]) for room in ROOMS), ("shared", "Shared by all rooms", SHARED)]
 DOCSTRING_ALONE = "{members: false, show_root_heading: false, show_root_toc_entry: false}"
@@ -105,6 +108,17 @@ def table_of_names() -> Iterator[str]:
             yield f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {line} |"
 
 
+def with_others(text: str, registry: Any) -> str:
+    """Add to a page's table, at its mark, a row for each class of a registry that the page does not name."""
+    named = set(re.findall(r"`(\w+)`", text))
+    rows = [
+        f"| `{name}` | {inspect.getdoc(kind).splitlines()[0]} | "
+        for name, kind in registry.items()
+        if name not in named
+    ]
+    return text.replace(f"{OTHERS}\n", "".join(f"{row}\n" for row in rows))
+
+
 def reference_of(modules: list[str]) -> Iterator[str]:
     """Yield the lines of a page of the reference: for each module its docstring, then every public name."""
     level = 2 if len(modules) == 1 else 3
@@ -133,10 +147,14 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """List the public names on the first page; put sound and pictures below the code of the page on augmentations."""
-    if page.file.src_uri == "index.md":
+    """Complete the lists of names; put sound and pictures below the code of the page on augmentations."""
+    name = page.file.src_uri
+    if name == "index.md":
         return markdown.replace(NAMES, "\n".join(table_of_names()))
-    if page.file.src_uri != RUN:
+    if name in REGISTRIES:
+        module, _, registry = REGISTRIES[name].partition(":")
+        return with_others(markdown, getattr(importlib.import_module(module), registry))
+    if name != RUN:
         return markdown
     from mkdocs.structure.files import File
 

@@ -18,6 +18,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from torch import nn
 
 from audionet import augment
 from audionet.cli.main import COMMANDS, main
@@ -213,15 +214,22 @@ def test_commands_print_what_the_page_shows(page: Path, capsys: pytest.CaptureFi
 # ---- what pages must name ------------------------------------------------------------------------------------------
 
 
-def test_the_page_on_front_ends_names_all() -> None:
-    text = (DOCS / "features.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "registry"), [("features.md", FEATURES), ("models.md", MODELS)])
+def test_the_pages_on_front_ends_and_on_networks_name_all(page: str, registry: "Registry[nn.Module]") -> None:
+    text = hooks.with_others((DOCS / page).read_text(encoding="utf-8"), registry)
     rows = re.findall(r"^\| (`\w+`.*?) \|", text, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) >= set(FEATURES)
+    assert set(registry) <= set(re.findall(r"`(\w+)`", " ".join(rows)))
 
 
-def test_the_page_on_networks_names_all() -> None:
-    text = (DOCS / "models.md").read_text(encoding="utf-8")
-    assert set(MODELS) <= set(re.findall(r"`(\w+)`", text))
+def test_a_page_gets_a_row_for_what_it_does_not_name() -> None:
+    class Nothing(nn.Module):
+        """A network that does nothing."""
+
+    registry: Registry[nn.Module] = Registry("network", {}, group="audionet.nothing")
+    registry.add("nothing", Nothing)
+    text = f"| name | what |\n| --- | --- |\n| `a` | one |\n{hooks.OTHERS}\n\nText"
+    assert "| `a` | one |\n| `nothing` | A network that does nothing. |\n\nText" in hooks.with_others(text, registry)
+    assert hooks.with_others(text + "`nothing`", registry).count("nothing") == 1
 
 
 def test_the_page_on_augmentations_names_all() -> None:
