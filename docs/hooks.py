@@ -88,6 +88,11 @@ def for_the_site(text: str) -> str:
     return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, text)
 
 
+def first_line(value: Any) -> str:
+    """Return the first line of a docstring, for a cell of a table."""
+    return (inspect.getdoc(value) or "").partition("\n")[0].replace("|", "\\|")
+
+
 def public_names(module: str) -> Iterator[tuple[str, Any]]:
     """Yield the public classes and functions of a module of audionet, in alphabetical order."""
     found = importlib.import_module(f"audionet.{module}")
@@ -104,18 +109,13 @@ def table_of_names() -> Iterator[str]:
     for room in ROOMS:
         yield f"\n### audionet.{room}\n\n| name | what it is |\n| --- | --- |"
         for name, value in public_names(room):
-            line = inspect.getdoc(value).splitlines()[0].replace("|", "\\|")
-            yield f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {line} |"
+            yield f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {first_line(value)} |"
 
 
 def with_others(text: str, registry: Any) -> str:
     """Add to a page's table, at its mark, a row for each class of a registry that the page does not name."""
     named = set(re.findall(r"`(\w+)`", text))
-    rows = [
-        f"| `{name}` | {inspect.getdoc(kind).splitlines()[0]} | "
-        for name, kind in registry.items()
-        if name not in named
-    ]
+    rows = [f"| `{name}` | {first_line(kind)} |" for name, kind in registry.items() if name not in named]
     return text.replace(f"{OTHERS}\n", "".join(f"{row}\n" for row in rows))
 
 
