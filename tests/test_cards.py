@@ -87,6 +87,7 @@ def test_a_card_becomes_dataclasses(write):
         ({"layout.kind": "tree"}, r"layout\.kind: expected one of folders, pattern, table, synthesis, got 'tree'"),
         ({"layout": {"folder": "a"}}, r"layout\.kind: expected one of .*, got None"),
         ({"layout": "folders"}, r"layout\.kind: expected one of"),
+        ({"layout.kind": ["folders"]}, r"layout\.kind: expected one of .*, got \['folders'\]"),
         ({"layout.folder": "/abs"}, r"layout\.folder: expected a folder below"),
         ({"layout.speaker": "(?P<who>x)"}, r"layout\.speaker: expected a named group \(\?P<speaker>"),
         ({"layout": {"kind": "pattern", "pattern": "("}}, r"layout\.pattern: expected a regular expression, got '\('"),

@@ -82,7 +82,7 @@ def render_clips(
         unfinished = [first for first in started if first not in done]
         last = min(unfinished[-1] + step, len(clips)) - 1
         between = f"{clips[unfinished[0]].path} to {clips[last].path}"
-        raise StoreError(f"{between}: {error}; start again without it or with fewer, what is built is kept") from error
+        raise StoreError(f"{between}: {error}; remove it or name fewer workers, what is built is kept") from error
 
     n_samples = np.zeros(len(clips), np.int64)
     for first, lengths, _ in done.values():

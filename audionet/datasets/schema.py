@@ -102,8 +102,8 @@ def _parse(kind: object, value: object, key: str) -> object:
 def _parse_union(kinds: tuple[object, ...], value: object, key: str) -> object:
     if tagged := {str(kind.kind): kind for kind in kinds if hasattr(kind, "kind")}:
         chosen = value.get("kind") if isinstance(value, dict) else None
-        if not isinstance(value, dict) or chosen not in tagged:
-            advice = next((text for kind in kinds if (text := _advice(kind, chosen))), "")
+        if not isinstance(value, dict) or not isinstance(chosen, str) or chosen not in tagged:
+            advice = next((text for kind in kinds if (text := _advice(kind, str(chosen)))), "")
             raise ValueError(f"{key}.kind: expected one of {', '.join(tagged)}, got {chosen!r}{advice}")
         return _parse(tagged[chosen], {name: item for name, item in value.items() if name != "kind"}, key)
     if value is None and types.NoneType in kinds:
@@ -120,7 +120,7 @@ def _parse_dataclass(kind: type, values: dict[object, object], key: str) -> obje
     for name in values:
         if name not in fields:
             near = difflib.get_close_matches(str(name), fields, n=1)
-            advice = _advice(kind, name) or (f"; did you mean {near[0]}?" if near else "")
+            advice = _advice(kind, str(name)) or (f"; did you mean {near[0]}?" if near else "")
             raise ValueError(f"{prefix}{name}: unknown key, expected one of {', '.join(fields)}{advice}")
     hints = typing.get_type_hints(kind)
     for name, item in fields.items():
@@ -135,9 +135,9 @@ def _parse_dataclass(kind: type, values: dict[object, object], key: str) -> obje
     return built
 
 
-def _advice(kind: object, name: object) -> str:
+def _advice(kind: object, name: str) -> str:
     """Say how to write now what had another key or kind before."""
-    moved: Mapping[object, str] = getattr(kind, "moved", {})
+    moved: Mapping[str, str] = getattr(kind, "moved", {})
     return f"; {moved[name]}" if name in moved else ""
 
 
