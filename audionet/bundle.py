@@ -158,17 +158,8 @@ def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
         OSError: The file cannot be written.
     """
     path = Path(path)
-    parts = {kind: {"name": part.name, "arguments": dict(part.arguments)} for kind, part in bundle.parts.items()}
-    description = {
-        "task": bundle.task,
-        "front_end": None,
-        **parts,
-        "sample_rate": bundle.sample_rate,
-        "clip_length": bundle.clip_length,
-        "labels": list(bundle.labels),
-        "value_lengths": {category: dict(lengths) for category, lengths in bundle.value_lengths.items()},
-        "training": dict(bundle.training),
-    }
+    description = {each.name: getattr(bundle, each.name) for each in fields(Bundle) if each.name != "library_version"}
+    description |= {kind: {"name": part.name, "arguments": part.arguments} for kind, part in bundle.parts.items()}
     tensors = {
         f"{kind}.{name}": tensor
         for kind, part in bundle.parts.items()

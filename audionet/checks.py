@@ -1,4 +1,9 @@
-"""Checks of arguments that many constructors make, in the library's one form of error."""
+"""Checks of arguments that are made in many places, in the library's one form of error."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def check_at_least(minimum: float, **values: float) -> None:
@@ -15,3 +20,16 @@ def check_at_least(minimum: float, **values: float) -> None:
     for name, value in values.items():
         if not value >= minimum:  # also where it is NaN
             raise ValueError(f"{name}: expected at least {minimum:g}, got {value:g}")
+
+
+def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:
+    """Refuse what is not a batch of spectrograms with the network's number of bands.
+
+    Raises:
+        ValueError: The shape is not (batch, 1, n_bands, frame).
+    """
+    if spectrogram.ndim != 4 or spectrogram.shape[1:3] != (1, n_bands):
+        advice = "give the network n_bands of its front-end" if n_bands > 1 else "use the front-end Waveform"
+        raise ValueError(
+            f"spectrogram: expected (batch, 1, n_bands = {n_bands}, frame), got {tuple(spectrogram.shape)}; {advice}"
+        )

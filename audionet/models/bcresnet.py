@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least
-from audionet.models.contract import check_spectrogram
+from audionet.checks import check_at_least, check_spectrogram
 from audionet.registry import NamedArguments
 
 N_SUB_BANDS = 5

@@ -1,11 +1,12 @@
 """What every network offers, so that training, evaluation and bundles need to know nothing else of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from audionet.models.wavenet.distributions import Distribution
+if TYPE_CHECKING:
+    from audionet.models.wavenet.distributions import Distribution
 
 
 class RecognitionNetwork(Protocol):
@@ -48,7 +49,7 @@ class SampleModel(Protocol):
     """A network that predicts each sample from those before it: what training and generation need to know of it."""
 
     @property
-    def distribution(self) -> Distribution:
+    def distribution(self) -> "Distribution":
         """Form of the samples, loss and draws."""
         ...
 
@@ -87,16 +88,3 @@ class SampleModel(Protocol):
     ) -> Tensor:
         """Map samples (batch, time) to (batch, time, n_outputs); the arguments are those of `WaveNet.forward`."""
         ...
-
-
-def check_spectrogram(spectrogram: Tensor, n_bands: int) -> None:
-    """Refuse what is not a batch of spectrograms with the network's number of bands.
-
-    Raises:
-        ValueError: The shape is not (batch, 1, n_bands, frame).
-    """
-    if spectrogram.ndim != 4 or spectrogram.shape[1:3] != (1, n_bands):
-        advice = "give the network n_bands of its front-end" if n_bands > 1 else "use the front-end Waveform"
-        raise ValueError(
-            f"spectrogram: expected (batch, 1, n_bands = {n_bands}, frame), got {tuple(spectrogram.shape)}; {advice}"
-        )

@@ -3,8 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least
-from audionet.models.contract import check_spectrogram
+from audionet.checks import check_at_least, check_spectrogram
 from audionet.registry import NamedArguments
 
 STAGE_CHANNELS = (24, 32, 48)
