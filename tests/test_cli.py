@@ -76,7 +76,7 @@ def test_the_examples_in_the_help_run(capsys, monkeypatch, tmp_path, name):
     command = getattr(importlib.import_module(module), function)
     shutil.copy(REPOSITORY / "tests" / "data" / "seven.wav", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for example in re.findall(r"^    audionet (.*)", inspect.getdoc(command), re.MULTILINE):
+    for example in re.findall(r"^    audionet (.*)", inspect.getdoc(command) or "", re.MULTILINE):
         assert cli.main(shlex.split(example)) == 0
         assert capsys.readouterr().out
 
@@ -360,7 +360,7 @@ def test_generate_writes_what_was_asked_for(capsys, digits_generator, tmp_path):
     assert (code, errors) == (0, [])
     waveform, rate = audionet.load_audio(out)
     assert (waveform.shape, rate) == ((1, 400), 8000)
-    speaker = audionet.load(digits_generator).choose(seed=5)["speaker"][0]
+    speaker = audionet.load_generator(digits_generator).choose(seed=5)["speaker"][0]
     assert lines == [f"{out}: 0.05 s, label yes, speaker {speaker}, seed 5"]
 
     first = out.read_bytes()
