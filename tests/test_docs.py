@@ -186,16 +186,28 @@ def test_make_targets_extras_and_files_exist() -> None:
                 ), line
 
 
+def trainings(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """Recipe and arguments of each command that trains; a copy is of the recipe that the page copied last."""
+    copied = "recognition"
+    for arguments, _ in commands(page):
+        if arguments[:2] == ["audionet", "copy"]:
+            copied = arguments[2]
+        for number, argument in enumerate(arguments):
+            if argument.endswith("train.py"):
+                recipe = Path(argument).parent.name
+                yield recipe if (ROOT / "recipes" / recipe).is_dir() else copied, arguments[number + 1 :]
+
+
 @pytest.mark.parametrize("recipe", ["recognition", "wavenet"])
 def test_flags_and_presets_of_the_recipes_exist(recipe: str) -> None:
     script = ROOT / "recipes" / recipe / "train.py"
     parser_help = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True).stdout
-    for page in PAGES:
-        for arguments, _ in commands(page):
-            if any(each.endswith(f"{recipe}/train.py") for each in arguments):
-                check_flags([each for each in arguments if not each.startswith("--nproc")], parser_help)
-                for preset in re.findall(r"presets/(\w+)\.yaml", " ".join(arguments)):
-                    assert (script.parent / "presets" / f"{preset}.yaml").exists(), f"{name_of(page)}: {preset}"
+    checked = [arguments for page in PAGES for trained, arguments in trainings(page) if trained == recipe]
+    assert checked
+    for arguments in checked:
+        check_flags(arguments, parser_help)
+        for preset in re.findall(r"presets/(\w+)\.yaml", " ".join(arguments)):
+            assert (script.parent / "presets" / f"{preset}.yaml").exists(), preset
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "README.md"], ids=name_of)
