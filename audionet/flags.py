@@ -41,14 +41,15 @@ def add_arguments(parser: ArgumentParser, target: str, prefix: str, *, skip: Col
         Namespace(batch_size=20, seed=0)
     """
     function, docstrings = _definition(target)
-    helps = {each.arg_name: each.description or "" for each in docstring_parser.google.parse(docstrings).params}
+    documented = [each for text in docstrings for each in docstring_parser.google.parse(text).params]
+    helps = {each.arg_name: each.description for each in documented}
     group = parser.add_argument_group(f"--{prefix}", f"arguments of {target.partition(':')[2]}")
     for parameter, default in _parameters(function.args):
         if parameter.arg not in {"self", *skip}:
             group.add_argument(
                 f"--{prefix}.{parameter.arg}",
                 type=_type(parameter.annotation),
-                help=helps.get(parameter.arg, "").replace("%", "%%"),
+                help=helps.get(parameter.arg),
                 **({"required": True} if default is None else {"default": ast.literal_eval(default)}),
             )
 
@@ -117,16 +118,16 @@ def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
     return presets, flags
 
 
-def _definition(target: str) -> tuple[ast.FunctionDef, str]:
-    """Find a function, or a class's ``__init__``, in its module's source; return it with its docstrings."""
+def _definition(target: str) -> tuple[ast.FunctionDef, list[str]]:
+    """Find a function, or a class's ``__init__``, in its module's source; return it with the docstrings on it."""
     module, _, name = target.partition(":")
     for node in ast.parse(_source(module).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return node, ast.get_docstring(node) or ""
+            return node, [ast.get_docstring(node) or ""]
         if isinstance(node, ast.ClassDef) and node.name == name:
             for member in node.body:
                 if isinstance(member, ast.FunctionDef) and member.name == "__init__":
-                    return member, f"{ast.get_docstring(node) or ''}\n\n{ast.get_docstring(member) or ''}"
+                    return member, [ast.get_docstring(each) or "" for each in (node, member)]
     raise ValueError(f"target: expected a function, or a class with an __init__ of its own, got {target}")
 
 

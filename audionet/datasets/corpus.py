@@ -124,7 +124,7 @@ class Corpus:
 
 
 def open_corpus(
-    card: str | Card | None = "words",
+    card: str | Path | Card | None = "words",
     *,
     root: str | Path | None = None,
     split: str | None = None,

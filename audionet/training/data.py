@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from audionet.datasets.batches import Batch, Batches, ClipBatch, Gather, gather_
 from audionet.datasets.corpus import Corpus
 from audionet.datasets.crops import CropBatch, Crops
 from audionet.features.frontend import FrontEnd
+from audionet.models.contract import SampleModel
 
 
 class ClipData(LightningDataModule):
@@ -66,30 +67,6 @@ class ClipData(LightningDataModule):
         return waveforms if self._on_gpu is None else self._on_gpu
 
 
-class WindowedNetwork(Protocol):
-    """What windows are cut for: a network that predicts each sample from those before it."""
-
-    @property
-    def receptive_field(self) -> int:
-        """Samples that a prediction depends on."""
-        ...
-
-    @property
-    def step_length(self) -> int:
-        """Samples of a step; windows begin at multiples of it."""
-        ...
-
-    @property
-    def hop_length(self) -> int:
-        """Samples from one frame of the local conditioning to the next."""
-        ...
-
-    @property
-    def n_places(self) -> int:
-        """Number of places in a clip that it is told; 0 for none."""
-        ...
-
-
 class Windows(TypedDict):
     """What a network asks of its windows, as `CropData` takes it."""
 
@@ -99,7 +76,7 @@ class Windows(TypedDict):
     learns_end: bool
 
 
-def windows_for(network: WindowedNetwork, front_end: FrontEnd | None = None) -> Windows:
+def windows_for(network: SampleModel, front_end: FrontEnd | None = None) -> Windows:
     """Return what a network asks of its windows: its context, its steps, and what its front-end sees around a window.
 
     Args:

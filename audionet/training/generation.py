@@ -1,6 +1,6 @@
 """Generation: training of a network that predicts each sample from those before it."""
 
-from typing import Any
+from typing import cast
 
 import torch
 from lightning import LightningModule
@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from audionet.augment import to_float
 from audionet.datasets.crops import CropBatch
+from audionet.models import SampleModel
 from audionet.training.optimizers import muon_and_adam, with_warmup_cosine
 
 
@@ -19,7 +20,7 @@ class Generation(LightningModule):
     Subclass it to change a part: `bits` is what is minimised, and `make_optimizer` says what minimises it.
 
     Args:
-        model: Network with a ``distribution``: (samples, conditions, frames) -> outputs, as `WaveNet.forward`.
+        model: Network that is an `audionet.models.SampleModel`, such as a WaveNet.
         front_end: Front-end of the local conditioning, (batch, time) -> (batch, n_bands, frame), with centred frames;
             None for none.
         margin: Samples that each batch carries on either side for the front-end, a multiple of the network's hop.
@@ -51,7 +52,7 @@ class Generation(LightningModule):
 
     def bits(self, batch: CropBatch) -> Tensor:
         """Return the bits of each sample that counts, in one row."""
-        model: Any = self.model
+        model = cast(SampleModel, self.model)
         counted, waveform = batch["counted"], to_float(batch["waveform"])
         n_samples = counted.shape[1]
         frames = None
@@ -61,8 +62,7 @@ class Generation(LightningModule):
                 frames = self.front_end(waveform)[..., self.margin // hop :][..., : -(-n_samples // hop)]
         samples = model.distribution.from_waveform(waveform[:, self.margin : self.margin + n_samples])
         outputs = model(samples, batch["conditions"], frames, batch["start"], batch["length"])
-        bits: Tensor = model.distribution.bits(outputs[counted], samples[counted])
-        return bits
+        return model.distribution.bits(outputs[counted], samples[counted])
 
     def make_optimizer(self) -> Optimizer:
         """Return Adam, chained with Muon for the matrices between hidden layers."""

@@ -1,10 +1,11 @@
 """The search for a learning rate before a training."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.tuner.tuning import Tuner
 
@@ -12,7 +13,7 @@ from audionet.training.fit import last_checkpoint, quiet_lightning
 from audionet.training.generation import Generation
 from audionet.training.recognition import Recognition
 
-N_STEPS = 100
+LOWEST, HIGHEST, N_STEPS = 1e-5, 1.0, 100  # of the rates that are tried
 
 
 def find_learning_rate(
@@ -22,10 +23,11 @@ def find_learning_rate(
     output: Path,
     trainer: Mapping[str, Any] | None = None,
 ) -> float:
-    """Find a learning rate by Lightning's range test (Smith, 2017), in which the rate rises until the loss diverges.
+    """Find a learning rate by Lightning's range test (Smith, 2017).
 
-    The rate at which the loss falls fastest becomes ``task.learning_rate``. Weights and data are afterwards as they
-    were. All parameters learn at the rate that is tried. A run that is resumed takes the rate that it found before.
+    The rate rises from step to step, until the loss diverges. The rate at which the loss falls fastest is printed and
+    becomes ``task.learning_rate``. Weights and data are afterwards as they were. All parameters learn at the rate that
+    is tried. A run that is resumed keeps its rate.
 
     Args:
         task: What is going to be trained.
@@ -34,34 +36,49 @@ def find_learning_rate(
         trainer: Further arguments of `lightning.Trainer`.
 
     Returns:
-        The rate; the task's own where the losses do not tell a better one.
+        The rate; the task's own where the loss falls nowhere.
     """
     file = output / "learning_rate.json"
     if not (last_checkpoint(output).exists() and file.exists()):
+        rates, losses = _try_rates(task, data, output, trainer or {})
+        found = steepest_rate(rates, losses) or task.learning_rate
         output.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(_search(task, data, output, trainer or {})))
+        file.write_text(json.dumps({"learning_rate": found, "rates": rates, "losses": losses}))
     task.learning_rate = json.loads(file.read_text())["learning_rate"]
+    print(f"learning rate {task.learning_rate:.2g}, see {file}")
     return task.learning_rate
 
 
-def _search(
+def steepest_rate(rates: Sequence[float], losses: Sequence[float], *, skip: int = 10) -> float | None:
+    """Return the rate at which the loss falls fastest along the logarithm of the rate.
+
+    Args:
+        rates: Learning rates, rising.
+        losses: Smoothed loss at each.
+        skip: Steps at the beginning to leave out, where the smoothed loss has not settled.
+
+    Returns:
+        The rate; None where the loss falls nowhere.
+
+    Example:
+        >>> steepest_rate([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [2.5, 2.4, 1.6, 1.5, 3.0], skip=0)
+        0.01
+    """
+    tried, smoothed = np.array(rates)[skip:], np.array(losses)[skip:]
+    tried, smoothed = tried[np.isfinite(smoothed)], smoothed[np.isfinite(smoothed)]
+    if len(tried) < 2:
+        return None
+    slopes = np.gradient(smoothed, np.log(tried))
+    return float(tried[slopes.argmin()]) if slopes.min() < 0 else None
+
+
+def _try_rates(
     task: Recognition | Generation, data: LightningDataModule, output: Path, trainer: Mapping[str, Any]
-) -> dict[str, object]:
+) -> tuple[list[float], list[float]]:
     quiet_lightning()
-    alone: dict[str, object] = {
-        "max_epochs": -1,
-        "num_sanity_val_steps": 0,
-        "logger": False,
-        "enable_checkpointing": False,
-    }
-    alone |= {"enable_model_summary": False, "use_distributed_sampler": False, "default_root_dir": output}
-    given = task.learning_rate
-    finder = Tuner(Trainer(**{**trainer, **alone})).lr_find(
-        task, data, min_lr=given / 1000, max_lr=given * 100, num_training=N_STEPS, update_attr=False
-    )
-    assert finder is not None
-    return {
-        "learning_rate": finder.suggestion() or given,
-        "tried": finder.results["lr"],
-        "loss": finder.results["loss"],
-    }
+    off = ("logger", "enable_checkpointing", "enable_model_summary", "use_distributed_sampler")
+    alone = {"max_epochs": -1, "num_sanity_val_steps": 0, "default_root_dir": output, **dict.fromkeys(off, False)}
+    tuner = Tuner(Trainer(**{**trainer, **alone}))
+    finder = tuner.lr_find(task, data, min_lr=LOWEST, max_lr=HIGHEST, num_training=N_STEPS, update_attr=False)
+    assert finder is not None  # it is, unless the trainer makes a fast dev run
+    return finder.results["lr"], finder.results["loss"]

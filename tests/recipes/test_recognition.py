@@ -61,7 +61,7 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     made = {"model.safetensors", "report.html", "confusion.png", "curves.png", "metrics.csv", "checkpoints", "clips"}
     assert made <= {path.name for path in output.iterdir()}
 
-    recognizer = audionet.load(output / "model.safetensors")
+    recognizer = audionet.load_recognizer(output / "model.safetensors")
     clips = sorted((output / "clips").iterdir())
     assert len(clips) == 12
     assert len(recognizer.recognize_file(clips[0])) == 12
