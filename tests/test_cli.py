@@ -169,6 +169,10 @@ def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
         (["recognise"], "got 'recognise'; did you mean 'recognize'?"),
         (["features", "a.wav"], "output"),
         (["features", "a.wav", "--output", "out", "--workers", "0"], "--workers"),
+        (
+            ["features", "a.wav", "--output", "out", "--arguments.n_mels"],
+            "--arguments: expected NAME=VALUE, got 'n_mels'",
+        ),
         (["data"], "command: expected one of data list, data get, data verify, got 'data'; see audionet --help"),
         (["data", "get"], "NAME"),
         (["data", "gte", "fsdd"], "did you mean 'data get'?"),

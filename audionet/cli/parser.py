@@ -13,6 +13,7 @@ import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
 
@@ -184,6 +185,6 @@ def _undotted(words: Iterable[str]) -> Iterator[str]:
         if option.startswith("--") and dot and "=" not in option:
             name, equals, value = rest.partition("=")
             yield option
-            yield f"{name}={value if equals else next(remaining, '')}"
+            yield "=".join([name, *([value] if equals else islice(remaining, 1))])
         else:
             yield word
