@@ -1,6 +1,6 @@
 """Pictures of features, training curves, confusion matrices and distributions.
 
-Each function returns a matplotlib figure. matplotlib is imported when the first one is drawn, and pyplot never.
+Each function returns a matplotlib figure. matplotlib is imported with the first function, and pyplot never.
 """
 
 import lazy_loader

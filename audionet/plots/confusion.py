@@ -1,25 +1,22 @@
 """Picture of a confusion matrix."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audionet.metrics import check_confusion, ratio
 from audionet.plots.style import INK, LINE, font_families, make_figure, make_plain, make_plain_colorbar
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
 WIDE = 16  # classes beyond which the picture needs the whole width of a page
 _LEGIBLE = 5.0  # points: smaller counts are left out
 _LONGEST = 20  # characters of a label
 
 
-def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> "Figure":
+def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> Figure:
     """Plot a confusion matrix: each cell is coloured by its share of the row and shows its count while that fits.
 
     Args:
@@ -38,8 +35,6 @@ def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> "Figure":
         ['3', '1', '4']
         >>> figure.savefig("confusion.png")
     """
-    from matplotlib.colors import PowerNorm
-
     counts = check_confusion(confusion, labels)
     n_classes = len(counts)
     inches = min(max(5.6, 0.29 * n_classes), 24.0)
@@ -57,7 +52,7 @@ def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> "Figure":
     return figure
 
 
-def _label(axes: "Axes", labels: Sequence[str], cell: float) -> None:
+def _label(axes: Axes, labels: Sequence[str], cell: float) -> None:
     """Name rows and columns, and separate the cells by white lines."""
     n_classes = len(labels)
     names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
@@ -77,7 +72,7 @@ def _label(axes: "Axes", labels: Sequence[str], cell: float) -> None:
     axes.spines[:].set_color(LINE)
 
 
-def _write_counts(axes: "Axes", counts: np.ndarray, percent: np.ndarray, norm: "Normalize", cell: float) -> None:
+def _write_counts(axes: Axes, counts: np.ndarray, percent: np.ndarray, norm: Normalize, cell: float) -> None:
     """Write each count into its cell of so many points, unless that would be too small to read."""
     digits = len(f"{counts.max():.0f}")
     size = min(10.0, 0.75 * cell / (0.65 * max(digits, 2)))

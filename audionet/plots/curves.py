@@ -2,15 +2,13 @@
 
 import csv
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from audionet.plots.style import COLORS, INK, SOFT, make_plain
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Measures, recorded as train_..., validation_... and test_...: the label of the panel, and the format of a value.
 _MEASURES = {"loss": ("loss", ".2f"), "accuracy": ("accuracy", ".1%"), "bits": ("bits per sample", ".2f")}
@@ -18,7 +16,7 @@ _MEASURES = {"loss": ("loss", ".2f"), "accuracy": ("accuracy", ".1%"), "bits": (
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def plot_curves(history: str | os.PathLike[str]) -> "Figure":
+def plot_curves(history: str | os.PathLike[str]) -> Figure:
     r"""Plot loss, accuracy, bits per sample and learning rate over the epochs, as far as they were recorded.
 
     Args:
@@ -38,8 +36,6 @@ def plot_curves(history: str | os.PathLike[str]) -> "Figure":
         >>> [axes.get_ylabel() for axes in figure.axes]
         ['loss']
     """
-    from matplotlib.figure import Figure
-
     unit, curves = _read_history(history)
     measures = [name for name in _MEASURES if {f"train_{name}", f"validation_{name}"} & curves.keys()]
     rates = [name for name in curves if name.startswith("lr-")]
@@ -65,10 +61,8 @@ def plot_curves(history: str | os.PathLike[str]) -> "Figure":
     return figure
 
 
-def _draw_measure(axes: "Axes", name: str, curves: Curves) -> None:
+def _draw_measure(axes: Axes, name: str, curves: Curves) -> None:
     """Draw a measure of training and validation as lines, and its last value on the test split as a dashed line."""
-    from matplotlib.ticker import PercentFormatter
-
     title, form = _MEASURES[name]
     axes.set_ylabel(title)
     if form.endswith("%"):
@@ -83,9 +77,7 @@ def _draw_measure(axes: "Axes", name: str, curves: Curves) -> None:
     axes.legend(frameon=False, labelcolor=INK)
 
 
-def _draw_curve(
-    axes: "Axes", x: np.ndarray, values: np.ndarray, *, color: str, label: str, noisy: bool = False
-) -> None:
+def _draw_curve(axes: Axes, x: np.ndarray, values: np.ndarray, *, color: str, label: str, noisy: bool = False) -> None:
     """Draw a line. A noisy one of many points is drawn pale, behind its running mean."""
     span = len(values) // 25
     if noisy and span > 3:

@@ -1,14 +1,11 @@
 """Picture of the distributions that a network predicts for the samples of a waveform."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audionet.plots.style import COLORS, PAPER_TO_INK, make_figure, make_plain, make_plain_colorbar
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _AMPLITUDES = (0.0, 1.0, 0.1, 0.01, 0.001, 0.5, 0.2, 0.05, 0.02)  # ticks, in this order, as long as there is room
 _IMPROBABLE = 1e-4  # drawn white
@@ -21,7 +18,7 @@ def plot_distribution(
     sample_rate: int,
     amplitudes: ArrayLike | None = None,
     title: str = "",
-) -> "Figure":
+) -> Figure:
     """Plot the predicted distribution of each sample, dark where it is probable, and the actual samples as a line.
 
     All bins have the same height. Those of the mu-law give quiet amplitudes most of the room, as in the network.
@@ -45,8 +42,6 @@ def plot_distribution(
         >>> [axes.get_ylabel() for axes in figure.axes]
         ['amplitude', 'probability']
     """
-    from matplotlib.colors import LogNorm
-
     expected = _checked_probabilities(probabilities)
     time, n_bins = expected.shape
     middles = _mu_law_amplitudes(n_bins) if amplitudes is None else np.asarray(amplitudes)

@@ -1,19 +1,17 @@
 """Picture of features: time in seconds, frequency in hertz."""
 
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import AsinhNorm, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from audionet.features.frontend import Axis, FrontEnd
 from audionet.plots.style import COLORS, PAPER_TO_INK, make_figure, make_plain, make_plain_colorbar
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
 _OCTAVES = [1000.0 * 2**octave for octave in range(7, -7, -1)]  # hertz, the highest first
 _APART = 0.08  # of the height: ticks that are closer would overlap
@@ -32,8 +30,8 @@ def plot_features(
     seconds: float | None = None,
     title: str = "",
     colorbar: bool = True,
-    axes: "Axes | None" = None,
-) -> "Figure":
+    axes: Axes | None = None,
+) -> Figure:
     """Plot features over time: bands as rows that are dark where values are large, a single band as a line.
 
     A frame is drawn where the middle of its samples lies. Bands with frequencies have equal heights, whatever their
@@ -114,7 +112,7 @@ def _middles(
 
 
 def _draw_bands(
-    axes: "Axes",
+    axes: Axes,
     values: np.ndarray,
     times: np.ndarray,
     axis: Axis,
@@ -123,8 +121,6 @@ def _draw_bands(
     colorbar: bool,
 ) -> None:
     """Draw values (band, frame) between times (frame + 1,)."""
-    from matplotlib.ticker import MaxNLocator
-
     n_bands = len(values)
     heights = np.arange(n_bands + 1) - 0.5
     if frequencies is not None:
@@ -150,10 +146,8 @@ def _draw_bands(
         make_plain_colorbar(scale, quantity)
 
 
-def _color_scale(values: np.ndarray, quantity: str, is_even: bool) -> "tuple[Normalize | None, list[float] | None]":
+def _color_scale(values: np.ndarray, quantity: str, is_even: bool) -> tuple[Normalize | None, list[float] | None]:
     """Return the scale of the colours, None for a linear one, and the ticks beside it, None for matplotlib's."""
-    from matplotlib.colors import AsinhNorm, LogNorm
-
     largest = float(np.abs(values).max())
     if quantity in _FAINTEST:
         is_loud = 0 < largest < np.inf
@@ -175,10 +169,8 @@ def _rising(frequencies: Tensor | ArrayLike, n_bands: int) -> tuple[np.ndarray, 
     return order, np.maximum.accumulate(centers[order] - least * np.arange(n_bands)) + least * np.arange(n_bands)
 
 
-def _scale_to(axes: "Axes", centers: np.ndarray) -> np.ndarray:
+def _scale_to(axes: Axes, centers: np.ndarray) -> np.ndarray:
     """Scale the axis so that all bands have the same height, and return their edges, half-way between the centres."""
-    from matplotlib.ticker import MaxNLocator
-
     edges = (centers[1:] + centers[:-1]) / 2
     edges = np.concatenate(([2 * centers[0] - edges[0]], edges, [2 * centers[-1] - edges[-1]]))
     places = np.linspace(0, 1, 2 * len(centers) + 1)

@@ -1,12 +1,11 @@
 """The style of every picture: its colours, and axes that show nothing but data."""
 
 import io
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colorbar import Colorbar
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 INK, SOFT, LINE = "#1f2328", "#59636e", "#d5dae0"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # distinct to colour-blind eyes as well (Okabe and Ito)
@@ -14,15 +13,13 @@ PAPER_TO_INK = "BuPu"  # its lightness falls evenly, so that a page can invert i
 _DPI = 200
 
 
-def make_figure(width: float, height: float) -> "tuple[Figure, Axes]":
+def make_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of a size in inches, and its only axes. It belongs to no window."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
-def make_plain(axes: "Axes", *, title: str = "", grid: bool = False) -> None:
+def make_plain(axes: Axes, *, title: str = "", grid: bool = False) -> None:
     """Remove from axes what is not data, colour the rest, and set their title."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[:].set_color(LINE)
@@ -35,7 +32,7 @@ def make_plain(axes: "Axes", *, title: str = "", grid: bool = False) -> None:
         axes.set_axisbelow(True)
 
 
-def make_plain_colorbar(colorbar: "Colorbar", label: str) -> None:
+def make_plain_colorbar(colorbar: Colorbar, label: str) -> None:
     """Remove from a colour bar what is not data, and label it with the quantity that it shows."""
     colorbar.set_label(label, color=SOFT)
     colorbar.ax.tick_params(which="both", length=0, labelsize=9, labelcolor=SOFT)
@@ -44,8 +41,6 @@ def make_plain_colorbar(colorbar: "Colorbar", label: str) -> None:
 
 def font_families(text: str) -> list[str]:
     """Return matplotlib's font family, and installed ones that have the characters of a text which it lacks."""
-    from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
-
     families = FontProperties().get_family()
     missing = {*map(ord, text)} - get_font(findfont(FontProperties())).get_charmap().keys()
     for font in fontManager.ttflist if missing else ():
@@ -56,7 +51,7 @@ def font_families(text: str) -> list[str]:
     return list(families)
 
 
-def png(figure: "Figure") -> bytes:
+def png(figure: Figure) -> bytes:
     """Return the content of a PNG file of a figure, fine enough for a large screen."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)

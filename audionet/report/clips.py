@@ -9,17 +9,19 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from audionet.audio import load_audio, save_audio
+from audionet.features.spectral import LogMel
+from audionet.plots.distribution import plot_distribution
 from audionet.plots.features import plot_features
 from audionet.plots.style import make_figure, png
 from audionet.report.page import image
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torch import Tensor
-
     from audionet.inference import Generator, Recognizer
 
 
@@ -47,7 +49,7 @@ class ReportClip:
 
 def save_generated(
     folder: str | os.PathLike[str],
-    waveforms: "Iterable[Tensor]",
+    waveforms: Iterable[Tensor],
     sample_rate: int,
     values: Mapping[str, Sequence[str]],
     judge: "Recognizer | None" = None,
@@ -95,7 +97,7 @@ def save_labels(folder: str | os.PathLike[str], name: str) -> list[ReportClip]:
     return save_generated(folder, spoken, generator.sample_rate, {"label": labels}, judge)
 
 
-def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
+def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
     """Plot the mel spectrogram of a waveform in decibels: 40 bands, windows of 30 ms every 10 ms.
 
     Args:
@@ -112,10 +114,6 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
         >>> plot_clip(waveform[0], sample_rate).axes[0].get_ylabel()
         'frequency (Hz)'
     """
-    import torch
-
-    from audionet.features import LogMel
-
     signal = torch.as_tensor(waveform, dtype=torch.float32)
     if signal.ndim != 1 or len(signal) == 0:
         raise ValueError(f"waveform: expected (time,), got shape {tuple(signal.shape)}; plot one channel at a time")
@@ -135,8 +133,8 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> "Figure":
 
 
 def plot_generated(
-    generator: "Generator", waveform: "Tensor", *, frames: "Tensor | None" = None, **categories: "str | Sequence[str]"
-) -> "dict[str, Figure]":
+    generator: "Generator", waveform: Tensor, *, frames: Tensor | None = None, **categories: str | Sequence[str]
+) -> dict[str, Figure]:
     """Plot the spectrogram of a generated clip, and the predicted distributions of 50 ms of its samples.
 
     Args:
@@ -148,8 +146,6 @@ def plot_generated(
     Returns:
         The figures "spectrogram" and "heat map".
     """
-    from audionet.plots.distribution import plot_distribution
-
     rate = generator.sample_rate
     start, stop = rate // 10, rate * 3 // 20
     expected = generator.expect(waveform, frames=frames, **categories)[0, start:stop]

@@ -3,15 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
 from audionet.report.clips import ReportClip, generated_part
 from audionet.report.page import fact_list, frame, image, section, write_page
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _EXPLANATION = (
     '<p class="note">Each column is the distribution that the network predicts for a sample from those before it, '
@@ -29,7 +27,7 @@ def write_generation(
     facts: Mapping[str, str],
     history: str | os.PathLike[str],
     clips: Sequence[ReportClip],
-    heat_map: "Figure | None" = None,
+    heat_map: Figure | None = None,
 ) -> Path:
     r"""Write curves.png, heat_map.png if given, and report.html, a page that contains everything.
 
