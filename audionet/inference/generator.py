@@ -194,7 +194,7 @@ class Generator:
         samples = torch.from_numpy(checked_prime(waveform, self.wavenet)).to(self.device)
         conditions = self.positions(self._choose(len(samples), 0, categories))
         with torch.inference_mode():
-            outputs = self.wavenet(samples, conditions, self._framed(frames))
+            outputs = self.wavenet(samples, conditions, checked_frames(frames, self.wavenet))
             return over_amplitudes(self.wavenet.distribution, outputs).cpu()
 
     def choose(self, count: int = 1, *, seed: int = 0, **categories: Category) -> dict[str, list[str]]:
@@ -241,7 +241,7 @@ class Generator:
             raise ValueError(f"seed: expected a whole number from 0 on, got {seed!r}")
         check_at_least(1 / self.sample_rate, chunk_seconds=chunk_seconds)
         primed = None if prime is None else checked_prime(prime, self.wavenet)
-        framed = self._framed(frames)
+        framed = checked_frames(frames, self.wavenet)
         batch = agreed_batch(count, primed, framed, categories)
         chosen = self._choose(batch, seed, categories)
         n_primed = 0 if primed is None else primed.shape[1]
@@ -310,7 +310,3 @@ class Generator:
             for name, values in chosen.items()
         ]
         return [max(round(usual * math.prod(stream)), 1) for stream in zip([1.0] * batch, *shares, strict=True)]
-
-    def _framed(self, frames: Tensor | None) -> Tensor | None:
-        checked = checked_frames(frames, self.wavenet)
-        return None if checked is None else checked.to(self.device)

@@ -10,30 +10,25 @@ if TYPE_CHECKING:
 
 
 class RecognitionNetwork(Protocol):
-    """A network that maps spectrograms to logits by way of one embedding a clip: ``head(embed(spectrogram))``."""
+    """A network that maps spectrograms to logits by way of one embedding a clip: ``head(embed(spectrogram))``.
 
-    @property
-    def n_bands(self) -> int:
-        """Number of bands of the spectrograms that it takes."""
-        ...
+    Attributes:
+        n_bands: Number of bands of the spectrograms that it takes.
+        n_classes: Number of logits that it gives for each clip.
+    """
 
-    @property
-    def n_classes(self) -> int:
-        """Number of logits that it gives a clip."""
-        ...
+    n_bands: int
+    n_classes: int
 
     @property
     def head(self) -> nn.Module:
         """The classifier: maps embeddings (batch, channels) to logits (batch, n_classes)."""
-        ...
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, channels)."""
-        ...
 
     def __call__(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
-        ...
 
 
 @runtime_checkable
@@ -42,7 +37,6 @@ class HasOwnLoss(Protocol):
 
     def logits_and_loss(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (batch, n_classes) and a scalar loss to add to theirs, from one pass."""
-        ...
 
 
 class SampleModel(Protocol):
@@ -51,32 +45,26 @@ class SampleModel(Protocol):
     @property
     def distribution(self) -> "Distribution":
         """Form of the samples, loss and draws."""
-        ...
 
     @property
     def categories(self) -> Mapping[str, Sequence[str]]:
         """Values of each category that it is conditioned on."""
-        ...
 
     @property
     def receptive_field(self) -> int:
         """Samples that an output depends on."""
-        ...
 
     @property
     def hop_length(self) -> int:
         """Samples of one frame of local conditioning; 1 without."""
-        ...
 
     @property
     def step_length(self) -> int:
         """Samples whose multiples windows of clips may begin at."""
-        ...
 
     @property
     def n_places(self) -> int:
         """Number of places in the clip that it tells apart; 0 if it is not told the place."""
-        ...
 
     def __call__(
         self,
@@ -87,4 +75,3 @@ class SampleModel(Protocol):
         length: Tensor | None = None,
     ) -> Tensor:
         """Map samples (batch, time) to (batch, time, n_outputs); the arguments are those of `WaveNet.forward`."""
-        ...

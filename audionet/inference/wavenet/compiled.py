@@ -523,9 +523,9 @@ def _compiled(function: F) -> F:
 
 @_compiled
 def generate(
+    tile: int,
     precision: int,
     distribution: int,
-    tile: int,
     kernel_size: int,
     residual: int,
     half: int,
@@ -551,9 +551,9 @@ def generate(
     """Make samples of up to ``tile`` streams.
 
     Args:
+        tile: The smallest of TILES that holds the streams.
         precision: FLOAT32, BFLOAT16 or INT8.
         distribution: SOFTMAX, LOGISTIC_MIXTURE or GAUSSIAN.
-        tile: The smallest of TILES that holds the streams.
         kernel_size: Taps.
         residual: Width of the residual stream, padded to LANES, R.
         half: Width of a gated unit, padded to LANES, H.

@@ -64,18 +64,24 @@ class Kernel:
         if threads is not None:
             check_at_least(1, threads=threads)
         self.threads = usable_cores() if threads is None else threads
-        self._precision = precision_number(precision)
         self._distribution = model.distribution
         self._gates = tuple(model.gate_bias.shape)  # (n_layers, G)
-        self._dilations = np.array(model.dilations, dtype=np.int64)
-        self._kernel_size = model.kernel_size
-        self._n_slots = model.receptive_field - 1
-        self._weights, self._biases, self._embedding = _pack(model, self._precision)
-        self._widths = (
-            self._embedding.shape[1],
-            _padded(self._gates[1] // 2),
+        self._half = _padded(self._gates[1] // 2)
+        weights, biases, embedding = _pack(model, precision_number(precision))
+        self._rings = (model.receptive_field - 1, embedding.shape[1])
+        self._network = (  # all that `compiled.generate` needs to know of it, in its order
+            precision_number(precision),
+            _DISTRIBUTIONS[type(model.distribution)],
+            model.kernel_size,
+            embedding.shape[1],
+            self._half,
             _padded(model.skip.out_features),
             _padded(model.hidden.out_features),
+            model.distribution.n_outputs,
+            np.array(model.dilations, dtype=np.int64),
+            weights,
+            biases,
+            embedding,
         )
 
     def start(self, batch: int) -> State:
@@ -85,7 +91,7 @@ class Kernel:
             ValueError: The batch is empty.
         """
         check_at_least(1, batch=batch)
-        rings = np.zeros((batch, self._n_slots, self._widths[0]), np.float32)
+        rings = np.zeros((batch, *self._rings), np.float32)
         return State(rings, np.zeros(batch, np.float32))
 
     def run(
@@ -111,16 +117,8 @@ class Kernel:
         def run(first: int, last: int) -> None:
             streams = slice(first, last)
             compiled.generate(
-                self._precision,
-                _DISTRIBUTIONS[type(self._distribution)],
                 next(tile for tile in compiled.TILES if tile >= last - first),
-                self._kernel_size,
-                *self._widths,
-                n_outputs,
-                self._dilations,
-                self._weights,
-                self._biases,
-                self._embedding,
+                *self._network,
                 state.rings[streams],
                 state.previous[streams],
                 state.clock,
@@ -154,7 +152,7 @@ class Kernel:
         n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 1
         n_biases = 1 if bias.ndim > 1 and bias.shape[1] == 1 else n_samples
         n_forced = forced.shape[1] if forced.ndim == 2 else 0
-        _check_shape("state", state.rings, (batch, self._n_slots, self._widths[0]))
+        _check_shape("state", state.rings, (batch, *self._rings))
         _check_shape("uniforms", uniforms, (batch, n_samples, N_UNIFORMS))
         _check_shape("bias", bias, (batch, n_biases, *self._gates))
         _check_shape("forced", forced, (batch, min(n_forced, n_samples)))
@@ -165,7 +163,7 @@ class Kernel:
 
     def _padded_bias(self, bias: np.ndarray) -> np.ndarray:
         """Bring (..., G) to (..., 2 H), each half padded."""
-        half, padded = self._gates[1] // 2, self._widths[1]
+        half, padded = self._gates[1] // 2, self._half
         if half == padded:
             return _plain(bias, np.float32)
         result = np.zeros((*bias.shape[:-1], 2, padded), np.float32)

@@ -32,7 +32,7 @@ def checked_prime(prime: Tensor | np.ndarray, wavenet: WaveNet) -> np.ndarray:
 
 
 def checked_frames(frames: Tensor | None, wavenet: WaveNet) -> Tensor | None:
-    """Return local conditioning as (batch, band, frame), or None for a network without.
+    """Return local conditioning as (batch, band, frame) on the network's device, or None for a network without.
 
     Raises:
         ValueError: Frames are missing, not expected, of another shape or not finite.
@@ -51,7 +51,7 @@ def checked_frames(frames: Tensor | None, wavenet: WaveNet) -> Tensor | None:
         raise ValueError(f"{expected}, got {tuple(frames.shape)}")
     if not frames.isfinite().all():
         raise ValueError("frames: expected finite numbers, got NaN or infinite ones")
-    return frames
+    return frames.to(wavenet.gate_bias.device)
 
 
 def agreed_batch(

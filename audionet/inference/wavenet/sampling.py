@@ -34,7 +34,6 @@ class Engine(Protocol[S]):
 
     def start(self, batch: int) -> S:
         """Return the state before the first sample of a batch of streams."""
-        ...
 
     def run(
         self,
@@ -62,7 +61,6 @@ class Engine(Protocol[S]):
         Raises:
             ValueError: A shape does not fit, or a forced sample is not possible.
         """
-        ...
 
 
 def generate(

@@ -70,19 +70,15 @@ class Distribution(Protocol):
 
     def from_waveform(self, waveform: Tensor) -> Tensor:
         """Bring a waveform in [-1, 1] into the form in which samples enter the network."""
-        ...
 
     def to_waveform(self, samples: Tensor) -> Tensor:
         """Bring samples back to a waveform, float32 in [-1, 1]."""
-        ...
 
     def bits(self, outputs: Tensor, samples: Tensor) -> Tensor:
         """Return the bits that each sample takes: outputs (..., n_outputs), samples (...) -> (...)."""
-        ...
 
     def sample(self, outputs: Tensor, uniforms: Tensor, sampling: Sampling) -> Tensor:
         """Draw: outputs (..., n_outputs) and uniforms (..., 2) in [0, 1) -> samples (...)."""
-        ...
 
 
 def choose(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:

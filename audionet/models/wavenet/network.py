@@ -90,11 +90,15 @@ class WaveNet(NamedArguments, nn.Module):
         upsample: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        _check_stack(n_layers, n_cycles, kernel_size, gate_channels)
-        check_at_least(1, residual_channels=residual_channels, skip_channels=skip_channels)
-        check_at_least(1, output_channels=output_channels, n_mixtures=n_mixtures)
-        check_at_least(1, category_channels=category_channels, place_length=place_length)
+        check_at_least(1, n_layers=n_layers, n_cycles=n_cycles, residual_channels=residual_channels)
+        check_at_least(1, gate_channels=gate_channels, skip_channels=skip_channels, output_channels=output_channels)
+        check_at_least(1, n_mixtures=n_mixtures, category_channels=category_channels, place_length=place_length)
+        check_at_least(2, kernel_size=kernel_size)
         check_at_least(0, n_places=n_places)
+        if n_layers % n_cycles:
+            raise ValueError(f"n_layers: expected a multiple of n_cycles = {n_cycles}, got {n_layers}")
+        if gate_channels % 2:
+            raise ValueError(f"gate_channels: expected an even number, half filter and half gate, got {gate_channels}")
         self.categories = {name: list(values) for name, values in (categories or {}).items()}
         self.kernel_size, self.local_bands, self.n_places = kernel_size, local_bands, n_places
         self.dilations = [1 << layer % (n_layers // n_cycles) for layer in range(n_layers)]
@@ -233,12 +237,3 @@ class WaveNet(NamedArguments, nn.Module):
     def step_length(self) -> int:
         """Samples whose multiples windows of clips may begin at: whole frames and whole places."""
         return lcm(self.hop_length, self.place_length)
-
-
-def _check_stack(n_layers: int, n_cycles: int, kernel_size: int, gate_channels: int) -> None:
-    check_at_least(1, n_layers=n_layers, n_cycles=n_cycles, gate_channels=gate_channels)
-    check_at_least(2, kernel_size=kernel_size)
-    if n_layers % n_cycles:
-        raise ValueError(f"n_layers: expected a multiple of n_cycles = {n_cycles}, got {n_layers}")
-    if gate_channels % 2:
-        raise ValueError(f"gate_channels: expected an even number, half filter and half gate, got {gate_channels}")
