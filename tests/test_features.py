@@ -458,3 +458,14 @@ def test_create():
         features.create("LogMel", n_mel=40)
     with pytest.raises(ValueError, match=r"n_mfcc = 99"):
         features.create("MFCC", n_mfcc=99)
+
+
+def test_the_waveform_front_end_hands_on_what_it_gets():
+    waveform = (torch.randn(2, 1, 50, generator=torch.Generator().manual_seed(1)) / 4).clamp(-1, 1)
+    front_end = features.create("Waveform", sample_rate=8000)
+    assert torch.equal(front_end(waveform), waveform[:, :, None])
+    assert Waveform()(waveform[0, 0]).shape == (1, 50)
+    with pytest.raises(ValueError, match="torch.int16: front-ends take float"):
+        front_end(torch.zeros(50, dtype=torch.int16))
+    with pytest.raises(ValueError, match="at least 1 samples"):
+        front_end(torch.zeros(2, 0))
