@@ -9,7 +9,7 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 
-from audionet.audio import FULL_SCALE
+from audionet.audio import to_float
 from audionet.datasets.batches import Batch, Batches, ClipBatch, Gather, gather_clips
 from audionet.datasets.corpus import Corpus
 from audionet.datasets.crops import CropBatch, Crops
@@ -184,12 +184,12 @@ class CropData(LightningDataModule):
         """Return test clips spread over the split: (count, time) float32, and their values of each category."""
         test = self.corpus.store.indices("test")
         chosen = test[np.arange(count) * len(test) // count]
-        return torch.from_numpy(self.corpus.store.waveforms[chosen] / np.float32(FULL_SCALE)), self.values(chosen)
+        return torch.from_numpy(to_float(self.corpus.store.waveforms[chosen])), self.values(chosen)
 
     def recordings(self, split: str) -> tuple[list[np.ndarray], dict[str, list[str]]]:
         """Return a split's clips without padding, (time,) float32 each, and their values of each category."""
         chosen = self.corpus.store.indices(split)
-        return [self.crops.samples(clip) / np.float32(FULL_SCALE) for clip in chosen], self.values(chosen)
+        return [to_float(self.crops.samples(clip)) for clip in chosen], self.values(chosen)
 
     def values(self, clips: np.ndarray) -> dict[str, list[str]]:
         """Return the values of each category of clips, by their positions in the store."""

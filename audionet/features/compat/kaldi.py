@@ -7,11 +7,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
+from audionet.audio import FULL_SCALE
 from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
 from audionet.features.functional import spectrum
 from audionet.features.mel import straight_mel_matrix
 
-_SCALE = 32768.0  # Kaldi does not scale 16-bit samples
+_SCALE = float(FULL_SCALE)  # Kaldi does not scale 16-bit samples
 _LOG_SCALE = 2 * log(_SCALE)
 _EPSILON = torch.finfo(torch.float32).eps  # Kaldi's floor of logarithms, for any float type
 
