@@ -1,35 +1,43 @@
-"""Where the files that come with audionet lie, and where what it downloads goes.
+"""Where the files that come with audionet lie, and where its downloads go.
 
-Recipes and dataset cards stand beside the package in a checkout and inside it once installed from a wheel.
+Recipes and the cards of corpora lie beside the package in a checkout, and inside it once a wheel is installed.
 """
 
 import os
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
+"""Folder of the package."""
 
 
 def folder(name: str) -> Path:
-    """Return the folder of shipped files called `name`: "recipes" or "data".
+    """Return a folder of files that come with audionet.
+
+    Args:
+        name: "recipes" or "data".
 
     Raises:
-        ValueError: The folder came with neither the package nor a checkout around it.
+        ValueError: There is no such folder, neither in the package nor in a checkout around it.
+
+    Example:
+        >>> (folder("data") / "fsdd" / "card.yaml").is_file()
+        True
     """
-    inside, beside = _PACKAGE / name, _PACKAGE.parent / name
+    inside, beside = PACKAGE / name, PACKAGE.parent / name
     if inside.is_dir():
         return inside
-    if beside.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file():
+    if beside.is_dir() and (PACKAGE.parent / "pyproject.toml").is_file():
         return beside
     raise ValueError(
-        f"audionet's folder {name!r} is at neither {inside} nor {beside}: install audionet anew, "
-        "or run it from a complete checkout"
+        f"{name}: expected this folder of audionet at {inside} or {beside}, got neither; install audionet anew, or run "
+        "it from a complete checkout"
     )
 
 
 def cache_dir() -> Path:
-    """Return the folder for what audionet keeps between runs: $AUDIONET_CACHE, else ~/.cache/audionet.
+    """Return the folder for what audionet keeps between runs.
 
-    $XDG_CACHE_HOME replaces ~/.cache where it is set. The folder may not exist yet.
+    It is $AUDIONET_CACHE where that is set, otherwise $XDG_CACHE_HOME/audionet or ~/.cache/audionet. It may not exist yet.
     """
     if chosen := os.environ.get("AUDIONET_CACHE"):
         return Path(chosen).expanduser()
@@ -38,15 +46,15 @@ def cache_dir() -> Path:
 
 
 def data_root(name: str) -> Path:
-    """Return the folder that a corpus is downloaded to: beside its card in a checkout, else the cache.
+    """Return the folder that a corpus is downloaded to.
 
     Args:
-        name: Name of the folder below `data`, as in a card's `root`.
+        name: Name of the folder, as in a card's ``root``.
 
     Returns:
         `$AUDIONET_CACHE/<name>` where that is set; `data/<name>` in a checkout that can be written to;
-        otherwise `~/.cache/audionet/<name>`. The folder may not exist yet.
+        otherwise the folder in `cache_dir`. It may not exist yet.
     """
     beside = folder("data")
-    installed = beside.parent == _PACKAGE or not os.access(beside, os.W_OK)
+    installed = beside.parent == PACKAGE or not os.access(beside, os.W_OK)
     return (cache_dir() if installed or os.environ.get("AUDIONET_CACHE") else beside) / name

@@ -20,7 +20,7 @@ DIGITS = "zero one two three four five six seven eight nine".split()
 
 @pytest.fixture
 def recognizer(write_bundle):
-    return audionet.load(write_bundle())
+    return audionet.load_recognizer(write_bundle())
 
 
 def normal(*shape, seed=0):
@@ -225,7 +225,7 @@ def test_summary_is_every_figure(recognizer):
 @pytest.mark.skipif("digits" not in bundle.shipped("recognition"), reason="this checkout has no digits bundle")
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of FSDD are not here")
 def test_real_digits_beat_noise():
-    recognizer = audionet.load("digits")
+    recognizer = audionet.load_recognizer("digits")
 
     def load(*numbers):
         paths = sorted(path for number in numbers for path in RECORDINGS.glob(f"*_{number}.wav"))

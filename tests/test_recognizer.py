@@ -16,7 +16,7 @@ RECORDINGS = Path(__file__).parents[2] / "shared/data/fsdd/recordings"
 
 @pytest.fixture
 def recognizer(write_bundle):
-    return audionet.load(write_bundle())
+    return audionet.load_recognizer(write_bundle())
 
 
 def noise(*shape, seed=0):
@@ -176,7 +176,7 @@ def test_devices_that_are_not_here(write_bundle):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees_with_the_cpu(recognizer, write_bundle):
     waveform = noise(8000)
-    on_gpu = audionet.load(write_bundle(), device="cuda").recognize(torch.from_numpy(waveform).cuda(), 8000)
+    on_gpu = audionet.load_recognizer(write_bundle(), device="cuda").recognize(torch.from_numpy(waveform).cuda(), 8000)
     # TF32 convolutions keep 10 bits of the fraction.
     assert dict(on_gpu) == {
         label: pytest.approx(value, abs=5e-3) for label, value in recognizer.recognize(waveform, 8000)
@@ -186,7 +186,7 @@ def test_cuda_agrees_with_the_cpu(recognizer, write_bundle):
 @pytest.mark.skipif("digits" not in bundle.shipped("recognition"), reason="this checkout has no digits bundle")
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of FSDD are not here")
 def test_shipped_digits_recognise_real_recordings():
-    recognizer = audionet.load("digits")
+    recognizer = audionet.load_recognizer("digits")
     paths = sorted(RECORDINGS.glob("*_0.wav"))
     answers = [recognizer.recognize_file(path, top_k=1)[0].label for path in paths]
     names = "zero one two three four five six seven eight nine".split()

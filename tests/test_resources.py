@@ -1,3 +1,5 @@
+"""Where audionet's files lie, in a checkout and installed."""
+
 import os
 from pathlib import Path
 
@@ -17,7 +19,7 @@ def no_cache_variables(monkeypatch):
 def _package(monkeypatch, folder: Path) -> Path:
     package = folder / "audionet"
     package.mkdir(parents=True)
-    monkeypatch.setattr(resources, "_PACKAGE", package)
+    monkeypatch.setattr(resources, "PACKAGE", package)
     return package
 
 
@@ -65,5 +67,5 @@ def test_the_variable_decides_in_a_checkout_too(monkeypatch, tmp_path):
 def test_a_missing_folder_is_named(monkeypatch, tmp_path):
     _package(monkeypatch, tmp_path)
     (tmp_path / "data").mkdir()  # without a pyproject.toml this is somebody else's
-    with pytest.raises(ValueError, match="'data'.*install audionet anew"):
+    with pytest.raises(ValueError, match="data: expected .*install audionet anew"):
         resources.folder("data")

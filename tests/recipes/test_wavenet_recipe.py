@@ -117,7 +117,7 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     made = {"model.safetensors", "report.html", "metrics.csv", "checkpoints", "generated", "tensorboard"}
     assert made <= {path.name for path in output.iterdir()}
 
-    generator = audionet.load(output / "model.safetensors", task="generation")
+    generator = audionet.load_generator(output / "model.safetensors")
     clip = generator.generate(0.1, label="yes", seed=3)
     assert clip.shape == (1, 800) and clip.abs().max() > 0
     assert torch.equal(clip, generator.generate(0.1, label="yes", seed=3))
@@ -166,7 +166,7 @@ def test_networks_that_follow_a_recording_from_end_to_end(
     data += ["--data.window_seconds=0.1", "--data.batch_size=8", "--n_generated=2", "--ema_decay=null"]
     trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
     recipe.main([*data, *trainer, *SMALL, *kind, f"--output={tmp_path / 'out'}"])
-    generator = audionet.load(tmp_path / "out" / "model.safetensors", task="generation")
+    generator = audionet.load_generator(tmp_path / "out" / "model.safetensors")
     waveform, sample_rate = audionet.load_audio(next((tone_folder / "low").iterdir()))
     frames = generator.frames_of(waveform, sample_rate)
     assert generator.generate(0.5, frames=frames, seed=0).shape == (1, 4000)
