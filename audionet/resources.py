@@ -37,7 +37,8 @@ def folder(name: str) -> Path:
 def cache_dir() -> Path:
     """Return the folder for what audionet keeps between runs.
 
-    It is $AUDIONET_CACHE where that is set, otherwise $XDG_CACHE_HOME/audionet or ~/.cache/audionet. It may not exist yet.
+    It is $AUDIONET_CACHE where that is set, otherwise $XDG_CACHE_HOME/audionet or ~/.cache/audionet. It may not exist
+    yet.
     """
     if chosen := os.environ.get("AUDIONET_CACHE"):
         return Path(chosen).expanduser()

@@ -254,6 +254,14 @@ def test_a_bcresnet_of_format_1_ends_in_a_convolution(write_bundle):
         assert torch.equal(tensor, expected.state_dict()[name]), name
 
 
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task in bundle.TASKS for name in bundle.shipped(task)])
+def test_shipped_bundles_are_files_of_format_1(task, name):
+    with safe_open(bundle.find(name, task), framework="pt") as file:
+        assert json.loads(file.metadata()["audionet"])["format"] == 1
+    loaded = bundle.load(name, task)
+    assert loaded.task == task and loaded.test_figure != "not recorded"
+
+
 def test_a_generator_of_format_1_has_no_front_end(tmp_path):
     path = write_generator(tmp_path / "old.safetensors")
     as_format_1(path)

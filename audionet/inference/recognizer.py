@@ -48,7 +48,7 @@ class Recognizer:
     Example:
         >>> recognizer = audionet.load_recognizer("digits")
         >>> recognizer
-        <Recognizer of zero, one, two and 7 more: bcresnet on LogMel, clips of 1 s at 8000 Hz, on cpu>
+        <Recognizer of zero, one, two and 7 more: bcresnet on LogMel, clips of 0.8 s at 8000 Hz, on cpu>
         >>> (best,) = recognizer.recognize_file("seven.wav", top_k=1)
         >>> best.label, round(best.probability, 2)
         ('seven', 1.0)
