@@ -34,9 +34,10 @@ def recognize(
     import_modules(import_)
     from json import dumps
 
-    from audionet.inference import load
+    from audionet import bundle
+    from audionet.inference import Recognizer
 
-    recognizer = load(model, device, task="recognition")
+    recognizer = Recognizer(bundle.load(model, "recognition"), device)
     code = 0
     for path, result in zip(paths, recognizer.recognize_files(paths, top_k=top_k), strict=True):
         if isinstance(result, Exception):
