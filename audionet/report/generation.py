@@ -13,7 +13,7 @@ from audionet.report.page import fact_list, frame, image, section, write_page
 
 _EXPLANATION = (
     '<p class="note">Each column is the distribution that the network predicts for a sample from those before it, '
-    "the darker the more probable. The line is the actual waveform.</p>"
+    "the stronger the colour, the more probable. The line is the actual waveform.</p>"
 )
 _ALT = "Probability of each amplitude over time"
 
