@@ -3,15 +3,17 @@
 import io
 from base64 import b64decode
 from html.parser import HTMLParser
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.collections import QuadMesh
 from matplotlib.image import imread
 
 from audionet import audio
 from audionet.plots import plot_distribution
-from audionet.report import ReportClip, plot_clip, write_generation, write_recognition
+from audionet.report import ReportClip, plot_clip, save_generated, write_generation, write_recognition
 
 # As Lightning's CSVLogger writes it: 10 steps an epoch, steps and epochs from 0, the test after the last.
 HISTORY = """\
@@ -255,6 +257,23 @@ def test_generated_clips_without_a_recogniser(tmp_path, generation, clips):
     assert "recogniser" not in text and "right" not in text and "wrong" not in text
     assert page.all("table") == [] and page.all("b") == []
     assert len(page.all("audio")) == 1
+
+
+def test_generated_clips_are_saved_under_what_they_were_generated_from(tmp_path):
+    class Judge:
+        def recognize(self, waveform, sample_rate, *, top_k):
+            return [("yes", 0.75), ("no", 0.25)][:top_k]
+
+    waveforms = torch.linspace(-0.5, 0.5, 800).repeat(2, 1)
+    values = {"label": ["yes", "no"], "speaker": ["jackson", "theo"]}
+    clips = save_generated(tmp_path / "new", waveforms, 8000, values, cast(Any, Judge()))
+    assert [clip.path.name for clip in clips] == ["00-yes-jackson.wav", "01-no-theo.wav"]
+    assert [(clip.truth, clip.is_right) for clip in clips] == [("yes", True), ("no", False)]
+    assert [clip.conditions for clip in clips] == [{"speaker": "jackson"}, {"speaker": "theo"}]
+    saved, sample_rate = audio.load_audio(clips[1].path)
+    assert sample_rate == 8000 and torch.allclose(saved[0], waveforms[1], atol=1e-4)
+    unnamed = save_generated(tmp_path / "new", waveforms[:1], 8000, {})
+    assert [(clip.path.name, clip.truth, clip.predictions) for clip in unnamed] == [("00.wav", "", ())]
 
 
 def test_generation_without_clips_or_heat_map(tmp_path, generation):
