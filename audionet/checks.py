@@ -1,9 +1,48 @@
 """Checks of arguments that are made in many places, in the library's one form of error."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
+
+from audionet.console import listed
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def check_that(fits: object, name: object, expected: str, got: object) -> None:
+    """Refuse a value that does not fit.
+
+    Args:
+        fits: Whether the value fits.
+        name: Name of the value, or path of a file.
+        expected: What fits.
+        got: The value.
+
+    Raises:
+        ValueError: It does not fit.
+
+    Example:
+        >>> check_that(False, "size", "a number of bytes", -1)
+        Traceback (most recent call last):
+        ValueError: size: expected a number of bytes, got -1
+    """
+    if not fits:
+        raise ValueError(f"{name}: expected {expected}, got {got!r}")
+
+
+def check_no_misfits(misfits: Collection[object], name: object, expected: str) -> None:
+    """Refuse a collection that has misfits, and name the first five.
+
+    Raises:
+        ValueError: There is a misfit.
+
+    Example:
+        >>> check_no_misfits(["a.txt"], "corpus", "recordings")
+        Traceback (most recent call last):
+        ValueError: corpus: expected recordings, got a.txt
+    """
+    if misfits:
+        raise ValueError(f"{name}: expected {expected}, got {listed(misfits, 5)}")
 
 
 def check_at_least(minimum: float, **values: float) -> None:

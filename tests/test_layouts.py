@@ -69,15 +69,13 @@ def test_glob_ignore_labels_and_folder(tmp_path):
 
 def test_what_is_wrong_with_a_folder_is_said(tmp_path):
     card = dataclasses.replace(_card(FolderLayout(folder="in")), files=(cards.File("http://x/a.zip", None, "in"),))
-    with pytest.raises(
-        ValueError, match=rf"corpus made_up: root: .* {tmp_path}/in, got none; .*data get made_up.*--data.root"
-    ):
+    with pytest.raises(ValueError, match=rf"corpus made_up: root: .* {tmp_path}/in, got none; .*data get.*--data.root"):
         index(card, tmp_path)
     _make(tmp_path, "in/yes/readme.txt")
     with pytest.raises(ValueError, match=rf"{tmp_path}/in: expected audio files laid out by folders, got none"):
         index(card, tmp_path)
     _make(tmp_path, "in/yes/a.wav", "in/stray.wav")
-    with pytest.raises(ValueError, match=r"a folder for each class, got files outside of one: stray.wav"):
+    with pytest.raises(ValueError, match=r"a folder for each class, got stray.wav"):
         index(card, tmp_path)
     (tmp_path / "in/stray.wav").unlink()
     kept = dataclasses.replace(card, labels=ClassSelection(("yes", "no")))
@@ -113,9 +111,7 @@ def test_the_folder_below_a_pattern_s_can_say_the_split(tmp_path):
 def test_files_that_do_not_match_are_listed(tmp_path):
     _make(tmp_path, "0_ann_3.wav", *(f"{n}.wav" for n in range(7)))
     card = _card(PatternLayout(pattern=r"(?P<label>\d)_.*"))
-    with pytest.raises(
-        ValueError, match=r"expected names that match .*, got 7 others of 8: 0.wav, 1.wav, .* and 2 more"
-    ):
+    with pytest.raises(ValueError, match=r"expected names that match .*, got 0.wav, 1.wav, .* and 2 more"):
         index(card, tmp_path)
 
 
@@ -142,12 +138,12 @@ def test_table(tmp_path, name, separator):
     ("text", "message"),
     [
         (None, "clips.csv: expected the table of the clips, got no such file"),
-        (TABLE.replace("word", "Wort"), "expected a column 'word', got file, Wort, who, part, note"),
+        (TABLE.replace("word", "Wort"), "expected the columns word, got .'file', 'Wort', 'who', 'part', 'note'."),
         (TABLE + "a/4.wav,ja\n", "line 5: expected 5 values, with file and word not empty"),
         (TABLE + "a/3.wav,,ann,train,x\n", "line 5: expected 5 values, with file and word not empty"),
-        (TABLE + "a/4.wav,ja,ann,train,x\n", "expected files that are in .*, got 1 others: a/4.wav"),
-        (TABLE + "../secret.wav,ja,ann,train,x\n", r"expected paths inside .*, got 1 others: \.\./secret.wav"),
-        (TABLE + "a/3.wav,ja,ann,train,x\n", "expected one row for each file of .*, got 1 others: a/3.wav"),
+        (TABLE + "a/4.wav,ja,ann,train,x\n", "expected files that are in .*, got a/4.wav"),
+        (TABLE + "../secret.wav,ja,ann,train,x\n", r"expected paths inside .*, got \.\./secret.wav"),
+        (TABLE + "a/3.wav,ja,ann,train,x\n", "expected one row for each file of .*, got a/3.wav"),
         (TABLE.split("\n")[0], "expected audio files laid out by table"),
     ],
 )
@@ -245,14 +241,16 @@ def test_an_incomplete_test_archive_is_noticed(speech_commands):
     card = cards.read_card("speech_commands_v2_12")
     (speech_commands / "speech_commands_test_set_v0.02/_silence_/27.wav").unlink()
     with pytest.raises(
-        ValueError, match="speech_commands_test_set_v0.02: expected clips of every class, got none of _silence_"
+        ValueError,
+        match="speech_commands_test_set_v0.02: expected the classes of the other splits, got a difference in _silence_",
     ):
         index(card, speech_commands)
     _make(
         speech_commands, "speech_commands_test_set_v0.02/_silence_/27.wav", "speech_commands_test_set_v0.02/bed/1.wav"
     )
     with pytest.raises(
-        ValueError, match="speech_commands_test_set_v0.02: expected classes of the other splits, got bed"
+        ValueError,
+        match="speech_commands_test_set_v0.02: expected the classes of the other splits, got a difference in bed",
     ):
         index(card, speech_commands)
 
@@ -267,6 +265,8 @@ def test_fsdd():
     assert Clip("recordings/7_theo_49.wav", "seven", "theo", "train") in clips
     out = index(card, FSDD, split="leave_one_speaker_out", test_speaker="theo")
     assert {c.speaker for c in out if c.split == "test"} == {"theo"} and sum(c.split == "test" for c in out) == 500
+    with pytest.raises(ValueError, match="test_speaker: expected none, since the split official leaves no speaker out"):
+        index(card, FSDD, test_speaker="theo")
     with pytest.raises(ValueError, match="george, jackson, lucas, nicolas, theo, yweweler, got None"):
         index(card, FSDD, split="leave_one_speaker_out")
 

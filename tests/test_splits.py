@@ -97,10 +97,10 @@ def test_lists_that_do_not_fit(lists):
     def assign(*paths, **arguments):
         return ListSplit(**arguments).assign(dataclasses.replace(_found(*paths), folder=lists))
 
-    with pytest.raises(ValueError, match=r"testing_list.txt: expected .*, got 1 others of 2: yes/c.wav"):
+    with pytest.raises(ValueError, match=r"testing_list.txt: expected paths of the corpus, got yes/c.wav"):
         assign("no/b.wav", "yes/a.wav")
     (lists / "validation_list.txt").write_text("no/b.wav\n")
-    with pytest.raises(ValueError, match=r"testing_list.txt: .* got some listed for validation, too: no/b.wav"):
+    with pytest.raises(ValueError, match=r"testing_list.txt: .* another split does not have, got no/b.wav"):
         assign("no/b.wav", "yes/c.wav")
     with pytest.raises(ValueError, match=r"other.txt: expected the list of the test clips, .*, got no such file"):
         assign("no/b.wav", test="other.txt")
@@ -121,22 +121,20 @@ def test_field_that_names_the_split():
     found = _found("a.wav", "b.wav", "c.wav", subset=["train", "dev", "test"])
     rule = FieldSplit(field="subset", names={"dev": "validation"})
     assert [c.split for c in rule.assign(found)] == ["train", "validation", "test"]
-    with pytest.raises(ValueError, match=r"subset: expected one of train, validation, test, got another.* b.wav; name"):
+    with pytest.raises(ValueError, match=r"subset: expected one of train, validation, test, unless .*, got b.wav"):
         FieldSplit(field="subset").assign(found)
 
 
 def test_leave_one_speaker_out():
     found = _found("x/ann_nohash_0.wav", "x/bob_nohash_0.wav", "x/cid_nohash_0.wav", "y/bob_nohash_0.wav")
-    clips = SpeakerSplit().assign(found, "bob")
+    clips = SpeakerSplit(test="bob").assign(found)
     assert [c.split for c in clips] == ["train", "test", "train", "test"]
-    clips = SpeakerSplit(validation="ann").assign(found, "bob")
+    clips = SpeakerSplit(test="bob", validation="ann").assign(found)
     assert [c.split for c in clips] == ["validation", "test", "train", "test"]
-    clips = SpeakerSplit(validation="ann").assign(found, "ann")
+    clips = SpeakerSplit(test="ann", validation="ann").assign(found)
     assert [c.split for c in clips] == ["test", "train", "train", "train"]
     for wrong in (None, "dan"):
         with pytest.raises(ValueError, match=f"test_speaker: .* ann, bob, cid, got {wrong!r}"):
-            SpeakerSplit().assign(found, wrong)
+            SpeakerSplit(test=wrong).assign(found)
     with pytest.raises(ValueError, match="validation: expected one of the speakers ann, bob, cid, got 'eve'"):
-        SpeakerSplit(validation="eve").assign(found, "ann")
-    with pytest.raises(ValueError, match="test_speaker: expected none for a split by hash, got 'bob'; choose"):
-        HashSplit().assign(found, "bob")
+        SpeakerSplit(test="ann", validation="eve").assign(found)

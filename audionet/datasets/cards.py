@@ -13,12 +13,13 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from audionet import resources
+from audionet.checks import check_that
 from audionet.console import listed
 from audionet.datasets.classes import ClassSelection, select
-from audionet.datasets.clip import Clip, Listing
-from audionet.datasets.layouts import FileLayout, FolderLayout, Layout
+from audionet.datasets.clip import Clip
+from audionet.datasets.layouts import FileLayout, FolderLayout, Layout, SynthesisLayout, TableLayout
 from audionet.datasets.schema import check_folder, read
-from audionet.datasets.splits import HashSplit, ListSplit, Rule
+from audionet.datasets.splits import HashSplit, ListSplit, Rule, SpeakerSplit
 from audionet.files import audio_files
 
 
@@ -45,12 +46,11 @@ class File:
     member: str = ""
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"url: expected an address with http:// or https://, got {self.url!r}")
-        if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"sha256: expected 64 digits 0-9 a-f in quotes, or null, got {self.sha256!r}")
-        if self.size is not None and self.size <= 0:
-            raise ValueError(f"size: expected the number of bytes, got {self.size}")
+        web = self.url.startswith(("http://", "https://"))
+        check_that(web, "url", "an address with http:// or https://", self.url)
+        hexadecimal = self.sha256 is None or re.fullmatch("[0-9a-f]{64}", self.sha256)
+        check_that(hexadecimal, "sha256", "64 digits 0-9 a-f in quotes, or null", self.sha256)
+        check_that(self.size is None or self.size > 0, "size", "the number of bytes", self.size)
         check_folder("folder", self.folder, below=True)
         check_folder("member", self.member)
 
@@ -100,23 +100,21 @@ class Card:
     path: Path = field(default=Path(), metadata={"read": False})
 
     def __post_init__(self) -> None:
-        if self.sample_rate <= 0:
-            raise ValueError(f"sample_rate: expected hertz, got {self.sample_rate}")
-        if self.root is not None and not re.fullmatch(r"[\w-]+", self.root):
-            raise ValueError(f"root: expected the name of a folder beside the card's, got {self.root!r}")
+        check_that(self.sample_rate > 0, "sample_rate", "hertz", self.sample_rate)
+        beside = self.root is None or re.fullmatch(r"[\w-]+", self.root)
+        check_that(beside, "root", "the name of a folder beside the card's", self.root)
         if self.background is not None:
             check_folder("background", self.background, below=True)
-        if self.splits and self.split not in self.splits:
-            raise ValueError(f"split: expected one of {', '.join(self.splits)}, got {self.split!r}")
-        if isinstance(self.layout, FileLayout) != bool(self.splits):
-            expected = "none, since voices are split already" if self.splits else "at least one split rule"
-            raise ValueError(f"splits: expected {expected}, got {', '.join(self.splits) or 'none'}")
-        for rule in self.splits.values():
-            if isinstance(self.layout, FileLayout) and rule.test_folder is not None:
-                self.layout.at(rule.test_folder)  # refuses it where the files alone do not say all
+        names, synthetic = list(self.splits), isinstance(self.layout, SynthesisLayout)
+        expected = "none, since voices are split already" if synthetic else "at least one split rule"
+        check_that(bool(names) != synthetic, "splits", expected, names)
+        check_that(self.split in names or synthetic, "split", f"one of {', '.join(names)}", self.split)
+        tests = [rule.test_folder for rule in self.splits.values() if rule.test_folder]
+        listed_in_table = tests and isinstance(self.layout, TableLayout)
+        check_that(not listed_in_table, "splits", "no test folder, since the table does not name its files", tests)
         folders = [PurePosixPath(file.folder) for file in self.files]
-        if any(a is not b and a.is_relative_to(b) for a in folders for b in folders):
-            raise ValueError(f"files: expected folders apart from each other, got {', '.join(map(str, folders))}")
+        apart = not any(a is not b and a.is_relative_to(b) for a in folders for b in folders)
+        check_that(apart, "files", "folders apart from each other", [file.folder for file in self.files])
 
     @property
     def default_root(self) -> Path:
@@ -141,23 +139,22 @@ def read_card(name_or_path: str | Path) -> Card:
         >>> card.title, card.sample_rate, card.labels.keep[:3]
         ('Free Spoken Digit Dataset 1.0.10', 8000, ('zero', 'one', 'two'))
     """
-    path = Path(name_or_path)
-    shipped = path.name == str(name_or_path) and str(name_or_path) in _names()
-    if shipped:
-        path = resources.folder("data") / path / "card.yaml"
-    elif path.is_dir():
+    name, path = str(name_or_path), Path(name_or_path).resolve()
+    if name in _names():
+        path = resources.folder("data") / name
+    if path.is_dir():
         path = path / "card.yaml"
     if not path.is_file():
-        raise CardError(_unknown(name_or_path, path))
-    path = path.resolve()
+        near = difflib.get_close_matches(name, _names(), n=1)
+        advice = f"; did you mean {near[0]}?" if near else ""
+        expected = f"one of {', '.join(_names())}, or the path of a card.yaml or of its folder"
+        raise CardError(f"card: expected {expected}, got {name!r}{advice}")
     try:
         card = read(Card, yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: expected a YAML file, got {error}") from None
     except ValueError as error:
         raise CardError(f"{path}: {error}") from None
-    if shipped and card.name != name_or_path:
-        raise CardError(f"{path}: name: expected {name_or_path}, the name of its folder, got {card.name!r}")
     return replace(card, path=path)
 
 
@@ -224,22 +221,12 @@ def index(
         [Clip(path='seven/a.wav', label='seven', speaker='', split='train', silence=False)]
     """
     root = Path(root) if root is not None else card.default_root
-    layout = card.layout
     try:
-        if not isinstance(layout, FileLayout):
-            for name, value in (("split", split), ("test_speaker", test_speaker)):
-                if value is not None:
-                    raise ValueError(f"{name}: expected none, since synthetic voices are split already, got {value!r}")
-            return select(layout.index(root).clips, card.labels)
-        split = card.split if split is None else split
-        if split is None or split not in card.splits:
-            raise ValueError(f"split: expected one of {', '.join(card.splits)}, got {split!r}")
-        rule = card.splits[split]
-        clips = select(rule.assign(_found(card, layout, root), test_speaker), card.labels)
-        if rule.test_folder is not None:
-            tests = _found(card, layout.at(rule.test_folder), root).clips
-            clips = [clip for clip in clips if clip.split != "test"] + [replace(clip, split="test") for clip in tests]
-            _check_test(clips, rule.test_folder)
+        rule = _rule(card, split, test_speaker)
+        listing = card.layout.index(root)
+        clips = select(rule.assign(listing) if rule else listing.clips, card.labels)
+        if rule and rule.test_folder:
+            clips = _test_on(rule.test_folder, card.layout, root, clips)
         return sorted(clips, key=lambda clip: clip.path)
     except ValueError as error:
         raise ValueError(f"corpus {card.name}: {error}") from None
@@ -266,30 +253,31 @@ def background(card: Card, root: str | Path | None = None, *, folder: str | Path
     raise ValueError(f"background: expected recordings of noise in {folder}, got no audio files; name another folder")
 
 
-def _found(card: Card, layout: FileLayout, root: Path) -> Listing:
-    folder = root / layout.folder
-    if not folder.is_dir():
-        get = f"get it with `audionet data get {card.name}`, or name" if card.files else "name"
-        raise ValueError(f"root: expected a folder {folder}, got none; {get} the folder of the corpus with --data.root")
-    return layout.index(root)
+def _rule(card: Card, split: str | None, test_speaker: str | None) -> Rule | None:
+    """Return the split rule that the caller wants; None for synthetic voices, which are split already."""
+    split = card.split if split is None else split
+    known = f"one of {', '.join(card.splits)}" if card.splits else "none, since synthetic voices are split already"
+    check_that(split == card.split or split in card.splits, "split", known, split)
+    rule = card.splits.get(split or "")
+    if test_speaker is None:
+        return rule
+    if not isinstance(rule, SpeakerSplit):
+        raise ValueError(
+            f"test_speaker: expected none, since the split {split} leaves no speaker out, got {test_speaker!r}; "
+            "choose one of kind speaker"
+        )
+    return replace(rule, test=test_speaker)
 
 
-def _check_test(clips: list[Clip], folder: str) -> None:
-    labels = {clip.label for clip in clips if clip.split != "test"}
-    tested = {clip.label for clip in clips if clip.split == "test"}
-    if only := sorted(tested - labels):
-        raise ValueError(f"{folder}: expected classes of the other splits, got {listed(only)}")
-    if missing := sorted(labels - tested):
-        raise ValueError(f"{folder}: expected clips of every class, got none of {listed(missing)}")
+def _test_on(folder: str, layout: Layout, root: Path, clips: list[Clip]) -> list[Clip]:
+    """Put the clips of a test folder in place of those that a rule has chosen for the test."""
+    assert isinstance(layout, FileLayout)
+    tests = [replace(clip, split="test") for clip in replace(layout, folder=folder).index(root).clips]
+    others = [clip for clip in clips if clip.split != "test"]
+    if differing := {clip.label for clip in tests} ^ {clip.label for clip in others}:
+        raise ValueError(f"{folder}: expected the classes of the other splits, got a difference in {listed(differing)}")
+    return others + tests
 
 
 def _names() -> list[str]:
     return sorted(path.parent.name for path in resources.folder("data").glob("*/card.yaml"))
-
-
-def _unknown(name: str | Path, path: Path) -> str:
-    if path.name != str(name):
-        return f"{path}: expected a card.yaml, or a folder that holds one, got no such file"
-    near = difflib.get_close_matches(str(name), _names(), n=1)
-    advice = f"; did you mean {near[0]}?" if near else ""
-    return f"card: expected one of {', '.join(_names())}, or a path to a card.yaml, got {str(name)!r}{advice}"

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from audionet.audio import read_mono
-from audionet.console import listed
+from audionet.checks import check_no_misfits, check_that
 from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.recordings import scan
@@ -38,29 +38,26 @@ class FileLayout:
     def __post_init__(self) -> None:
         check_folder("folder", self.folder)
 
-    def at(self, folder: str) -> Self:
-        """Return the same layout of another folder, such as one of test clips.
-
-        Raises:
-            ValueError: The files alone do not say all that the layout needs.
-        """
-        return replace(self, folder=folder)
-
     def index(self, root: Path) -> Listing:
         """List the clips of a corpus, with paths relative to its root.
 
         Raises:
-            ValueError: There are no audio files, or one does not fit the layout.
+            ValueError: The folder or its audio files are missing, or one does not fit the layout.
         """
         folder = root / self.folder
+        if not folder.is_dir():
+            raise ValueError(
+                f"root: expected a folder {folder}, got none; download the corpus with `audionet data get`, "
+                "or name its folder with --data.root"
+            )
         prefix = "" if self.folder == "." else f"{self.folder.rstrip('/')}/"
-        clips, fields = [], []
-        for clip, said in self._find(root, folder):
-            clips.append(replace(clip, path=prefix + clip.path, label=self.labels.get(clip.label, clip.label)))
-            fields.append(said)
-        if not clips:
+        found = list(self._find(root, folder))
+        if not found:
             raise ValueError(f"{folder}: expected audio files laid out by {self.kind}, got none")
-        return Listing(clips, fields, folder, prefix)
+        clips = [
+            replace(clip, path=prefix + clip.path, label=self.labels.get(clip.label, clip.label)) for clip, _ in found
+        ]
+        return Listing(clips, [fields for _, fields in found], folder, prefix)
 
     def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
         """Return the waveform of a clip, (time,) float32, by its path.
@@ -103,13 +100,9 @@ class FolderLayout(FileLayout):
 
     def _find(self, root: Path, folder: Path) -> _Found:
         files = [path for path in audio_files(folder, self.glob) if path.split("/")[0] not in self.ignore]
-        if stray := [path for path in files if "/" not in path]:
-            raise ValueError(
-                f"{folder}: expected a folder for each class, got files outside of one: {listed(stray, 5)}"
-            )
-        speaker = re.compile(self.speaker) if self.speaker else None
+        check_no_misfits([path for path in files if "/" not in path], folder, "files in a folder for each class")
         for path in files:
-            match = speaker.search(path.rsplit("/", 1)[-1]) if speaker else None
+            match = re.search(self.speaker, path.rsplit("/", 1)[-1]) if self.speaker else None
             yield Clip(path, path.split("/")[0], match["speaker"] if match else ""), {}
 
 
@@ -135,13 +128,10 @@ class PatternLayout(FileLayout):
     def _find(self, root: Path, folder: Path) -> _Found:
         files = audio_files(folder, self.glob)
         matches = {path: re.fullmatch(self.pattern, path.rsplit("/", 1)[-1]) for path in files}
-        if wrong := [path for path, match in matches.items() if not match]:
-            raise ValueError(
-                f"{folder}: expected names that match {self.pattern!r}, got {len(wrong)} others of {len(files)}: "
-                f"{listed(wrong, 5)}"
-            )
+        wrong = [path for path, match in matches.items() if not match]
+        check_no_misfits(wrong, folder, f"names that match {self.pattern!r}")
         for path, match in matches.items():
-            groups = {name: value or "" for name, value in match.groupdict().items()} if match else {}
+            groups = match.groupdict("") if match else {}
             first = path.rpartition("/")[0].split("/")[0]
             yield Clip(path, groups["label"], groups.get("speaker", "")), {"folder": first} | groups
 
@@ -167,26 +157,16 @@ class TableLayout(FileLayout):
         super().__post_init__()
         check_folder("table", self.table, below=True)
 
-    def at(self, folder: str) -> Self:
-        """Refuse another folder, whose files the table does not name."""
-        raise ValueError(f"splits: expected a layout by folders or pattern for the test folder {folder}, got a table")
-
     def _find(self, root: Path, folder: Path) -> _Found:
         file = root / self.table
-        found = [
-            (Clip(row[self.path], row[self.label], row[self.speaker] if self.speaker else ""), row)
-            for row in self._rows(file)
-        ]
-        paths = [clip.path for clip, _ in found]
-        problems = {
-            "paths inside": [path for path in paths if path.startswith("/") or ".." in path.split("/")],
-            "files that are in": [path for path in paths if not (folder / path).is_file()],
-            "one row for each file of": [path for path, count in Counter(paths).items() if count > 1],
-        }
-        for expected, wrong in problems.items():
-            if wrong:
-                raise ValueError(f"{file}: expected {expected} {folder}, got {len(wrong)} others: {listed(wrong, 5)}")
-        return found
+        rows = self._rows(file)
+        paths = [row[self.path] for row in rows]
+        outside = [path for path in paths if path.startswith("/") or ".." in path.split("/")]
+        check_no_misfits(outside, file, f"paths inside {folder}")
+        check_no_misfits([path for path in paths if not (folder / path).is_file()], file, f"files that are in {folder}")
+        twice = [path for path, count in Counter(paths).items() if count > 1]
+        check_no_misfits(twice, file, f"one row for each file of {folder}")
+        return [(Clip(row[self.path], row[self.label], row[self.speaker] if self.speaker else ""), row) for row in rows]
 
     def _rows(self, file: Path) -> list[dict[str, str]]:
         if not file.is_file():
@@ -194,9 +174,8 @@ class TableLayout(FileLayout):
         with file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
             columns = reader.fieldnames or []
-            for name in filter(None, (self.path, self.label, self.speaker)):
-                if name not in columns:
-                    raise ValueError(f"{file}: expected a column {name!r}, got {', '.join(columns) or 'none'}")
+            lacking = {self.path, self.label, self.speaker or self.path}.difference(columns)
+            check_that(not lacking, file, f"the columns {', '.join(sorted(lacking))}", columns)
             rows = []
             for row in reader:
                 # A short row leaves None, a long one a list under None.
@@ -222,7 +201,6 @@ class SynthesisLayout:
     """
 
     kind: ClassVar[str] = "synthesis"
-    moved: ClassVar[Mapping[str, str]] = {"arguments": "write what it holds beside words"}
     words: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     clips_per_label: int = 500
@@ -231,9 +209,7 @@ class SynthesisLayout:
 
     def index(self, root: Path) -> Listing:
         """List the clips, with their splits; the root is not used."""
-        clips = synthesis.index(
-            self.words, self.unknown, clips_per_label=self.clips_per_label, language=self.language, seed=self.seed
-        )
+        clips = synthesis.index(**vars(self))
         return Listing(clips, [{}] * len(clips))
 
     def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
