@@ -227,7 +227,7 @@ def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) 
     try:
         with torch.random.fork_rng(devices=[]):  # initial weights must not use up the caller's random numbers
             module = create(name, **arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         advice = "make it again with this audionet" if name in known else _IMPORT_IT
         raise BundleError(f"{kind}: {name} cannot be made by audionet {__version__} ({error}); {advice}") from error
     load_weights(module, tensors, kind)
@@ -235,7 +235,7 @@ def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) 
 
 
 def _check_task(task: str, wanted: str | None) -> None:
-    if task not in TASKS:
+    if task not in [*TASKS]:
         raise BundleError(f"task: expected one of {', '.join(TASKS)}, got {task!r}; a newer audionet may know it")
     if wanted not in (None, task):
         raise BundleError(f"task: expected {wanted}, got {task}; use it with `audionet {TASKS[task].command}`")

@@ -76,8 +76,9 @@ def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
     Raises:
         BundleError: The file is damaged, no bundle, or of a newer format.
     """
-    description, tensors = _read_safetensors(path)
+    text, tensors = _read_safetensors(path)
     try:
+        description = json.loads(text)
         version = description["format"]
         if version > FORMAT_VERSION:
             raise BundleError(
@@ -85,17 +86,21 @@ def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
                 f"audionet {description.get('library_version')} wrote; pip install --upgrade audionet"
             )
         expected = description.pop("sha256")
-    except (KeyError, TypeError, AttributeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"its description is damaged ({error}); copy or download it again") from error
     if checksum(description, tensors) != expected:
         raise BundleError("damaged (its checksum does not match); copy or download it again")
-    if version == 1:
-        description, tensors = upgrade(description, tensors)
-    _check(description)
+    try:
+        if version == 1:
+            description, tensors = upgrade(description, tensors)
+        _check(description)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BundleError(f"its description is incomplete ({error}); make it again") from error
     return description, tensors
 
 
-def _read_safetensors(path: Path) -> tuple[Json, dict[str, Tensor]]:
+def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Return the text of the description and the tensors."""
     try:
         with path.open("rb") as file:
             start = file.read(9)
@@ -111,10 +116,7 @@ def _read_safetensors(path: Path) -> tuple[Json, dict[str, Tensor]]:
         raise BundleError(f"damaged or cut short ({error}); copy or download it again") from error
     if "audionet" not in metadata:
         raise BundleError("expected a bundle, got a safetensors file of another program; give one that training wrote")
-    try:
-        return json.loads(metadata["audionet"]), tensors
-    except json.JSONDecodeError as error:
-        raise BundleError(f"its description is damaged ({error}); copy or download it again") from error
+    return metadata["audionet"], tensors
 
 
 def checksum(description: Json, tensors: Mapping[str, Tensor]) -> str:
@@ -127,23 +129,15 @@ def checksum(description: Json, tensors: Mapping[str, Tensor]) -> str:
 
 
 def upgrade(description: Json, tensors: Mapping[str, Tensor]) -> tuple[Json, dict[str, Tensor]]:
-    """Return a description and tensors of format 1 as format 2 has them.
-
-    Raises:
-        BundleError: The description is incomplete.
-    """
-    try:
-        network, front_end = description["model"]["name"], description["features"]
-        names = _ARGUMENTS_OF_FORMAT_1.get(network, {})
-        arguments = {names.get(name, name): value for name, value in description["model"]["arguments"].items()}
-        front_end = None if front_end["name"] is None else front_end
-    except (AttributeError, KeyError, TypeError) as error:
-        raise BundleError(f"its description is incomplete ({error}); make it again") from error
+    """Return a description and tensors of format 1 as format 2 has them."""
+    network, front_end = description["model"]["name"], description["features"]
+    names = _ARGUMENTS_OF_FORMAT_1.get(network, {})
+    arguments = {names.get(name, name): value for name, value in description["model"]["arguments"].items()}
     upgraded = {
         "value_lengths": {},  # early bundles do not have it
         **description,
         "model": {"name": network, "arguments": arguments},
-        "front_end": front_end,
+        "front_end": None if front_end["name"] is None else front_end,
     }
     beginnings = {f"model.{old}": f"model.{new}" for old, new in _TENSORS_OF_FORMAT_1.get(network, {}).items()}
     beginnings["features."] = "front_end."
@@ -162,17 +156,19 @@ def _renamed(name: str, beginnings: Mapping[str, str]) -> str:
 
 
 def _check(description: Json) -> None:
-    """Refuse a description that lacks a field, or has a value in one that cannot be."""
-    try:
-        front_end = description["front_end"] or {"name": "", "arguments": {}}
-        for part in (description["model"], front_end):
-            _ = part["name"], {**part["arguments"]}
-        rate, labels = description["sample_rate"], [*description["labels"]]
-        lengths = [length for values in description["value_lengths"].values() for length in values.values()]
-        _ = description["task"], description["training"], description["library_version"]
-        whole = {"sample_rate": [rate], "clip_length": [description["clip_length"]], "value_lengths": lengths}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise BundleError(f"its description is incomplete ({error}); make it again") from error
+    """Check the fields of a description.
+
+    Raises:
+        BundleError: A value cannot be.
+        AttributeError, KeyError, TypeError: A field is missing or of another type.
+    """
+    _ = description["task"], description["training"], description["library_version"]
+    front_end = description["front_end"] or {"name": "", "arguments": {}}
+    for part in (description["model"], front_end):
+        _ = part["name"], {**part["arguments"]}
+    rate, labels = description["sample_rate"], [*description["labels"]]
+    lengths = [length for values in description["value_lengths"].values() for length in values.values()]
+    whole = {"sample_rate": [rate], "clip_length": [description["clip_length"]], "value_lengths": lengths}
     for name, values in whole.items():
         if wrong := [value for value in values if not (isinstance(value, int) and value > 0)]:
             raise BundleError(f"{name}: expected positive whole numbers, got {wrong[0]!r}; make it again")

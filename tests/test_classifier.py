@@ -193,5 +193,5 @@ def test_it_learns_both_tasks_and_becomes_a_bundle(tone_folder: Path, tmp_path: 
             labels=corpus.labels,
         ),
     )
-    recognizer = audionet.load(run / "model.safetensors")
+    recognizer = audionet.load_recognizer(run / "model.safetensors")
     assert recognizer.recognize_file(tone_folder / "low" / "03.wav")[0].label == "low"

@@ -67,9 +67,8 @@ def per_class(confusion: ArrayLike, labels: Sequence[str]) -> list[ClassScores]:
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Return part / whole, and 0 where the whole is 0."""
-    quotient = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
-    np.divide(part, whole, out=quotient, where=whole > 0)
-    return quotient
+    zeros = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
+    return np.asarray(np.divide(part, whole, out=zeros, where=whole > 0))
 
 
 def check_confusion(confusion: ArrayLike, labels: Sequence[str] | None = None) -> np.ndarray:
