@@ -2,7 +2,8 @@
 
 - The first page lists every public name with the first sentence of its docstring; the tables of front-ends and of
   networks get rows for those that they do not name.
-- The page on augmentations is run: what its code leaves in `after` is heard and seen below that code.
+- The pages on augmentations and on features are run: the waveform or spectrogram that a block of code leaves in `after`
+  is heard and seen below it, and so are the pictures that it leaves in `figures`.
 - CONTRIBUTING.md and CHANGELOG.md of the repository become pages.
 - A built page that would load a font, a script, a picture or anything else from the network is an error.
 
@@ -25,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RECORDINGS = ROOT / "tests" / "data"
 ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-RUN = "augment.md"
+RUN = ("augment.md", "features.md")
 NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = "audio augment features models datasets metrics training bundle inference evaluate plots report bulk".split()
@@ -147,14 +148,14 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Complete the lists of names; put sound and pictures below the code of the page on augmentations."""
+    """Complete the lists of names; put sound and pictures below the code of the pages that are run."""
     name = page.file.src_uri
     if name == "index.md":
         return markdown.replace(NAMES, "\n".join(table_of_names()))
     if name in REGISTRIES:
         module, _, registry = REGISTRIES[name].partition(":")
-        return with_others(markdown, getattr(importlib.import_module(module), registry))
-    if name != RUN:
+        markdown = with_others(markdown, getattr(importlib.import_module(module), registry))
+    if name not in RUN:
         return markdown
     from mkdocs.structure.files import File
 
@@ -190,11 +191,11 @@ def on_post_build(config: Any) -> None:
                 raise PluginError(f"{path}: loads {', '.join(addresses)} from the network")
 
 
-# ---- sound and pictures of the page on augmentations ---------------------------------------------------------------
+# ---- sound and pictures ----------------------------------------------------------------------------------------------
 
 
 class _Heard:
-    """Runs one block of the page after the other; what a block leaves in `after` follows it as sound and picture."""
+    """Runs one block of a page after the other, and puts below each what it leaves in `after` or `figures`."""
 
     def __init__(self, add: Callable[[str, bytes], None]) -> None:
         self.add, self.names, self.title = add, dict[str, Any](), ""
@@ -203,42 +204,44 @@ class _Heard:
         self.title = part["heading"] or self.title
         if part["language"] != "python":
             return part[0]
-        self.names.pop("after", None)
-        exec(compile(part["code"], RUN, "exec"), self.names)
-        if "after" not in self.names:
-            return part[0]
-        # A spectrogram is compared with the one that it was made of.
-        before = self.names["before" if self.names["after"].ndim == 2 else "spectrogram"]
-        figures = self._figure("before", before) + self._figure("after", self.names["after"])
-        return f'{part[0]}\n\n<div class="heard">{figures}</div>'
+        for name in ("after", "figures"):
+            self.names.pop(name, None)
+        exec(compile(part["code"], self.title, "exec"), self.names)
+        shown = [self._picture(name, figure) for name, figure in self.names.get("figures", {}).items()]
+        if "after" in self.names:
+            # A spectrogram is compared with the one that it was made of.
+            before = self.names["before" if self.names["after"].ndim == 2 else "spectrogram"]
+            shown = [self._heard("before", before), self._heard("after", self.names["after"])]
+        return f'{part[0]}\n\n<div class="heard">{"".join(shown)}</div>' if shown else part[0]
 
-    def _figure(self, caption: str, sound: Any) -> str:
-        """Write a waveform (1, time) as a player and a picture, a spectrogram (1, 1, band, frame) as a picture."""
+    def _heard(self, caption: str, sound: Any) -> str:
+        """Show a waveform (1, time) as a picture and a player, a spectrogram (1, 1, band, frame) as a picture."""
         import audionet
 
-        stem, sample_rate = f"heard/{slug(self.title)}-{caption}", self.names["sample_rate"]
         player = ""
         if sound.ndim == 2:
-            audionet.save_audio("heard.wav", sound, sample_rate)
-            self.add(f"{stem}.wav", Path("heard.wav").read_bytes())
-            player = f'<audio controls preload="metadata" src="{stem}.wav"></audio>'
-        self.add(f"{stem}.png", _picture(sound, sample_rate))
-        picture = f'<img src="{stem}.png" alt="{html.escape(self.title)}, {caption}: log-mel spectrogram">'
-        return f"<figure><figcaption>{caption}</figcaption>{picture}{player}</figure>"
+            audionet.save_audio("heard.wav", sound, self.names["sample_rate"])
+            file = f"heard/{slug(self.title)}-{caption}.wav"
+            self.add(file, Path("heard.wav").read_bytes())
+            player = f'<audio controls preload="metadata" src="{file}"></audio>'
+        return self._picture(caption, _figure(sound, self.names["sample_rate"]), player)
+
+    def _picture(self, caption: str, figure: Any, player: str = "") -> str:
+        figure.set_size_inches(4.6, 2.6)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=130)
+        file = f"heard/{slug(self.title)}-{slug(caption)}.png"
+        self.add(file, stream.getvalue())
+        picture = f'<img src="{file}" alt="{html.escape(f"{self.title}, {caption}: spectrogram")}">'
+        return f"<figure><figcaption>{html.escape(caption)}</figcaption>{picture}{player}</figure>"
 
 
-def _picture(sound: Any, sample_rate: int) -> bytes:
-    """Return a PNG of a log-mel spectrogram in decibels, with the same colours for all."""
-    from matplotlib.figure import Figure
-
+def _figure(sound: Any, sample_rate: int) -> Any:
+    """Return the picture of a log-mel spectrogram in decibels, with the same colours for all."""
     from audionet.features import LogMel
     from audionet.plots import plot_features
 
     front_end = LogMel(sample_rate=sample_rate, n_mels=40, scale="db", offset=1e-10)
-    bands = front_end(sound)[0] if sound.ndim == 2 else sound[0, 0]
-    axes = Figure(figsize=(4.6, 2.6), dpi=130, layout="constrained").subplots()
-    figure = plot_features(bands, front_end, axes=axes)
-    axes.collections[0].set_clim(-60, 20)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+    figure = plot_features(front_end(sound)[0] if sound.ndim == 2 else sound[0, 0], front_end)
+    figure.axes[0].collections[0].set_clim(-60, 20)
+    return figure
