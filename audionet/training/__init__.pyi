@@ -7,4 +7,5 @@ from .learning_rate import find_learning_rate as find_learning_rate
 from .log_sound import LogSound as LogSound
 from .optimizers import ChainedOptimizer as ChainedOptimizer
 from .recognition import Recognition as Recognition
+from .recognition import compile_network as compile_network
 from .record import training_record as training_record

@@ -1,13 +1,14 @@
 """The search for a learning rate before a training."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.tuner.tuning import Tuner
+from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.training.fit import last_checkpoint, quiet_lightning
 from audionet.training.generation import Generation
@@ -25,7 +26,7 @@ def find_learning_rate(
 ) -> float:
     """Find a learning rate by Lightning's range test (Smith, 2017).
 
-    The rate rises from step to step, until the loss diverges. The rate at which the loss falls fastest is printed and
+    The rate rises from step to step, until the loss diverges. A tenth of the rate with the lowest loss is printed and
     becomes ``task.learning_rate``. Weights and data are afterwards as they were. All parameters learn at the rate that
     is tried. A run that is resumed keeps its rate.
 
@@ -39,18 +40,17 @@ def find_learning_rate(
         The rate; the task's own where the loss falls nowhere.
     """
     file = output / "learning_rate.json"
-    if not (last_checkpoint(output).exists() and file.exists()):
+    if last_checkpoint(output).exists() and file.exists():
+        task.learning_rate = json.loads(file.read_text())["learning_rate"]
+    else:
         rates, losses = _try_rates(task, data, output, trainer or {})
-        found = steepest_rate(rates, losses) or task.learning_rate
-        output.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"learning_rate": found, "rates": rates, "losses": losses}))
-    task.learning_rate = json.loads(file.read_text())["learning_rate"]
-    print(f"learning rate {task.learning_rate:.2g}, see {file}")
+        task.learning_rate = suggest_rate(rates, losses) or task.learning_rate
+        _tell(file, task.learning_rate, rates, losses)
     return task.learning_rate
 
 
-def steepest_rate(rates: Sequence[float], losses: Sequence[float], *, skip: int = 10) -> float | None:
-    """Return the rate at which the loss falls fastest along the logarithm of the rate.
+def suggest_rate(rates: Sequence[float], losses: Sequence[float], *, skip: int = 10) -> float | None:
+    """Return a tenth of the rate with the lowest loss: well before the loss rises, and still fast.
 
     Args:
         rates: Learning rates, rising.
@@ -61,24 +61,27 @@ def steepest_rate(rates: Sequence[float], losses: Sequence[float], *, skip: int 
         The rate; None where the loss falls nowhere.
 
     Example:
-        >>> steepest_rate([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [2.5, 2.4, 1.6, 1.5, 3.0], skip=0)
+        >>> suggest_rate([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [2.5, 2.4, 1.6, 1.5, 3.0], skip=0)
         0.01
     """
-    tried, smoothed = np.array(rates)[skip:], np.array(losses)[skip:]
-    tried, smoothed = tried[np.isfinite(smoothed)], smoothed[np.isfinite(smoothed)]
-    if len(tried) < 2:
-        return None
-    slopes = np.gradient(smoothed, np.log(tried))
-    return float(tried[slopes.argmin()]) if slopes.min() < 0 else None
+    settled = [(loss, rate) for rate, loss in zip(rates[skip:], losses[skip:], strict=True) if math.isfinite(loss)]
+    lowest = min(settled, default=None)
+    return None if lowest is None or lowest == settled[0] else lowest[1] / 10
 
 
 def _try_rates(
     task: Recognition | Generation, data: LightningDataModule, output: Path, trainer: Mapping[str, Any]
 ) -> tuple[list[float], list[float]]:
     quiet_lightning()
+    output.mkdir(parents=True, exist_ok=True)
     off = ("logger", "enable_checkpointing", "enable_model_summary", "use_distributed_sampler")
     alone = {"max_epochs": -1, "num_sanity_val_steps": 0, "default_root_dir": output, **dict.fromkeys(off, False)}
     tuner = Tuner(Trainer(**{**trainer, **alone}))
     finder = tuner.lr_find(task, data, min_lr=LOWEST, max_lr=HIGHEST, num_training=N_STEPS, update_attr=False)
-    assert finder is not None  # it is, unless the trainer makes a fast dev run
-    return finder.results["lr"], finder.results["loss"]
+    return (finder.results["lr"], finder.results["loss"]) if finder else ([], [])  # None of a fast_dev_run
+
+
+@rank_zero_only
+def _tell(file: Path, found: float, rates: list[float], losses: list[float]) -> None:
+    file.write_text(json.dumps({"learning_rate": found, "rates": rates, "losses": losses}))
+    print(f"learning rate {found:.2g}, see {file}")

@@ -15,6 +15,13 @@ from audionet.models import HasOwnLoss
 from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
 
 
+def compile_network(network: nn.Module) -> None:
+    """Compile a network in place with torch.compile; a batch of another size, such as the last, is compiled again."""
+    network.compile(dynamic=False)
+    if isinstance(network, HasOwnLoss):  # in training, that is what is called
+        network.logits_and_loss = torch.compile(network.logits_and_loss, dynamic=False)  # type: ignore[method-assign]
+
+
 class Recognition(LightningModule):
     """The training of a network that names the one word of each clip, by default with BC-ResNet's released recipe.
 

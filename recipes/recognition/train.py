@@ -78,7 +78,7 @@ def make_parts(config, corpus):
     sizes = {"n_bands": front_end.module.n_bands, "n_classes": len(corpus.labels)}
     model = audionet.bundle.new_part("model", **{**sizes, **config.model})
     if config.compile:
-        model.module.compile(dynamic=False)  # the last batch of a split may be shorter: compiled again, once
+        audionet.training.compile_network(model.module)
     return audionet.bundle.Bundle(
         task="recognition",
         model=model,

@@ -430,7 +430,7 @@ TWO_PROCESSES = """
 import hashlib, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_tasks import QUIET, fit_and_test, make, weights
+from test_training import QUIET, fit_and_test, make, weights
 
 task, data = make(Path({folder!r}))
 trainer = fit_and_test(task, data, output=Path({output!r}), monitor="validation_accuracy",
