@@ -103,8 +103,8 @@ def new_part(field: str, *, name: str, **arguments: object) -> Part:
         ValueError: The name is unknown, or an argument does not fit.
 
     Example:
-        >>> new_part("front_end", name="LogMel", sample_rate=16_000, n_mels=40).module
-        LogMel(sample_rate=16000, ...)
+        >>> new_part("front_end", name="LogMel", sample_rate=16_000, n_mels=64).module.n_bands
+        64
     """
     create, _ = _PARTS[field]
     return Part(name, arguments, create(name, **arguments))

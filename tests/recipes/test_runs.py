@@ -180,11 +180,8 @@ def test_a_learning_rate_is_found(
     found = recipe.main([*chosen, "--find_learning_rate=true", f"--output={tmp_path / 'found'}"])
     told = json.loads((tmp_path / "found" / "learning_rate.json").read_text())
     rate = told["learning_rate"]
-    assert (
-        any(rate == tried / 10 for tried in told["rates"])
-        and 1e-5 < rate < 1
-        and len(told["rates"]) == len(told["losses"]) > 50
-    )
+    assert len(told["rates"]) == len(told["losses"]) > 50
+    assert rate in [tried / 10 for tried in told["rates"]]
     assert f"learning rate {rate:.2g}" in capsys.readouterr().out
     assert yaml.safe_load((tmp_path / "found" / "config.yaml").read_text())["task"]["learning_rate"] == rate
     # The search leaves no trace in what is trained.
