@@ -25,7 +25,7 @@ _CHUNK_SECONDS = 0.05  # of sound that is made at a time: how long a key press t
 
 
 class Generator:
-    """Makes sound with the WaveNet of a bundle.
+    """The WaveNet of a bundle, ready to make sound.
 
     The same arguments give the same samples, whether whole or in a stream of chunks, alone or in a batch. Stream i of a
     batch draws its samples by random numbers from (seed, i).
@@ -174,7 +174,7 @@ class Generator:
 
     @property
     def needs_frames(self) -> bool:
-        """Whether it generates from local conditioning."""
+        """Whether the network generates from local conditioning."""
         return self.wavenet.local_bands > 0
 
     def expect(self, waveform: Tensor, *, frames: Tensor | None = None, **categories: Category) -> Tensor:

@@ -20,7 +20,7 @@ class SubSpectralNorm(nn.Module):
         self.norm = nn.BatchNorm1d(n_channels * n_sub_bands)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (channel, frequency, batch, frame); frequency is a multiple of the sub-bands."""
+        """Normalise (channel, frequency, batch, frame); the frequencies divide into the sub-bands."""
         normed: Tensor = self.norm(x.reshape(1, self.norm.num_features, -1))
         return normed.view_as(x)
 
@@ -45,7 +45,7 @@ class PointwiseConv(nn.Conv2d):
 
 
 class FrequencyConv(nn.Conv2d):
-    """A depthwise 3 × 1 convolution of (channel, frequency, batch, frame), as one banded matrix a channel.
+    """A depthwise 3 × 1 convolution of (channel, frequency, batch, frame), as one banded matrix for each channel.
 
     The matrices are the convolution's response to the unit vectors. With few rows and thousands of columns, their
     product is faster than a depthwise convolution, forward and backward.

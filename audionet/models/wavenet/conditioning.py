@@ -135,24 +135,24 @@ class Upsampler(nn.Module):
 
 @dataclass(frozen=True)
 class GateBias:
-    """What is added to the signals in the gates of every layer, over a clip.
+    """The bias in the gates of every layer, over a clip: all that is not a signal from samples.
 
     Attributes:
         steps: (batch, n, n_layers, G), the layers' own bias with what categories and places add; n is 1 if it is
             constant.
         step_length: Samples for which each step holds.
         local: (batch, time, local_channels), the upsampled local conditioning, or None.
-        local_weights: (n_layers, G, local_channels), which bring it to the gates, or None.
+        local_weights: (G, local_channels) for each layer, which bring ``local`` to its gates; none without.
     """
 
     steps: Tensor
     step_length: int
     local: Tensor | None = None
-    local_weights: Tensor | None = None
+    local_weights: tuple[Tensor, ...] = ()
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is the same for all samples of a clip."""
+        """Whether the bias is the same for all samples of a clip."""
         return self.steps.shape[1] == 1 and self.local is None
 
     def between(self, first: int, last: int) -> Tensor:
@@ -160,6 +160,7 @@ class GateBias:
         bias = self.steps
         if bias.shape[1] > 1:
             bias = bias[:, torch.arange(first, last, device=bias.device) // self.step_length]
-        if self.local is not None and self.local_weights is not None:
-            bias = bias + torch.einsum("btc,lgc->btlg", self.local[:, first:last], self.local_weights)
+        if self.local is not None:
+            weights = torch.stack(self.local_weights)
+            bias = bias + torch.einsum("btc,lgc->btlg", self.local[:, first:last], weights)
         return bias

@@ -25,7 +25,7 @@ _UNIFORM_MARGIN = 1e-5  # keeps the logistic's tails within a factor of 11.5 sca
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a sample is drawn from its distribution.
+    """The way in which a sample is drawn from its distribution.
 
     Args:
         temperature: Divides logits and multiplies scales, 0.01 to 10; below 1 the probable becomes more probable.

@@ -1,4 +1,4 @@
-"""The parts of WaveNet's figure 4: what samples enter through, and one layer of the stack."""
+"""The parts of WaveNet's figure 4: the input layer, for codes or for values, and one layer of the stack."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,10 @@ from audionet.models.wavenet.distributions import N_CODES
 
 
 class CodeInput(nn.Embedding):
-    """Codes in the residual stream. Neighbouring codes sound alike, so they begin alike: as steps of a random walk."""
+    """An embedding that brings codes into the residual stream.
+
+    Neighbouring codes sound alike, so their embeddings begin alike: as steps of a random walk.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__(N_CODES, channels)
@@ -18,7 +21,7 @@ class CodeInput(nn.Embedding):
 
 
 class ValueInput(nn.Linear):
-    """Values in [-1, 1] in the residual stream."""
+    """A linear layer that brings values in [-1, 1] into the residual stream."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(1, channels)

@@ -215,7 +215,7 @@ class WaveNet(NamedArguments, nn.Module):
                 raise ValueError(f"frames: expected None without local conditioning, got {tuple(frames.shape)}")
             return GateBias(steps, self.place_length)
         local = self.upsampler(frames, time)
-        weights = torch.stack([layer.dilated.weight[:, -local.shape[-1] :] for layer in self.layers])
+        weights = tuple(layer.dilated.weight[:, -local.shape[-1] :] for layer in self.layers)
         return GateBias(steps, self.place_length, local, weights)
 
     @property
@@ -225,7 +225,7 @@ class WaveNet(NamedArguments, nn.Module):
 
     @property
     def hop_length(self) -> int:
-        """Samples of one frame of local conditioning; 1 without."""
+        """Samples of one frame of local conditioning; 1 for a network without."""
         return 1 if self.upsampler is None else self.upsampler.hop_length
 
     @property
