@@ -223,6 +223,15 @@ def test_commands_print_what_the_page_shows(page: Path, capsys: pytest.CaptureFi
                 assert alike, f"{shlex.join(arguments)} printed\n{printed}"
 
 
+def test_lines_that_a_page_changes_in_a_recipe_are_there() -> None:
+    recipe = (ROOT / "recipes" / "recognition" / "train.py").read_text(encoding="utf-8")
+    shown = [code for language, _, code in parts(DOCS / "training.md") if language == "diff"]
+    assert shown
+    for line in "".join(shown).splitlines():
+        if line[0] in "- ":
+            assert f"\n{line[1:].removesuffix('...').rstrip()}" in recipe, line
+
+
 # ---- what pages must name ------------------------------------------------------------------------------------------
 
 
