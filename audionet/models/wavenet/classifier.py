@@ -121,7 +121,8 @@ class WaveNetClassifier(NamedArguments, nn.Module):
 
     def _skips(self, samples: Tensor) -> Tensor:
         """Return the rectified sum (batch, time, S) of all layers' skip connections."""
-        return F.relu(self.stack.skip(self.stack.units(samples)))
+        batch, time = samples.shape
+        return F.relu(self.stack.skip(self.stack.units(samples, self.stack.bias(batch=batch, time=time))))
 
     def _pooled(self, skips: Tensor) -> Tensor:
         # The last frame may be shorter; its mean is over what there is.

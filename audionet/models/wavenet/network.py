@@ -155,19 +155,13 @@ class WaveNet(NamedArguments, nn.Module):
         Raises:
             ValueError: Conditions or frames are missing, not expected or of another shape.
         """
-        return self.head(self.units(samples, conditions, frames, start, length))
+        batch, time = samples.shape
+        bias = self.bias(conditions, frames, batch=batch, time=time, start=start, length=length)
+        return self.head(self.units(samples, bias))
 
-    def units(
-        self,
-        samples: Tensor,
-        conditions: Mapping[str, Tensor] | None = None,
-        frames: Tensor | None = None,
-        start: Tensor | None = None,
-        length: Tensor | None = None,
-    ) -> Tensor:
-        """Return the units of all layers side by side, (batch, time, n_layers * G / 2); arguments as in `forward`."""
+    def units(self, samples: Tensor, bias: GateBias) -> Tensor:
+        """Map samples (batch, time) to the units of all layers side by side, (batch, time, n_layers * G / 2)."""
         time = samples.shape[1]
-        bias = self.bias(conditions, frames, batch=len(samples), time=time, start=start, length=length)
         steps, local = bias.steps[:, :, None], bias.local  # (batch, n, 1, n_layers, G)
         stream = F.pad(self.input(samples[:, : time - 1]), (0, 0, 1, 0))  # an output sees only what was before
         if torch.is_autocast_enabled(device := stream.device.type):
