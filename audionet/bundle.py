@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from audionet import features, models
 from audionet.bundle_format import BundleError, Json, dump, load_weights, read
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.files import whole_file
 from audionet.version import __version__
 

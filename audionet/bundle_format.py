@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.version import __version__
 
 Json = dict[str, Any]

@@ -1,12 +1,55 @@
-"""Checks of arguments that are made in many places, in the library's one form of error."""
+"""Checks of arguments that are made in many places, in the library's one form of error, and the words for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
-
-from audionet.console import listed
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def listed(names: Iterable[object], most: int = 3, *, separator: str = ", ") -> str:
+    """Join the first few of many names for a message.
+
+    Example:
+        >>> listed(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    texts = [str(name) for name in names]
+    more = f"{separator if separator.isspace() else ' '}and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more
+
+
+def nearest(name: object, known: Iterable[str], otherwise: str = "choose one of them") -> str:
+    """Return the advice for a name that is not known: the nearest one that is, or else the advice given.
+
+    Example:
+        >>> nearest("sevn", ["six", "seven"])
+        "did you mean 'seven'?"
+    """
+    near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else otherwise
+
+
+def check_one_of(known: Collection[str], name: object, got: object, otherwise: str = "choose one of them") -> None:
+    """Refuse what is not among the known names.
+
+    Args:
+        known: Names that fit.
+        name: Name of the value.
+        got: The value.
+        otherwise: Advice where no known name is near.
+
+    Raises:
+        ValueError: The value is not known.
+
+    Example:
+        >>> check_one_of(["six", "seven"], "label", "sevn")
+        Traceback (most recent call last):
+        ValueError: label: expected one of six, seven, got 'sevn'; did you mean 'seven'?
+    """
+    if got not in known:
+        raise ValueError(f"{name}: expected one of {', '.join(known)}, got {got!r}; {nearest(got, known, otherwise)}")
 
 
 def check_that(fits: object, name: object, expected: str, got: object) -> None:

@@ -1,4 +1,4 @@
-"""What a command shows on a terminal: progress, tables, lists of names."""
+"""Progress bars and tables on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,27 +54,3 @@ def print_table(rows: Iterable[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def listed(names: Iterable[object], most: int = 3, *, separator: str = ", ") -> str:
-    """Join the first few of many names for a message.
-
-    Example:
-        >>> listed(["a", "b", "c", "d", "e"])
-        'a, b, c and 2 more'
-    """
-    texts = [str(name) for name in names]
-    more = f"{separator if separator.isspace() else ' '}and {len(texts) - most} more" if len(texts) > most else ""
-    return separator.join(texts[:most]) + more
-
-
-def complain(error: Exception | str) -> None:
-    """Print an error on standard error, in one line."""
-    print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
-
-
-def print_safely() -> None:
-    """Let standard output and error escape what their encoding cannot hold, such as file names in other scripts."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")

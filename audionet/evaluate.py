@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from audionet import metrics
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.inference import Recognizer
 from audionet.models import RecognitionNetwork, WaveNet
 

@@ -4,10 +4,11 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import resolve_name
 from typing import Any, Generic, Self, TypeVar
+
+from audionet.checks import check_one_of, nearest
 
 T = TypeVar("T")
 
@@ -34,8 +35,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def __init__(self, kind: str, homes: Mapping[str, str], *, group: str) -> None:
         self.kind, self.group = kind, group
-        self._homes = dict(homes)
-        self._added: dict[str, type[T]] = {}
+        self._entries: dict[str, str | type[T]] = {**homes}  # a class, or where to import it from
 
     def add(self, name: str, kind: type[T]) -> None:
         """Add a class under a name of its own, as a user's module does when it is imported.
@@ -43,9 +43,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         Raises:
             ValueError: Another class has the name already.
         """
-        if self._added.get(name, kind) is not kind or self._known(name) in self._homes:
+        if self._entries.get(self._known(name), kind) is not kind:
             raise ValueError(f"{self.kind} {name!r}: the name is taken; choose another")
-        self._added[name] = kind
+        self._entries[name] = kind
 
     def create(self, name: str, **arguments: Any) -> T:
         """Build the class called ``name`` with its own arguments.
@@ -61,29 +61,25 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def __getitem__(self, name: str) -> type[T]:
         """Return the class; a ValueError that names the nearest known one is raised for an unknown name."""
-        known = self._known(name)
-        if known in self._added:
-            return self._added[known]
-        if known in self._homes:
-            found: type[T] = resolve_name(self._homes[known])
-            return found
-        from importlib.metadata import entry_points  # seldom needed
+        found = self._entries.get(self._known(name))
+        if found is None:
+            from importlib.metadata import entry_points  # seldom needed
 
-        for entry in entry_points(group=self.group, name=name):
-            loaded: type[T] = entry.load()
-            return loaded
-        near = get_close_matches(name, list(self), n=1, cutoff=0.5)
-        advice = f"did you mean {near[0]!r}?" if near else "one of your own is known once --import names its module"
-        raise ValueError(f"{self.kind}: expected one of {', '.join(self)}, got {name!r}; {advice}")
+            offered = [*entry_points(group=self.group, name=name)]
+            known = [*self, *(entry.name for entry in offered)]
+            check_one_of(known, self.kind, name, "one of your own is known once --import names its module")
+            found = offered[0].load()
+        kind: type[T] = resolve_name(found) if isinstance(found, str) else found
+        return kind
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._known(name) in {*self}
+        return isinstance(name, str) and self._known(name) in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*self._homes, *self._added])
+        return iter(self._entries)
 
     def __len__(self) -> int:
-        return len(self._homes) + len(self._added)
+        return len(self._entries)
 
     def _known(self, name: str) -> str:
         """Return the name as it is spelled here."""
@@ -99,13 +95,11 @@ class NamedArguments:
         Raises:
             TypeError: One is unknown.
         """
-        parameters = list(inspect.signature(cls).parameters.values()) if arguments else []
-        known = [parameter.name for parameter in parameters]
-        if parameters and parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD:
-            for name in arguments.keys() - set(known):
-                near = get_close_matches(name, known, n=1, cutoff=0.5)
-                advice = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
-                raise TypeError(f"{cls.__name__} has no argument {name!r}; {advice}")
+        parameters = inspect.signature(cls).parameters if arguments else {}
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        for name in () if takes_any else arguments.keys() - parameters.keys():
+            advice = nearest(name, parameters, f"it takes {', '.join(parameters)}")
+            raise TypeError(f"{cls.__name__} has no argument {name!r}; {advice}")
         return super().__new__(cls)
 
 

@@ -66,12 +66,12 @@ def test_a_card_becomes_dataclasses(write):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"titel": "x"}, r"titel: unknown key.*did you mean title\?"),
+        ({"titel": "x"}, r"titel: unknown key.*did you mean 'title'\?"),
         ({"path": "x"}, r"path: unknown key"),
-        ({"layout.ignored": []}, r"layout\.ignored: unknown key.*did you mean ignore\?"),
+        ({"layout.ignored": []}, r"layout\.ignored: unknown key.*did you mean 'ignore'\?"),
         ({"labels.unknown.percent": 1}, r"labels\.unknown\.percent: unknown key"),
         ({"license": ...}, "license: missing, expected text"),
-        ({"licence": "CC0"}, r"licence: unknown key.*did you mean license\?"),
+        ({"licence": "CC0"}, r"licence: unknown key.*did you mean 'license'\?"),
         ({"files.1.sha256": ...}, r"files\[1\]\.sha256: missing, expected text or nothing"),
         ({"sample_rate": "16k"}, "sample_rate: expected a whole number, got '16k'"),
         ({"sample_rate": 16000.0}, "sample_rate: expected a whole number, got 16000.0"),
@@ -144,7 +144,7 @@ def test_what_is_not_a_card_at_all(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_and_suggests():
-    with pytest.raises(cards.CardError, match=r"fsdd, ljspeech.*'speech_comands_v2'; did you mean sp"):
+    with pytest.raises(cards.CardError, match=r"fsdd, ljspeech.*'speech_comands_v2'; did you mean 'sp"):
         cards.read_card("speech_comands_v2")
 
 

@@ -64,7 +64,7 @@ def test_help_tells_every_argument_and_shows_examples(capsys, name):
     module, _, function = cli.COMMANDS[name].partition(":")
     command = getattr(importlib.import_module(module), function)
     for parameter in inspect.signature(command).parameters.values():
-        option = f"--{parameter.name.rstrip('_').replace('_', '-')}"
+        option = f"--{parameter.name.replace('_', '-')}"
         shown = option if parameter.kind is parameter.KEYWORD_ONLY else parameter.name.upper().removesuffix("S")
         assert re.search(rf"^  {shown}\b.*\s+[A-Z]\w+ ", described, re.MULTILINE), "its help is a sentence"
     assert all(line.startswith(f"    audionet {name}") for line in examples.splitlines()) and examples
@@ -173,7 +173,6 @@ def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
             ["features", "a.wav", "--output", "out", "--arguments.n_mels"],
             "--arguments: expected NAME=VALUE, got 'n_mels'",
         ),
-        (["data"], "command: expected one of data list, data get, data verify, got 'data'; see audionet --help"),
         (["data", "get"], "NAME"),
         (["data", "gte", "fsdd"], "did you mean 'data get'?"),
         (["generate", "digits", "--output", "x.wav", "--category", "pitch"], "expected NAME=VALUE, got 'pitch'"),
@@ -216,9 +215,10 @@ def test_without_arguments_comes_the_help(capsys):
     assert "recognize" in capsys.readouterr().out
 
 
-def test_a_group_shows_its_commands(capsys):
+@pytest.mark.parametrize("words", [["data"], ["data", "--help"]])
+def test_a_group_shows_its_commands(capsys, words):
     with pytest.raises(SystemExit) as exit_:
-        cli.main(["data", "--help"])
+        cli.main(words)
     printed = capsys.readouterr().out
     assert exit_.value.code == 0 and "\n  data verify  Check" in printed and "recognize  " not in printed
 
@@ -526,3 +526,27 @@ def test_a_module_that_is_missing(capsys, monkeypatch, tmp_path):
     (tmp_path / "imports_nothing.py").write_text("import nothing_that_is_there")
     with pytest.raises(ModuleNotFoundError, match="nothing_that_is_there"):  # the user's own error, with its place
         cli.main(["models", "list", "--import", "imports_nothing"])
+
+
+def test_names_that_the_encoding_cannot_hold_are_escaped(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-X",
+            "utf8=0",
+            "-m",
+            "audionet",
+            "copy",
+            "recognition",
+            os.fsencode(tmp_path) + b"/K\xc3\xbcche",
+        ],
+        env={**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 0 and b"K\\udcc3\\udcbcche" in done.stdout
+
+
+def test_an_error_is_one_line(capsys):
+    cli.complain(ValueError("many\n  lines"))
+    assert capsys.readouterr() == ("", "audionet: error: many lines\n")

@@ -5,12 +5,6 @@ import sys
 from audionet import console
 
 
-def test_listed():
-    assert console.listed([]) == ""
-    assert console.listed(["a", "b", "c"]) == "a, b, c"
-    assert console.listed(range(5), 2) == "0, 1 and 3 more"
-
-
 def test_a_table_is_plain_text(capsys):
     console.print_table([("NAME", "SIZE"), ("fsdd", "1 MB"), ("x", "")])
     assert capsys.readouterr().out == "NAME  SIZE\nfsdd  1 MB\nx\n"
@@ -37,18 +31,3 @@ def test_a_bar_and_a_spinner_where_it_is_one():
     os.close(ours)
     assert done.returncode == 0 and done.stdout == b"[1, 2]\n"
     assert "work" in shown and "3/3" in shown and "spun" in shown
-
-
-def test_names_that_the_encoding_cannot_hold_are_escaped():
-    code = "from audionet.console import print_safely; print_safely(); print('K\\xfcche \\udcff')"
-    done = subprocess.run(
-        [sys.executable, "-X", "utf8=0", "-c", code],
-        env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
-        capture_output=True,
-    )
-    assert done.returncode == 0 and done.stdout == b"K\\xfcche \\udcff\n"
-
-
-def test_an_error_is_one_line(capsys):
-    console.complain(ValueError("many\n  lines"))
-    assert capsys.readouterr() == ("", "audionet: error: many lines\n")

@@ -13,12 +13,12 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only from what stands before it, and from its own folder.
 ORDER = (
     "version",
+    "checks",
     "files",
     "console",
     "parallel",
     "resources",
     "registry",
-    "checks",
     "flags",
     "audio",
     "augment",

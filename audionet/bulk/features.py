@@ -15,6 +15,7 @@ import torch
 from audionet import features
 from audionet.audio import read_mono
 from audionet.bulk.outputs import OUTPUTS, Item, Output, is_fresh, make_folders, remove_partials
+from audionet.checks import check_one_of
 from audionet.features.frontend import FrontEnd
 from audionet.files import whole_file
 from audionet.parallel import WorkerCrash, map_unordered, usable_cores
@@ -104,8 +105,7 @@ def make_plan(
             the folder has features of other settings or of another base.
         OSError: The folder cannot be written.
     """
-    if format not in OUTPUTS:
-        raise ValueError(f"format: expected one of {', '.join(OUTPUTS)}, got {format!r}")
+    check_one_of(OUTPUTS, "format", format)
     output = OUTPUTS[format](Path(folder))
     items = find_items(paths, base)
     output.folder.mkdir(parents=True, exist_ok=True)

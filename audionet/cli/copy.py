@@ -15,11 +15,11 @@ def copy(recipe: str, folder: str) -> None:
         audionet copy recognition my_recipe
     """
     from audionet import resources
+    from audionet.checks import check_one_of
 
     recipes = resources.folder("recipes")
     known = sorted(path.parent.name for path in recipes.glob("*/train.py"))
-    if recipe not in known:
-        raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}; choose one of them")
+    check_one_of(known, "recipe", recipe)
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(

@@ -1,13 +1,13 @@
 """`audionet features`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from audionet.cli.main import complain
 from audionet.cli.parser import PositiveInt
-from audionet.console import complain, progress
+from audionet.console import progress
 from audionet.files import audio_among
-from audionet.registry import import_modules
 
 
 def features(
@@ -20,7 +20,6 @@ def features(
     format: str = "npy",
     plot: bool = False,
     workers: PositiveInt | None = None,
-    import_: Sequence[str] = (),
 ) -> int:
     """Turn audio files into features on disk. Done again, it goes on with the files that are new or have changed.
 
@@ -34,14 +33,12 @@ def features(
         format: npy, a file each; zarr, one store; or parquet, one file.
         plot: Write pictures, too.
         workers: Processes; by default one for each core, and none but this one for few files.
-        import_: Module that adds a front-end of your own, from the current folder too; may be repeated.
 
     Example:
         audionet features seven.wav --kind MFCC --arguments.n_mfcc 13 --output features
         audionet features seven.wav --like whisper --plot --output as_whisper
     """
     paths = audio_among(files)
-    import_modules(import_)
     from audionet.bulk.features import choose_front_end, common_folder, extract, make_plan
 
     chosen = {**(arguments or {}), **({"sample_rate": sample_rate} if sample_rate else {})}

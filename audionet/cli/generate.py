@@ -1,12 +1,11 @@
 """`audionet generate`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from audionet.cli.parser import PositiveInt
 from audionet.console import spinning
-from audionet.registry import import_modules
 
 
 def generate(
@@ -26,7 +25,6 @@ def generate(
     like: str | None = None,
     precision: str = "float32",
     device: str = "cpu",
-    import_: Sequence[str] = (),
 ) -> int:
     """Generate sound with a trained WaveNet and save it. Ctrl-C keeps what is made so far.
 
@@ -46,13 +44,11 @@ def generate(
         like: Audio file to imitate, for a vocoder or an autoencoder.
         precision: How the weights are kept while generating on the CPU: float32, bfloat16 or int8.
         device: Where to compute: cpu, cuda, cuda:1.
-        import_: Module that adds a network or front-end of your own, from the current folder too; may be repeated.
 
     Example:
         audionet generate digits --label seven --speaker jackson --output new.wav
         audionet generate digits --count 3 --seed 1 --output new.flac
     """
-    import_modules(import_)
     import torch
 
     from audionet import bundle

@@ -7,11 +7,11 @@ it imports what is slow when it is called, so the help and errors in usage come 
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
+from io import TextIOWrapper
 from pkgutil import resolve_name
 
+from audionet.checks import nearest
 from audionet.cli.parser import UsageError, make_parser, run, summary
-from audionet.console import complain, print_safely
 from audionet.version import __version__
 
 COMMANDS = {
@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
     """
-    print_safely()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold what the encoding cannot
     words = sys.argv[1:] if arguments is None else [*arguments]
     try:
         name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
@@ -57,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def complain(error: Exception | str) -> None:
+    """Print an error on standard error, in one line."""
+    print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
+
+
 def _overview(words: list[str]) -> int:
     """Print what commands there are, of a group if its name is given, or refuse the words.
 
@@ -66,10 +73,9 @@ def _overview(words: list[str]) -> int:
     group = "".join(f"{word} " for word in words[:1] if not word.startswith("-"))
     members = [name for name in COMMANDS if name.startswith(group)]
     asked = words[len(group.split()) :]
-    if not members or (words and not "".join(asked[:1]).startswith("-")):
+    if not members or (asked and not asked[0].startswith("-")):
         typed = " ".join(words[: 2 if members else 1])
-        near = get_close_matches(typed, COMMANDS, n=1, cutoff=0.7)
-        advice = f"did you mean {near[0]!r}?" if near else "see audionet --help"
+        advice = nearest(typed, COMMANDS, "see audionet --help")
         raise UsageError(f"command: expected one of {', '.join(members or COMMANDS)}, got {typed!r}; {advice}")
     prog = f"audionet {group}".rstrip()
     listing = "\n".join(f"  {name:11}  {summary(resolve_name(COMMANDS[name]))}" for name in members)
@@ -78,7 +84,3 @@ def _overview(words: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"audionet {__version__}")
     parser.parse_args(asked or ["--help"])
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

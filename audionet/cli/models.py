@@ -1,21 +1,14 @@
 """`audionet models list`."""
 
-from collections.abc import Sequence
-
 from audionet.console import print_table
-from audionet.registry import import_modules
 
 
-def models_list(*, import_: Sequence[str] = ()) -> None:
+def models_list() -> None:
     """List the trained networks that come with audionet, and the architectures.
-
-    Args:
-        import_: Module that adds an architecture of your own, from the current folder too; may be repeated.
 
     Example:
         audionet models list
     """
-    import_modules(import_)
     from audionet import bundle, models
 
     rows = [("NAME", "TASK", "ARCHITECTURE", "KNOWS", "TEST", "TRAINED ON")]

@@ -1,8 +1,8 @@
 """Command lines for functions: the signature tells the arguments, the docstring the help.
 
 Parameters before a ``*`` are positional arguments. Those behind it are options, required where they have no default.
-A sequence is an option that may be repeated. A mapping is one, too, of the form ``--option name=value``, for which
-``--option.name value`` is another spelling.
+A mapping is an option that may be repeated, of the form ``--option name=value`` or ``--option.name value``. Every
+command also takes ``--import``.
 
 `jsonargparse.auto_cli` does nearly the same. It is not used here because importing it takes a tenth of the time that
 importing torch takes, and because its errors span several lines.
@@ -12,10 +12,13 @@ import inspect
 import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
+
+from audionet.registry import import_modules
 
 Command = Callable[..., int | None]
 """A command: it returns its exit code, or None for success."""
@@ -39,8 +42,8 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
     """Call a function with what a command line says for its parameters.
 
     Args:
-        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, a sequence of
-            str or a mapping of str to str or Any, or one of these or None.
+        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, or a mapping
+            of str to str or Any, or one of these or None.
         name: Name of the command, such as "audionet recognize", for its help.
         words: What follows the name.
 
@@ -58,18 +61,14 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
         seven seven seven
         0
     """
+    signature = inspect.signature(command)
     given = vars(_parser_of(command, name).parse_intermixed_args([*_undotted(words)]))
-    positional: list[object] = []
-    named = {}
-    for parameter in inspect.signature(command).parameters.values():
-        value = given[parameter.name]
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            positional += value
-        elif parameter.kind is not parameter.KEYWORD_ONLY:
-            positional.append(value)
-        else:
-            named[parameter.name] = dict(value) if get_origin(_kind(parameter)) is Mapping else value
-    return command(*positional, **named) or 0
+    import_modules(given.pop("import"))
+    for key, parameter in signature.parameters.items():
+        if get_origin(_kind(parameter)) is Mapping:
+            given[key] = dict(given[key])
+    bound = inspect.BoundArguments(signature, OrderedDict(given))
+    return command(*bound.args, **bound.kwargs) or 0
 
 
 def summary(documented: object) -> str:
@@ -96,27 +95,28 @@ def _parser_of(command: Command, name: str) -> ArgumentParser:
     for key, parameter in inspect.signature(command).parameters.items():
         text = " ".join(helps.get(key, "").split())
         _add(parser, parameter, text.replace("%", "%%"))
+    own = "Module that adds a network or front-end of your own, from the current folder too; may be repeated."
+    parser.add_argument("--import", action="append", default=[], metavar="MODULE", help=own)
     return parser
 
 
 def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> None:
     """Add the argument of a parameter."""
-    kind, default = _kind(parameter), parameter.default
-    option = f"--{parameter.name.rstrip('_').replace('_', '-')}"
-    named: dict[str, Any] = {"dest": parameter.name, "help": text}
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        parser.add_argument(**named, nargs="+", type=_reader(kind), metavar=parameter.name.upper().removesuffix("S"))
-    elif parameter.kind is not parameter.KEYWORD_ONLY:
-        parser.add_argument(**named, type=_reader(kind), metavar=parameter.name.upper())
-    elif kind is bool:
-        parser.add_argument(option, **named, action="store_true")
-    elif get_origin(kind) in (Mapping, Sequence):
-        metavar = "NAME=VALUE" if get_origin(kind) is Mapping else option.removeprefix("--").upper()
-        parser.add_argument(option, **named, action="append", default=[], type=_reader(kind), metavar=metavar)
+    kind, option = _kind(parameter), "--" + parameter.name.replace("_", "-")
+    if kind is bool:
+        parser.add_argument(option, help=text, action="store_true")
+    elif get_origin(kind) is Mapping:
+        parser.add_argument(option, help=text, action="append", default=[], type=_reader(kind), metavar="NAME=VALUE")
+    elif parameter.kind is parameter.KEYWORD_ONLY:
+        required = parameter.default is parameter.empty
+        text += "" if required or parameter.default is None else f" (default: {parameter.default})"
+        parser.add_argument(option, help=text, required=required, default=parameter.default, type=_reader(kind))
     else:
-        required = default is parameter.empty
-        named["help"] += "" if required or default is None else f" (default: {default})"
-        parser.add_argument(option, **named, required=required, default=default, type=_reader(kind))
+        several = parameter.kind is parameter.VAR_POSITIONAL
+        metavar = parameter.name.upper().removesuffix("S" if several else "")
+        parser.add_argument(
+            parameter.name, help=text, nargs="+" if several else None, type=_reader(kind), metavar=metavar
+        )
 
 
 def _kind(parameter: inspect.Parameter) -> object:
@@ -152,7 +152,6 @@ _READERS: dict[object, tuple[Callable[[str], object], str]] = {
     int: (int, "a whole number"),
     float: (float, "a number"),
     PositiveInt: (_positive, "a whole number above 0"),
-    Sequence[str]: (str, "text"),
     Mapping[str, str]: (_pair, "NAME=VALUE"),
     Mapping[str, Any]: (_typed_pair, "NAME=VALUE"),
 }

@@ -1,11 +1,8 @@
 """`audionet recognize`."""
 
-from collections.abc import Sequence
-
+from audionet.cli.main import complain
 from audionet.cli.parser import PositiveInt
-from audionet.console import complain
 from audionet.files import audio_among
-from audionet.registry import import_modules
 
 
 def recognize(
@@ -14,7 +11,6 @@ def recognize(
     top_k: PositiveInt = 1,
     json: bool = False,
     device: str = "cpu",
-    import_: Sequence[str] = (),
 ) -> int:
     """Say what was spoken in audio files: a label and its probability for each.
 
@@ -24,14 +20,12 @@ def recognize(
         top_k: How many labels to give for a file.
         json: Print a JSON line for each file.
         device: Where to compute: cpu, cuda, cuda:1, mps.
-        import_: Module that adds a network or front-end of your own, from the current folder too; may be repeated.
 
     Example:
         audionet recognize digits seven.wav
         audionet recognize digits --top-k 3 --json seven.wav
     """
     paths = audio_among(files)  # before the network is loaded, which takes seconds
-    import_modules(import_)
     from json import dumps
 
     from audionet import bundle

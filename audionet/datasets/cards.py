@@ -4,7 +4,6 @@ A card is a `card.yaml`. `Card` and the dataclasses in it say which keys it may 
 a `CardError` that names the file, the key and what is expected. A layout and a split rule are chosen by their `kind`.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from audionet import resources
-from audionet.checks import check_that
-from audionet.console import listed
+from audionet.checks import check_that, listed, nearest
 from audionet.datasets.classes import ClassSelection, select
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import FileLayout, FolderLayout, Layout, SynthesisLayout, TableLayout
@@ -145,10 +143,8 @@ def read_card(name_or_path: str | Path) -> Card:
     if path.is_dir():
         path = path / "card.yaml"
     if not path.is_file():
-        near = difflib.get_close_matches(name, _names(), n=1)
-        advice = f"; did you mean {near[0]}?" if near else ""
         expected = f"one of {', '.join(_names())}, or the path of a card.yaml or of its folder"
-        raise CardError(f"card: expected {expected}, got {name!r}{advice}")
+        raise CardError(f"card: expected {expected}, got {name!r}; {nearest(name, _names())}")
     try:
         card = read(Card, yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.datasets.clip import Clip
 
 # As in TensorFlow's examples/speech_commands/input_data.py. One generator serves all splits, so their order matters.

@@ -9,7 +9,7 @@ import numpy as np
 
 from audionet import resources
 from audionet.audio import FULL_SCALE, save_audio
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.datasets import cards, synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from audionet import console
+from audionet.checks import listed
 from audionet.datasets.cards import Card, File
 from audionet.datasets.unpack import Advance, DownloadError, is_unpacked, read_manifest, sha256, unpack
 from audionet.files import check_free_space
@@ -104,7 +105,7 @@ def _verify(card: Card, file: File, folder: Path, progress: bool) -> str:
         ]
     if wrong:
         raise DownloadError(
-            f"{folder}: {len(wrong)} of {len(sums)} files are missing or changed: {console.listed(wrong, 5)}; "
+            f"{folder}: {len(wrong)} of {len(sums)} files are missing or changed: {listed(wrong, 5)}; "
             f"delete the folder and {get_again}"
         )
     origin = "as the card says" if file.sha256 else "unverified: the card gives none"

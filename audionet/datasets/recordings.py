@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from audionet.audio import AudioError, read_mono
-from audionet.console import listed
+from audionet.checks import listed
 
 
 def read_background(paths: Sequence[str | Path], *, sample_rate: int) -> np.ndarray:

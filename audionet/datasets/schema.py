@@ -1,7 +1,6 @@
 """Values from a YAML file, checked against dataclasses whose annotations say what is allowed."""
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from audionet.checks import check_that
+from audionet.checks import check_that, nearest
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ def read(kind: type[T], values: object) -> T:
         Size(width=3, unit='mm')
         >>> read(Size, {"width": 3, "units": "cm"})
         Traceback (most recent call last):
-        ValueError: units: unknown key, expected one of width, unit; did you mean unit?
+        ValueError: units: unknown key, expected one of width, unit; did you mean 'unit'?
     """
     parsed = _parse(kind, values, "")
     assert isinstance(parsed, kind)
@@ -121,9 +120,8 @@ def _parse_dataclass(kind: type, values: dict[object, object], key: str) -> obje
         if name == "kind" and hasattr(kind, "kind"):
             continue
         if name not in fields:
-            near = difflib.get_close_matches(str(name), fields, n=1)
-            advice = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{prefix}{name}: unknown key, expected one of {', '.join(fields)}{advice}")
+            advice = nearest(name, fields)
+            raise ValueError(f"{prefix}{name}: unknown key, expected one of {', '.join(fields)}; {advice}")
         arguments[str(name)] = _parse(hints[str(name)], value, f"{prefix}{name}")
     for name, item in fields.items():
         if name not in arguments and item.default is item.default_factory:  # both are missing

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from audionet.checks import check_no_misfits, check_that
-from audionet.console import listed
+from audionet.checks import check_no_misfits, check_that, listed
 from audionet.datasets.clip import SPLITS, Clip, Listing, Split
 from audionet.datasets.schema import check_folder
 

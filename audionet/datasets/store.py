@@ -26,7 +26,7 @@ import numpy as np
 from filelock import FileLock
 
 from audionet.audio import to_int16
-from audionet.console import listed
+from audionet.checks import check_one_of, listed
 from audionet.datasets.build import StoreError, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
@@ -68,8 +68,7 @@ class Store:
 
     def indices(self, split: str) -> np.ndarray:
         """Return the positions of a split's clips, (clip,) int64, ascending."""
-        if split not in SPLITS:
-            raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
+        check_one_of(SPLITS, "split", split)
         return np.flatnonzero(self.splits == split)
 
 

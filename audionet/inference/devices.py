@@ -2,6 +2,8 @@
 
 import torch
 
+from audionet.checks import check_one_of
+
 
 def usable(device: str | torch.device) -> torch.device:
     """Return the device, if this machine has it.
@@ -20,8 +22,5 @@ def usable(device: str | torch.device) -> torch.device:
     if accelerator := torch.accelerator.current_accelerator(check_available=True):
         kind = accelerator.type
         known += [kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))]
-    if str(device) not in known:
-        raise ValueError(
-            f"device: expected one of {', '.join(known)}, got {str(device)!r}; `audionet doctor` tells more"
-        )
+    check_one_of(known, "device", str(device), "`audionet doctor` tells more")
     return torch.device(device)

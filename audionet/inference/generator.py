@@ -11,8 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.checks import check_at_least
-from audionet.console import listed
+from audionet.checks import check_at_least, check_one_of, listed
 from audionet.inference.devices import usable
 from audionet.inference.wavenet import sampling as loop
 from audionet.inference.wavenet.requests import Category, agreed_batch, checked_frames, checked_prime
@@ -281,8 +280,8 @@ class Generator:
                 continue
             asked = categories[name]
             names = [asked] if isinstance(asked, str) else list(asked)
-            if unknown := [value for value in names if value not in values]:
-                raise ValueError(f"{name}: expected one of {', '.join(values)}, got {unknown[0]!r}")
+            for value in names:
+                check_one_of(values, name, value)
             chosen[name] = names * (count if len(names) == 1 else 1)
         return chosen
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.inference.devices import usable
 
 MAX_SECONDS = 60.0

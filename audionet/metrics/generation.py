@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from audionet.console import listed
+from audionet.checks import listed
 from audionet.features.frontend import Framing, check_waveform
 from audionet.features.functional import stft
 

@@ -22,6 +22,7 @@ from types import ModuleType
 
 import numpy as np
 
+from audionet.checks import check_one_of
 from audionet.resources import cache_dir
 
 SAMPLE_RATE = 22_050  # of espeak-ng, in hertz
@@ -94,8 +95,7 @@ def speak(
         (dtype('float32'), 22050, True)
     """
     identifiers = _identifiers()
-    if voice not in identifiers:
-        raise ValueError(f"voice: expected one of {', '.join(sorted(identifiers))}, got {voice!r}")
+    check_one_of(sorted(identifiers), "voice", voice)
     if variant not in variants():
         raise ValueError(f"variant: expected '' or one of{', '.join(variants())[1:]}, got {variant!r}")
     values = {"rate": (1, rate, _RATE), "pitch": (3, pitch, _PITCH), "pitch_range": (4, pitch_range, _PITCH)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from audionet.checks import check_one_of
 from audionet.features.compat.kaldi import KaldiFbank
 from audionet.features.compat.whisper import WhisperLogMel
 from audionet.features.compat.yamnet import YamnetLogMel
@@ -85,8 +86,7 @@ def like(tool: str, **arguments: object) -> FrontEnd:
         >>> like("whisper", n_mels=128)(torch.randn(480_000)).shape
         torch.Size([128, 3000])
     """
-    if tool.lower() not in TOOLS:
-        raise ValueError(f"like: expected one of {', '.join(TOOLS)}, got {tool!r}")
+    check_one_of(TOOLS, "like", tool.lower())
     known = TOOLS[tool.lower()]
     sample_rate = arguments.get("sample_rate", known.sample_rate)
     if known.sample_rate is not None and sample_rate != known.sample_rate:

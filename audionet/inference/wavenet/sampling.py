@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audionet.checks import check_one_of
 from audionet.models.wavenet.conditioning import GateBias
 from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_UNIFORMS, Distribution, Sampling
 
@@ -24,8 +25,7 @@ def precision_number(precision: str) -> int:
     Raises:
         ValueError: There is no such precision.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+    check_one_of(PRECISIONS, "precision", precision)
     return PRECISIONS.index(precision)
 
 

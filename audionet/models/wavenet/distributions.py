@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import mu_law_decoding, mu_law_encoding
 
+from audionet.checks import check_one_of
+
 N_CODES = 256
 N_UNIFORMS = 2  # random numbers for each sample, whatever the distribution
 TEMPERATURES = (0.01, 10.0)
@@ -239,6 +241,5 @@ def create(name: str, *, n_mixtures: int = 10) -> Distribution:
         "logistic_mixture": lambda: LogisticMixture(n_mixtures),
         "gaussian": Gaussian,
     }
-    if name not in known:
-        raise ValueError(f"output: expected one of {', '.join(known)}, got {name!r}")
+    check_one_of(known, "output", name)
     return known[name]()
