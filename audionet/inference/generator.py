@@ -274,9 +274,10 @@ class Generator:
         chosen = {}
         for number, (name, values) in enumerate(self.categories.items()):
             if name not in categories:
-                # Independent of the stream (seed, i) that samples are drawn from.
+                # Spawned, so that they are independent of the numbers (seed, stream) that samples are drawn by.
                 sources = [np.random.SeedSequence((seed, stream), spawn_key=(number,)) for stream in range(count)]
-                chosen[name] = [values[np.random.default_rng(source).integers(len(values))] for source in sources]
+                positions = [int(np.random.default_rng(source).integers(len(values))) for source in sources]
+                chosen[name] = [values[position] for position in positions]
                 continue
             asked = categories[name]
             names = [asked] if isinstance(asked, str) else list(asked)

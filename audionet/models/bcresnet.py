@@ -70,13 +70,7 @@ class TimeConv(nn.Conv2d):
 
     def __init__(self, n_channels: int, dilation: int) -> None:
         super().__init__(
-            n_channels,
-            n_channels,
-            (1, 3),
-            padding=(0, dilation),
-            dilation=(1, dilation),
-            groups=n_channels,
-            bias=False,
+            n_channels, n_channels, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=n_channels, bias=False
         )
 
     def forward(self, x: Tensor) -> Tensor:

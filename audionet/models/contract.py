@@ -40,31 +40,23 @@ class HasOwnLoss(Protocol):
 
 
 class SampleModel(Protocol):
-    """A network that predicts each sample from those before it: what training and generation need to know of it."""
+    """A network that predicts each sample from those before it: what training and generation need to know of it.
 
-    @property
-    def distribution(self) -> "Distribution":
-        """Form of the samples, loss and draws."""
+    Attributes:
+        distribution: Form of the samples, loss and draws.
+        categories: Values of each category that it is conditioned on.
+        receptive_field: Samples that an output depends on.
+        hop_length: Samples of one frame of local conditioning; 1 for a network without.
+        step_length: Samples whose multiples windows of clips may begin at.
+        n_places: Number of places in the clip that it tells apart; 0 if it is not told the place.
+    """
 
-    @property
-    def categories(self) -> Mapping[str, Sequence[str]]:
-        """Values of each category that it is conditioned on."""
-
-    @property
-    def receptive_field(self) -> int:
-        """Samples that an output depends on."""
-
-    @property
-    def hop_length(self) -> int:
-        """Samples of one frame of local conditioning; 1 without."""
-
-    @property
-    def step_length(self) -> int:
-        """Samples whose multiples windows of clips may begin at."""
-
-    @property
-    def n_places(self) -> int:
-        """Number of places in the clip that it tells apart; 0 if it is not told the place."""
+    distribution: "Distribution"
+    categories: Mapping[str, Sequence[str]]
+    receptive_field: int
+    hop_length: int
+    step_length: int
+    n_places: int
 
     def __call__(
         self,

@@ -581,18 +581,17 @@ def generate(
     n_layers, n_slots, n_rows = len(dilations), rings.shape[1], gate_bias.shape[1]
     flat_rings, flat_bias, flat_embedding = rings.reshape(-1), gate_bias.reshape(-1), embedding.reshape(-1)
     # Places in a stream's row of the scratch memory; results of products take whole blocks.
-    taps = 0
-    stream = taps + kernel_size * residual
+    taps, n_taps = 0, kernel_size * residual
+    stream = taps + n_taps
     gates = stream + _padded(residual, BLOCK)
     units = gates + _padded(2 * half, BLOCK)
     sums = units + n_layers * half
     heads = sums + _padded(skip, BLOCK)
     logits = heads + _padded(hidden, BLOCK)
     quantized = logits + _padded(n_outputs, BLOCK)  # what goes into an INT8 product
-    widest = max(kernel_size * residual, n_layers * half, skip, hidden)
-    width = (
-        _padded(quantized + LANES + widest // 2, BLOCK) + LANES
-    )  # no power of two: rows would share places in the cache
+    widest = max(n_taps, n_layers * half, skip, hidden)
+    # No power of two: rows would share places in the cache.
+    width = _padded(quantized + LANES + widest // 2, BLOCK) + LANES
     scratch = np.zeros(tile * width + LANES, np.float32)
     scratch = scratch[(-scratch.ctypes.data) % 64 // 4 :]
 
@@ -622,17 +621,7 @@ def generate(
                 bias_row = (number * n_rows + (sample if n_rows > 1 else 0)) * n_layers + layer
                 _copy(scratch, row + gates, flat_bias, bias_row * 2 * half, 2 * half)
             cursor = _multiply(
-                precision,
-                tile,
-                weights,
-                cursor,
-                scratch,
-                width,
-                taps,
-                kernel_size * residual,
-                gates,
-                2 * half,
-                quantized,
+                precision, tile, weights, cursor, scratch, width, taps, n_taps, gates, 2 * half, quantized
             )
             unit = units + layer * half
             for number in range(n_streams):

@@ -9,23 +9,16 @@ from torch import Tensor
 from audionet.checks import check_at_least
 from audionet.inference.wavenet import compiled
 from audionet.inference.wavenet.sampling import precision_number
-from audionet.models.wavenet.distributions import (
-    DEFAULT_SAMPLING,
-    N_CODES,
-    N_UNIFORMS,
-    Gaussian,
-    LogisticMixture,
-    Sampling,
-    Softmax,
-)
+from audionet.models.wavenet import distributions
+from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_CODES, N_UNIFORMS, Sampling
 from audionet.models.wavenet.layers import ValueInput
 from audionet.models.wavenet.network import WaveNet
 from audionet.parallel import usable_cores
 
 _DISTRIBUTIONS = {
-    Softmax: compiled.SOFTMAX,
-    LogisticMixture: compiled.LOGISTIC_MIXTURE,
-    Gaussian: compiled.GAUSSIAN,
+    distributions.Softmax: compiled.SOFTMAX,
+    distributions.LogisticMixture: compiled.LOGISTIC_MIXTURE,
+    distributions.Gaussian: compiled.GAUSSIAN,
 }
 
 

@@ -12,7 +12,7 @@ Figure 4 of the paper (van den Oord et al., 2016), in the words of this file:
 """
 
 from collections.abc import Mapping, Sequence
-from math import lcm
+from math import lcm, prod
 from typing import cast
 
 import torch
@@ -60,6 +60,13 @@ class WaveNet(NamedArguments, nn.Module):
     Raises:
         ValueError: A size does not fit.
 
+    Attributes:
+        distribution: Form of the samples, loss and draws.
+        receptive_field: Samples that an output depends on, (kernel_size - 1) * sum of dilations + 1.
+        hop_length: Samples of one frame of local conditioning; 1 for a network without.
+        place_length: Samples of one place; 1 for a network that is not told the place.
+        step_length: Samples whose multiples windows of clips may begin at: whole frames and whole places.
+
     Example:
         >>> network = WaveNet(n_layers=8, n_cycles=2, output="gaussian", categories={"label": ["yes", "no"]})
         >>> samples = network.distribution.from_waveform(waveform)
@@ -99,9 +106,14 @@ class WaveNet(NamedArguments, nn.Module):
             raise ValueError(f"n_layers: expected a multiple of n_cycles = {n_cycles}, got {n_layers}")
         if gate_channels % 2:
             raise ValueError(f"gate_channels: expected an even number, half filter and half gate, got {gate_channels}")
-        self.categories = {name: list(values) for name, values in (categories or {}).items()}
+        self.categories: Mapping[str, Sequence[str]] = {
+            name: list(values) for name, values in (categories or {}).items()
+        }
         self.kernel_size, self.local_bands, self.n_places = kernel_size, local_bands, n_places
         self.dilations = [1 << layer % (n_layers // n_cycles) for layer in range(n_layers)]
+        self.receptive_field = (kernel_size - 1) * sum(self.dilations) + 1
+        self.hop_length, self.place_length = prod(upsample), place_length if n_places else 1
+        self.step_length = lcm(self.hop_length, self.place_length)
 
         self.distribution = distributions.create(output, n_mixtures=n_mixtures)
         kind = CodeInput if self.distribution.is_discrete else ValueInput
@@ -211,23 +223,3 @@ class WaveNet(NamedArguments, nn.Module):
         local = self.upsampler(frames, time)
         weights = tuple(layer.dilated.weight[:, -local.shape[-1] :] for layer in self.layers)
         return GateBias(steps, self.place_length, local, weights)
-
-    @property
-    def receptive_field(self) -> int:
-        """Samples that an output depends on: (kernel_size - 1) * sum of dilations + 1."""
-        return (self.kernel_size - 1) * sum(self.dilations) + 1
-
-    @property
-    def hop_length(self) -> int:
-        """Samples of one frame of local conditioning; 1 for a network without."""
-        return 1 if self.upsampler is None else self.upsampler.hop_length
-
-    @property
-    def place_length(self) -> int:
-        """Samples of one place; 1 for a network that is not conditioned on the place."""
-        return 1 if self.places is None else self.places.place_length
-
-    @property
-    def step_length(self) -> int:
-        """Samples whose multiples windows of clips may begin at: whole frames and whole places."""
-        return lcm(self.hop_length, self.place_length)
