@@ -4,16 +4,15 @@ Every random number is drawn on the CPU from the generator passed in, so that th
 on any device. Waveforms are (batch, time), mono, float.
 
 `Augment` finds a waveform augmentation by its name in `AUGMENTATIONS`. It is a torch module whose
-`forward(waveform, generator)` maps (batch, time) to (batch, time). Two class attributes tell how the chain builds it:
-
-* `needs`: names of the arguments that it takes from the chain: "sample_rate", "background". None by default.
-* `applies_p`: whether it takes the argument `p` and applies it itself. False by default; the chain then applies it.
+`forward(waveform, generator)` maps (batch, time) to (batch, time). Where its constructor takes `sample_rate` or
+`background`, the chain fills them in. The chain applies the probability `p`, unless the constructor takes that, too.
 """
 
+import inspect
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from audionet.audio import FULL_SCALE
+from audionet.checks import check_at_least, check_that
 from audionet.registry import NamedArguments, Registry
 
 SILENCE_NOISE = (0.0, 1.0)  # amplitude of the noise that fills clips of digital silence (TensorFlow's input_data.py)
@@ -70,12 +70,10 @@ class TimeShift(NamedArguments, nn.Module):
         tensor([[1., 0., 0., 0., 0.]])
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("sample_rate",)
-
     def __init__(self, *, sample_rate: int, seconds: float = 0.1) -> None:
         super().__init__()
-        _check(1, sample_rate=sample_rate)
-        _check(0, seconds=seconds)
+        check_at_least(1, sample_rate=sample_rate)
+        check_at_least(0, seconds=seconds)
         self.n_samples = round(seconds * sample_rate)
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -105,7 +103,7 @@ class Speed(NamedArguments, nn.Module):
 
     def __init__(self, *, amount: float = 0.2) -> None:
         super().__init__()
-        _check(0, 1, amount=amount)
+        check_at_least(0, 1, amount=amount)
         fractions = {Fraction(n, d) for d in range(1, 11) for n in range(1, 21)}
         self.rates = sorted(rate for rate in fractions if float(abs(rate - 1)) <= amount)
 
@@ -171,8 +169,6 @@ class Equalize(NamedArguments, nn.Module):
         True
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("sample_rate",)
-
     def __init__(
         self,
         *,
@@ -184,12 +180,12 @@ class Equalize(NamedArguments, nn.Module):
         low_pass_p: float = 0.5,
     ) -> None:
         super().__init__()
-        _check(1, sample_rate=sample_rate)
-        _check(0, tilt_db=tilt_db, band_db=band_db)
-        _check(2, n_bands=n_bands, whole=True)
-        _check(0, 1, low_pass_p=low_pass_p)
+        check_at_least(1, sample_rate=sample_rate)
+        check_at_least(0, tilt_db=tilt_db, band_db=band_db)
+        check_at_least(2, n_bands=n_bands, whole=True)
+        check_at_least(0, 1, low_pass_p=low_pass_p)
         if low_pass_hz is not None:
-            _check(1, sample_rate / 2, low_pass_hz=low_pass_hz)
+            check_at_least(1, sample_rate / 2, low_pass_hz=low_pass_hz)
         self.sample_rate, self.tilt_db, self.band_db, self.n_bands = sample_rate, tilt_db, band_db, n_bands
         self.low_pass_hz, self.low_pass_p = low_pass_hz, low_pass_p
 
@@ -235,14 +231,12 @@ class Reverb(NamedArguments, nn.Module):
         True
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("sample_rate",)
-
     def __init__(self, *, sample_rate: int, min_rt60: float = 0.1, max_rt60: float = 0.5, max_wet: float = 1.0) -> None:
         super().__init__()
-        _check(1, sample_rate=sample_rate)
-        _check(1 / sample_rate, min_rt60=min_rt60, max_rt60=max_rt60)
+        check_at_least(1, sample_rate=sample_rate)
+        check_at_least(1 / sample_rate, min_rt60=min_rt60, max_rt60=max_rt60)
         _check_range(min_rt60=min_rt60, max_rt60=max_rt60)
-        _check(0, max_wet=max_wet)
+        check_at_least(0, max_wet=max_wet)
         self.sample_rate, self.min_rt60, self.max_rt60, self.max_wet = sample_rate, min_rt60, max_rt60, max_wet
 
     def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
@@ -283,9 +277,6 @@ class BackgroundNoise(NamedArguments, nn.Module):
         tensor([[0.1320, 0.1320, 0.1320]])
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("background",)
-    applies_p: ClassVar[bool] = True
-
     def __init__(
         self,
         background: Tensor,
@@ -302,9 +293,9 @@ class BackgroundNoise(NamedArguments, nn.Module):
             raise ValueError(
                 "background: expected recordings of noise, got none; name some in the corpus's card, or drop `noise`"
             )
-        _check(0, 1, p=p)
+        check_at_least(0, 1, p=p)
         if max_amplitude is not None:
-            _check(0, max_amplitude=max_amplitude)
+            check_at_least(0, max_amplitude=max_amplitude)
         if min_snr_db is not None and max_snr_db is not None:
             _check_range(min_snr_db=min_snr_db, max_snr_db=max_snr_db)
         self.background = background
@@ -372,7 +363,7 @@ class Augment(NamedArguments, nn.Module):
         p: float = 1.0,
     ) -> None:
         super().__init__()
-        _check(0, 1, p=p)
+        check_at_least(0, 1, p=p)
         self.p = p
         self.steps = nn.ModuleList()
         self.probabilities: list[float] = []
@@ -381,10 +372,11 @@ class Augment(NamedArguments, nn.Module):
             kind = AUGMENTATIONS[name]
             if given is None:
                 continue
-            arguments = {**given, **{need: known[need] for need in getattr(kind, "needs", ())}}
-            chance = 1.0 if getattr(kind, "applies_p", False) else arguments.pop("p", 1.0)
+            parameters = inspect.signature(kind).parameters
+            arguments = {**given, **{key: value for key, value in known.items() if key in parameters}}
+            chance = 1.0 if "p" in parameters else arguments.pop("p", 1.0)
             try:
-                _check(0, 1, p=chance)
+                check_at_least(0, 1, p=chance)
                 self.steps.append(kind(**arguments))
                 self.probabilities.append(chance)
             except (TypeError, ValueError) as error:
@@ -444,9 +436,9 @@ class SpecAugment(NamedArguments, nn.Module):
         super().__init__()
         if fill not in ("zero", "mean"):
             raise ValueError(f"fill: expected 'zero' or 'mean', got {fill!r}")
-        _check(0, n_time_masks=n_time_masks, time_width=time_width, whole=True)
-        _check(0, n_frequency_masks=n_frequency_masks, frequency_width=frequency_width, whole=True)
-        _check(0, 1, p=p)
+        check_at_least(0, n_time_masks=n_time_masks, time_width=time_width, whole=True)
+        check_at_least(0, n_frequency_masks=n_frequency_masks, frequency_width=frequency_width, whole=True)
+        check_at_least(0, 1, p=p)
         self.masks = ((n_frequency_masks, frequency_width, -2), (n_time_masks, time_width, -1))
         self.p, self.fill = p, fill
 
@@ -488,8 +480,8 @@ def mixup(waveform: Tensor, targets: Tensor, *, alpha: float, p: float, generato
         >>> mixed.sum(1)
         tensor([1., 1.])
     """
-    _check(1e-6, alpha=alpha)
-    _check(0, 1, p=p)
+    check_at_least(1e-6, alpha=alpha)
+    check_at_least(0, 1, p=p)
     batch = len(waveform)
     draw = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     share = torch.from_numpy(np.where(draw.random(batch) < p, draw.beta(alpha, alpha, batch), 1.0))
@@ -498,21 +490,8 @@ def mixup(waveform: Tensor, targets: Tensor, *, alpha: float, p: float, generato
     return waveform.lerp(waveform[partner], 1 - share), targets.lerp(targets[partner], 1 - share)
 
 
-def _check(low: float, high: float = math.inf, *, whole: bool = False, **arguments: object) -> None:
-    """Check that arguments, {name: value}, are finite numbers from ``low`` to ``high``."""
-    for name, value in arguments.items():
-        number = value if isinstance(value, int | float) else math.nan
-        if not low <= number <= high or math.isinf(number) or (whole and number % 1):
-            words = (
-                f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}" if low > -math.inf else ""
-            )
-            kind = f"{'whole ' if whole else ''}number {words}".rstrip()
-            raise ValueError(f"{name}: expected a {kind}, got {value!r}")
-
-
 def _check_range(**ends: float) -> None:
     """Check the ends of a range, the lower one first, as {name: value}."""
-    _check(-math.inf, math.inf, whole=False, **ends)
+    check_at_least(-1e9, 1e9, whole=False, **ends)
     (low_name, low), (high_name, high) = ends.items()
-    if low > high:
-        raise ValueError(f"{low_name}: expected at most {high_name}, {high:g}, got {low:g}")
+    check_that(low <= high, low_name, f"at most {high_name}, {high:g}", low)

@@ -1,7 +1,9 @@
 """Checks of arguments that are made in many places, in the library's one form of error, and the words for it."""
 
+import math
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from numbers import Real
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,20 +90,31 @@ def check_no_misfits(misfits: Collection[object], name: object, expected: str) -
         raise ValueError(f"{name}: expected {expected}, got {listed(misfits, 5)}")
 
 
-def check_at_least(minimum: float, **values: float) -> None:
-    """Refuse the first value below a minimum, by the name that it is given here.
+def check_at_least(minimum: float, maximum: float = math.inf, /, *, whole: bool = False, **values: object) -> None:
+    """Refuse the first value that is no finite number within bounds, by the name that it is given here.
+
+    Args:
+        minimum: Smallest number that fits.
+        maximum: Largest number that fits.
+        whole: Refuse fractions.
+        **values: Values by name.
 
     Raises:
-        ValueError: A value is too small or NaN.
+        ValueError: A value does not fit.
 
     Example:
         >>> check_at_least(1, n_layers=4, n_cycles=0)
         Traceback (most recent call last):
         ValueError: n_cycles: expected at least 1, got 0
+        >>> check_at_least(0, 1, p=1.5)
+        Traceback (most recent call last):
+        ValueError: p: expected a number from 0 to 1, got 1.5
     """
+    bounds = f"a number from {minimum:g} to {maximum:g}" if maximum < math.inf else f"at least {minimum:g}"
     for name, value in values.items():
-        if not value >= minimum:  # also where it is NaN
-            raise ValueError(f"{name}: expected at least {minimum:g}, got {value:g}")
+        number = float(value) if isinstance(value, Real) else math.nan
+        fits = minimum <= number <= maximum and math.isfinite(number) and not (whole and number % 1)
+        check_that(fits, name, f"a whole number, {bounds}" if whole else bounds, value)
 
 
 def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:
