@@ -70,10 +70,26 @@ def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str)
         )
 
 
-def audio_files(folder: str | os.PathLike[str], glob: str = "") -> list[str]:
-    """List the audio files in a folder, at any depth.
+def files_below(folder: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the paths of the files in a folder, at any depth, relative to it and with forward slashes.
 
     Hidden files and folders are left out. Links are followed, except back to a folder that holds them.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    for place, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
+        here = os.path.realpath(place)
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and not _holds(os.path.join(place, name), here)
+        ]
+        below = os.path.relpath(place, folder).replace(os.sep, "/")
+        prefix = "" if below == "." else f"{below}/"
+        yield from (prefix + name for name in names if not name.startswith("."))
+
+
+def audio_files(folder: str | os.PathLike[str], glob: str = "") -> list[str]:
+    """List the audio files in a folder, at any depth; hidden ones are left out.
 
     Args:
         folder: Folder to search.
@@ -82,18 +98,13 @@ def audio_files(folder: str | os.PathLike[str], glob: str = "") -> list[str]:
 
     Returns:
         Paths relative to the folder, with forward slashes, sorted.
+
+    Raises:
+        OSError: A folder cannot be read.
     """
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        here = os.path.realpath(place)
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and not _holds(os.path.join(place, name), here)
-        ]
-        below = Path(place).relative_to(folder)
-        found += [(below / name).as_posix() for name in names if not name.startswith(".")]
     if glob:
-        return sorted(path for path in found if fnmatch.fnmatchcase(path, glob))
-    return sorted(path for path in found if os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS)
+        return sorted(path for path in files_below(folder) if fnmatch.fnmatchcase(path, glob))
+    return sorted(path for path in files_below(folder) if os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS)
 
 
 def audio_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -110,6 +121,10 @@ def audio_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
             raise ValueError(f"{path}: expected audio files ({extensions}), got none in this folder; name another")
         found += inside
     return found
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _holds(folder: str, place: str) -> bool:

@@ -244,9 +244,10 @@ def background(card: Card, root: str | Path | None = None, *, folder: str | Path
         if card.background is None:
             return []
         folder = (Path(root) if root is not None else card.default_root) / card.background
-    if files := audio_files(folder):
-        return [Path(folder) / path for path in files]
-    raise ValueError(f"background: expected recordings of noise in {folder}, got no audio files; name another folder")
+    place = Path(folder)
+    if place.is_dir() and (files := audio_files(place)):
+        return [place / path for path in files]
+    raise ValueError(f"background: expected recordings of noise in {place}, got no audio files; name another folder")
 
 
 def _rule(card: Card, split: str | None, test_speaker: str | None) -> Rule | None:

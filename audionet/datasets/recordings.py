@@ -9,6 +9,7 @@ import numpy as np
 
 from audionet.audio import AudioError, read_mono
 from audionet.checks import listed
+from audionet.files import files_below
 
 
 def read_background(paths: Sequence[str | Path], *, sample_rate: int) -> np.ndarray:
@@ -36,17 +37,11 @@ def scan(root: str | Path) -> str:
         OSError: The folder cannot be read.
     """
     found = []
-    folders = [("", os.fspath(root))]
-    while folders:
-        prefix, folder = folders.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append((f"{prefix}{entry.name}/", entry.path))
-                else:
-                    # A link to nothing is left for the reader to refuse.
-                    status = entry.stat(follow_symlinks=os.path.exists(entry.path) if entry.is_symlink() else True)
-                    found.append(f"{prefix}{entry.name}\0{status.st_size}\0{status.st_mtime_ns}")
+    for path in files_below(root):
+        file = os.path.join(root, path)
+        try:
+            status = os.stat(file)
+        except OSError:  # a link to nothing, which is left for the reader to refuse
+            status = os.lstat(file)
+        found.append(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
     return hashlib.sha256("\0".join(sorted(found)).encode(errors="surrogateescape")).hexdigest()
