@@ -21,7 +21,8 @@ from audionet.parallel import WorkerCrash, map_unordered, usable_cores
 
 CHUNK_CLIPS, CHUNK_BYTES = 128, 1 << 24  # at most this much is lost for each worker when a build is interrupted
 
-Chunk = tuple[int, list[int], list[tuple[int, str]]]  # its first row, its lengths, its bad rows with reasons
+Outcome = int | str
+"""Samples of a clip before it was padded or cut; of a bad file, what is wrong with it."""
 
 
 class StoreError(ValueError):
@@ -36,7 +37,7 @@ def render_clips(
     clip_length: int,
     workers: int | None,
     progress: bool,
-) -> tuple[np.ndarray, dict[int, str]]:
+) -> list[Outcome]:
     """Render clips into the rows of `waveforms.i16`, except those that the folder's journal lists.
 
     Args:
@@ -48,23 +49,22 @@ def render_clips(
         progress: Show a bar, if standard error is a terminal.
 
     Returns:
-        Samples of each clip before it was padded or cut, (clip,) int64, and {row: reason} for the bad files, whose rows
-        are zeros.
+        The outcome of each clip; the rows of bad files are zeros.
 
     Raises:
         StoreError: A worker crashed.
     """
-    done = {chunk[0]: chunk for chunk in read_journal(folder)}
+    done = dict(read_journal(folder))
     step = max(min(CHUNK_CLIPS, CHUNK_BYTES // (2 * clip_length)), 1)
     todo = [first for first in range(0, len(clips), step) if first not in done]
-    started = []
+    started: list[int] = []
 
     def tasks() -> Iterator[tuple[int, Sequence[Clip]]]:
         for first in todo:
             started.append(first)
             yield first, clips[first : first + step]
 
-    n_done = sum(len(lengths) for _, lengths, _ in done.values())
+    n_done = sum(map(len, done.values()))
     workers = max(min(workers or usable_cores(), len(todo)), 1)
     work = partial(_render_chunk, folder, clip_length, render)
     try:
@@ -72,60 +72,52 @@ def render_clips(
             console.progress("clip store", len(clips), done=n_done, show=progress) as advance,
             closing(map_unordered(work, tasks(), workers=workers)) as chunks,
         ):
-            for chunk in chunks:
+            for first, outcomes in chunks:
                 with _synced(folder / "journal", "ab") as file:
                     # The line break comes first, so that a line that a crash cut off spoils no other.
-                    file.write(b"\n" + json.dumps(chunk).encode())
-                done[chunk[0]] = chunk
-                advance(len(chunk[1]))
+                    file.write(b"\n" + json.dumps((first, outcomes)).encode())
+                done[first] = outcomes
+                advance(len(outcomes))
     except WorkerCrash as error:
-        unfinished = [first for first in started if first not in done]
-        last = min(unfinished[-1] + step, len(clips)) - 1
-        between = f"{clips[unfinished[0]].path} to {clips[last].path}"
+        unfinished = [clip for first in started if first not in done for clip in clips[first : first + step]]
+        between = f"{unfinished[0].path} to {unfinished[-1].path}"
         raise StoreError(f"{between}: {error}; remove it or name fewer workers, what is built is kept") from error
-
-    n_samples = np.zeros(len(clips), np.int64)
-    for first, lengths, _ in done.values():
-        n_samples[first : first + len(lengths)] = lengths
-    return n_samples, {row: reason for _, _, bad in done.values() for row, reason in bad}
+    return [outcome for first in sorted(done) for outcome in done[first]]
 
 
-def read_journal(folder: Path) -> Iterator[Chunk]:
-    """Yield the chunks that are on the disk."""
+def read_journal(folder: Path) -> Iterator[tuple[int, list[Outcome]]]:
+    """Yield the first row of each chunk that is on the disk, and the outcomes of its clips."""
     if (folder / "journal").exists():
         for line in (folder / "journal").read_text().splitlines():
             try:
-                first, lengths, bad = json.loads(line)
+                first, outcomes = json.loads(line)
             except ValueError:  # cut off
                 continue
-            yield first, lengths, bad
+            yield first, outcomes
 
 
 def _render_chunk(
     folder: Path, clip_length: int, render: Callable[[str], np.ndarray], task: tuple[int, Sequence[Clip]]
-) -> Chunk:
+) -> tuple[int, list[Outcome]]:
     """Render clips into the file, in a worker process."""
     first, clips = task
     background = np.fromfile(folder / "background.i16", np.int16)
     waveforms = np.zeros((len(clips), clip_length), np.int16)
-    lengths: list[int] = []
-    bad: list[tuple[int, str]] = []
+    outcomes: list[Outcome] = [clip_length] * len(clips)
     for row, clip in enumerate(clips):
-        lengths.append(clip_length)
         if clip.silence:
             waveforms[row] = silence_samples(clip, background, clip_length)
             continue
         try:
             waveform = render(clip.path)
             waveforms[row] = to_int16(fit(waveform, clip_length))
-            lengths[row] = len(waveform)
+            outcomes[row] = len(waveform)
         except AudioError as error:
-            reason = str(error)
-            bad.append((first + row, reason if clip.path in reason else f"{clip.path}: {reason}"))
+            outcomes[row] = str(error) if clip.path in str(error) else f"{clip.path}: {error}"
     with _synced(folder / "waveforms.i16", "r+b") as file:
         file.seek(2 * clip_length * first)
         file.write(waveforms.data)
-    return first, lengths, bad
+    return first, outcomes
 
 
 @contextmanager

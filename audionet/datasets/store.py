@@ -16,8 +16,7 @@ import os
 import shutil
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from filelock import FileLock
 
 from audionet.audio import to_int16
 from audionet.checks import check_one_of, listed
-from audionet.datasets.build import StoreError, render_clips
+from audionet.datasets.build import Outcome, StoreError, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, whole_file
@@ -161,7 +160,7 @@ def _read(place: Path) -> Store | None:
     """Map a store; None if it is not there or damaged."""
     try:
         with np.load(place / "index.npz") as file:
-            index = {name: file[name] for name in file.files}
+            index = dict(file)
         waveforms = _map(place / "waveforms.i16", (len(index["lengths"]), int(index["clip_length"])))
         background = _map(place / "background.i16", (int(index["background"]),))
     except (FileNotFoundError, NotADirectoryError, zipfile.BadZipFile, EOFError, ValueError):
@@ -200,7 +199,7 @@ def _unpacked(packed: np.ndarray) -> list[str]:
 def _build_once(place: Path, build: Callable[[], None]) -> Store:
     """Build a store unless another process does, and remove what is left of older ones."""
     family = f"{place.name.rpartition('-')[0]}-*"
-    with _plain_errors(place.parent):
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.parent / ".lock"):
             store = _read(place)  # another process may have built it meanwhile
@@ -211,6 +210,11 @@ def _build_once(place: Path, build: Callable[[], None]) -> Store:
                 # A process that still maps an old store keeps its data: the system frees them when it is closed.
                 _remove(path for path in place.parent.glob(family) if path != place)
                 store = _read(place)
+    except OSError as error:
+        reason = f"{place.parent}: the clip store cannot be built here ({error}); choose another folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = f"{place.parent}: the disk is full; free some space and start again, what is built is kept"
+        raise StoreError(str(error) if error.errno is None else reason) from error  # check_free_space says it all
     assert store is not None
     return store
 
@@ -235,23 +239,22 @@ def _build(
     check_free_space(place.parent, lacking, "the clip store")
     with whole_file(partial / "background.i16", sync=True) as file:
         file.write(noise.data)
-    lengths, bad = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)
-
-    rows = _fill_gaps(partial / "waveforms.i16", clip_length, len(clips), bad)
+    outcomes = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)
+    rows = _fill_gaps(partial / "waveforms.i16", clip_length, outcomes)
     kept = [clips[row] for row in rows]
-    label_names, labels = np.unique([clip.label for clip in kept] or [""], return_inverse=True)
-    speaker_names, speakers = np.unique([clip.speaker for clip in kept] or [""], return_inverse=True)
+    label_names, labels = np.unique(np.array([clip.label for clip in kept], str), return_inverse=True)
+    speaker_names, speakers = np.unique(np.array([clip.speaker for clip in kept], str), return_inverse=True)
     with whole_file(partial / "index.npz", sync=True) as file:
         np.savez(
             file,
             paths=_packed([clip.path for clip in kept]),
-            labels=labels[: len(kept)].astype(np.int64),
+            labels=labels,
             label_names=label_names,
-            speakers=speakers[: len(kept)].astype(np.int32),
+            speakers=speakers,
             speaker_names=speaker_names,
             splits=np.array([SPLITS.index(clip.split) for clip in kept], np.int8),
-            lengths=lengths[rows],
-            skipped=_packed([bad[row] for row in sorted(bad)]),
+            lengths=np.array([outcomes[row] for row in rows], np.int64),
+            skipped=_packed([outcome for outcome in outcomes if isinstance(outcome, str)]),
             clip_length=clip_length,
             sample_rate=sample_rate,
             background=len(noise),
@@ -262,36 +265,19 @@ def _build(
     (place / "journal").unlink()
 
 
-def _fill_gaps(path: Path, clip_length: int, n_clips: int, bad: Iterable[int]) -> np.ndarray:
+def _fill_gaps(path: Path, clip_length: int, outcomes: Sequence[Outcome]) -> np.ndarray:
     """Move the last good rows over the bad ones; return the clip that each row now holds.
 
     Only bad rows are overwritten and the file keeps its size, so this can be interrupted and done again.
     """
-    rows = np.arange(n_clips)
-    good = np.ones(n_clips, bool)
-    good[list(bad)] = False
-    n_good = int(good.sum())
-    gaps = np.flatnonzero(~good[:n_good])
-    if len(gaps):
-        rows[gaps] = n_good + np.flatnonzero(good[n_good:])
-        waveforms = np.memmap(path, np.int16, "r+", shape=(n_clips, clip_length))
-        waveforms[gaps] = waveforms[rows[gaps]]
-        waveforms.flush()
-    return rows[:n_good]
-
-
-@contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # of check_free_space, which says all
-            raise StoreError(str(error)) from error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"{folder}: the disk is full; free some space and start again, what is built is kept"
-            ) from error
-        raise StoreError(f"{folder}: the clip store cannot be built here ({error}); choose another folder") from error
+    good = np.flatnonzero([isinstance(outcome, int) for outcome in outcomes])
+    rows = np.arange(len(good))
+    gaps = np.setdiff1d(rows, good)
+    rows[gaps] = good[len(good) - len(gaps) :]
+    waveforms = np.memmap(path, np.int16, "r+", shape=(len(outcomes), clip_length))
+    waveforms[gaps] = waveforms[rows[gaps]]
+    waveforms.flush()
+    return rows
 
 
 def _remove(paths: Iterable[Path]) -> None:
