@@ -110,11 +110,14 @@ def check_at_least(minimum: float, maximum: float = math.inf, /, *, whole: bool 
         Traceback (most recent call last):
         ValueError: p: expected a number from 0 to 1, got 1.5
     """
-    bounds = f"a number from {minimum:g} to {maximum:g}" if maximum < math.inf else f"at least {minimum:g}"
+    if maximum < math.inf:
+        expected = f"a {'whole ' if whole else ''}number from {minimum:g} to {maximum:g}"
+    else:
+        expected = f"{'a whole number of ' if whole else ''}at least {minimum:g}"
     for name, value in values.items():
         number = float(value) if isinstance(value, Real) else math.nan
         fits = minimum <= number <= maximum and math.isfinite(number) and not (whole and number % 1)
-        check_that(fits, name, f"a whole number, {bounds}" if whole else bounds, value)
+        check_that(fits, name, expected, value)
 
 
 def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:

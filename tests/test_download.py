@@ -185,7 +185,7 @@ def test_only_the_wanted_folder_of_an_archive_is_unpacked(server, tmp_path, name
     assert unpacked(tmp_path / "recordings") == expected
     assert verify(card, tmp_path)[0].startswith(f"{tmp_path}/recordings: 18 files match")
     wrong = card_of(server, name, content, member="fsdd-2.0")
-    with pytest.raises(DownloadError, match="expected files in fsdd-2.0, got none"):
+    with pytest.raises(DownloadError, match="got no files in fsdd-2.0"):
         get(wrong, tmp_path)
 
 
@@ -337,14 +337,14 @@ def test_no_room(server, tmp_path, monkeypatch):
 
 def test_a_truncated_archive(server, tmp_path):
     content = tar(SPEECH_COMMANDS)[:5000]
-    with pytest.raises(DownloadError, match=r"sc.tar.gz: damaged archive .*Nothing was unpacked"):
+    with pytest.raises(DownloadError, match=r"sc.tar.gz: expected an archive that is whole .*Nothing was unpacked"):
         get(card_of(server, "sc.tar.gz", content), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["page.tar.gz", "page.zip"])
 def test_not_an_archive(server, tmp_path, name):
-    with pytest.raises(DownloadError, match="damaged archive"):
+    with pytest.raises(DownloadError, match="expected an archive that is whole"):
         get(card_of(server, name, b"<html>Please log in</html>", sha256=None, size=None), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -388,7 +388,7 @@ def test_a_hostile_archive_is_refused_and_writes_nothing(server, tmp_path, archi
     if "ABSOLUTE" in named:
         named = named.replace("ABSOLUTE", str(tmp_path / "absolute"))
         content = tar(GOOD | {named: b"x"}) if archive.endswith("gz") else zipped(named)
-    with pytest.raises(DownloadError, match=f"refused to unpack {re.escape(repr(named)[:1] + named)}"):
+    with pytest.raises(DownloadError, match=f"whole and harmless, got the .*{re.escape(repr(named)[:1] + named)}"):
         get(card_of(server, archive, content), root)
     assert not [path for path in tmp_path.rglob("*") if path != tmp_path / "a" and path != root]
 

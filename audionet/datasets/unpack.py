@@ -27,10 +27,6 @@ class DownloadError(ValueError):
     """A corpus that could not be fetched, verified or unpacked."""
 
 
-class _BadArchive(DownloadError):
-    """An archive that is damaged or must not be unpacked."""
-
-
 def unpack(file: File, archive: Path, folder: Path, *, checksum: str, progress: bool) -> None:
     """Unpack an archive into a folder, which appears only once it is complete; then delete the archive.
 
@@ -54,25 +50,25 @@ def unpack(file: File, archive: Path, folder: Path, *, checksum: str, progress: 
         size = archive.stat().st_size
         with console.progress(f"unpack {file.name}", size, in_bytes=True, show=progress) as advance:
             for name, stream in _members(archive, advance):
-                path = _safe_path(archive, name)
+                path = _safe_path(name)
                 if stream is not None and path.is_relative_to(file.member):
                     relative = path.relative_to(file.member).as_posix()
                     sums[relative] = _write(stream, partial / relative)
         if not sums:
-            raise _BadArchive(f"{archive.name}: expected files{f' in {file.member}' if file.member else ''}, got none")
+            raise RuntimeError(f"no files{f' in {file.member}' if file.member else ''}")
         lines = [f"# {checksum} {file.url}", *(f"{sums[path]}  {path}" for path in sorted(sums))]
         (partial / MANIFEST).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except (_BadArchive, tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
-        shutil.rmtree(partial)
+        if folder.exists():
+            shutil.rmtree(folder)  # complete, but of another archive than the card's
+        os.replace(partial, folder)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
         archive.unlink()
-        reason = str(error) if isinstance(error, _BadArchive) else f"{archive.name}: damaged archive ({error})"
-        raise DownloadError(f"{reason}. Nothing was unpacked and the archive was deleted ({file.url})") from None
-    except BaseException:
+        raise DownloadError(
+            f"{archive.name}: expected an archive that is whole and harmless, got {error}. "
+            f"Nothing was unpacked and the archive was deleted ({file.url})"
+        ) from None
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if folder.exists():
-        shutil.rmtree(folder)  # complete, but of another archive than the card's
-    os.replace(partial, folder)
     archive.unlink()
 
 
@@ -89,12 +85,8 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
 
 def sha256(path: Path, advance: Advance) -> str:
     """Return the checksum of a file, and tell ``advance`` the bytes read."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            advance(len(block))
-    return digest.hexdigest()
+        return _digest(stream, lambda block: advance(len(block)))
 
 
 def _members(archive: Path, advance: Advance) -> Iterator[tuple[str, IO[bytes] | None]]:
@@ -104,42 +96,39 @@ def _members(archive: Path, advance: Advance) -> Iterator[tuple[str, IO[bytes] |
             for info in package.infolist():
                 # The upper half holds the Unix mode: a regular file, a folder, or none where it was made elsewhere.
                 if info.external_attr >> 28 not in (0, 0o10, 0o4):
-                    raise _refused(archive, info.filename, "a link or device")
-                if info.is_dir():
-                    yield info.filename, None
-                else:
-                    with package.open(info) as stream:
-                        yield info.filename, stream
+                    raise RuntimeError(f"the link or device {info.filename!r}")
+                yield info.filename, None if info.is_dir() else package.open(info)
                 advance(info.compress_size)
         return
     with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as tape:
         position = 0
         for member in tape:
             if not (member.isreg() or member.isdir()):
-                raise _refused(archive, member.name, "a link or device")
+                raise RuntimeError(f"the link or device {member.name!r}")
             yield member.name, tape.extractfile(member)
             advance(raw.tell() - position)
             position = raw.tell()
 
 
-def _safe_path(archive: Path, name: str) -> PurePosixPath:
+def _safe_path(name: str) -> PurePosixPath:
     """Refuse names that lead out of the folder, on this or another system, or that a list cannot hold."""
     path, windows = PurePosixPath(name), PureWindowsPath(name)
     if path.is_absolute() or windows.drive or windows.root or ".." in windows.parts or not name.isprintable():
-        raise _refused(archive, name, "a name that leads out of the folder")
+        raise RuntimeError(f"the name {name!r}, which leads out of the folder")
     return path
-
-
-def _refused(archive: Path, name: str, reason: str) -> _BadArchive:
-    return _BadArchive(f"{archive.name}: refused to unpack {name!r}, {reason}")
 
 
 def _write(stream: IO[bytes], path: Path) -> str:
     """Write a stream to a file; return its checksum."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
     with path.open("wb") as copy:
-        while block := stream.read(_BLOCK):
-            copy.write(block)
-            digest.update(block)
+        return _digest(stream, copy.write)
+
+
+def _digest(stream: IO[bytes], take: Callable[[bytes], object]) -> str:
+    """Return the checksum of a stream, whose blocks are handed on."""
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+        take(block)
     return digest.hexdigest()

@@ -22,13 +22,11 @@ from types import ModuleType
 
 import numpy as np
 
-from audionet.checks import check_one_of
+from audionet.checks import check_at_least, check_one_of, check_that
 from audionet.resources import cache_dir
 
 SAMPLE_RATE = 22_050  # of espeak-ng, in hertz
 
-_RATE = range(80, 451)  # words a minute
-_PITCH = range(0, 100)
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 _lock = threading.Lock()  # the library's state is global
 
@@ -48,8 +46,7 @@ def voices(language: str = "") -> list[str]:
     known = sorted(_identifiers())
     # Text in Latin letters sounds the same in en-shaw (Shavian letters) as in en-gb.
     accents = [code for code in known if f"{code}-".startswith(f"{language}-") and code != "en-shaw"]
-    if language and not accents:
-        raise ValueError(f"language: expected one of {', '.join(known)}, got {language!r}")
+    check_that(accents or not language, "language", f"one of {', '.join(known)}", language)
     return accents if language else known
 
 
@@ -96,12 +93,9 @@ def speak(
     """
     identifiers = _identifiers()
     check_one_of(sorted(identifiers), "voice", voice)
-    if variant not in variants():
-        raise ValueError(f"variant: expected '' or one of{', '.join(variants())[1:]}, got {variant!r}")
-    values = {"rate": (1, rate, _RATE), "pitch": (3, pitch, _PITCH), "pitch_range": (4, pitch_range, _PITCH)}
-    for argument, (_, value, allowed) in values.items():
-        if value not in allowed:
-            raise ValueError(f"{argument}: expected a whole number from {allowed[0]} to {allowed[-1]}, got {value!r}")
+    check_that(variant in variants(), "variant", f"'' or one of{', '.join(variants())[1:]}", variant)
+    check_at_least(80, 450, whole=True, rate=rate)
+    check_at_least(0, 99, whole=True, pitch=pitch, pitch_range=pitch_range)
     pieces: list[bytes] = []
 
     def collect(samples: int | None, count: int, _: int | None) -> int:
@@ -116,8 +110,8 @@ def speak(
         name = identifiers[voice] + (f"+{variant}" if variant else "")
         if library.espeak_SetVoiceByName(name.encode()) != 0:
             raise ValueError(f"voice: expected espeak-ng to load {name}, got an error; install espeakng-loader anew")
-        library.espeak_SetParameter(2, 60, 0)  # volume, percent: at 100 some variants clip
-        for number, value, _ in values.values():
+        # Parameter 2 is the volume in percent: at 100 some variants clip.
+        for number, value in {1: rate, 2: 60, 3: pitch, 4: pitch_range}.items():
             library.espeak_SetParameter(number, int(value), 0)
         encoded = text.encode()
         library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded) + 1), 0, 0, 0, 1, None, None)  # 1: UTF-8

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audionet.audio import resample
+from audionet.checks import check_at_least, check_that
 from audionet.datasets.clip import Clip
 from audionet.datasets.synthesis.espeak import SAMPLE_RATE, espeak_version, speak, voices
 
@@ -74,11 +75,9 @@ def render(path: str, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     match = _NAME.fullmatch(path)
     if not match:
         raise ValueError(f"path: expected a name like 'yes/en-us+f3_rate160_pitch45_range60.wav', got {path!r}")
-    text, voice, variant, *numbers = match.groups()
-    rate, pitch, pitch_range = map(int, numbers)
-    waveform, from_rate = speak(
-        text, voice=voice, variant=variant or "", rate=rate, pitch=pitch, pitch_range=pitch_range
-    )
+    said = match.groupdict("")
+    numbers = {name: int(said[name]) for name in ("rate", "pitch", "pitch_range")}
+    waveform, from_rate = speak(said["text"], voice=said["voice"], variant=said["variant"], **numbers)
     return resample(waveform, from_rate, sample_rate)
 
 
@@ -116,8 +115,7 @@ def index(
         (20, 'yes', 'validation')
     """
     _check_words(words, unknown)
-    if clips_per_label < 10:
-        raise ValueError(f"clips_per_label: expected at least 10, one each to validate and test, got {clips_per_label}")
+    check_at_least(10, clips_per_label=clips_per_label)  # one each to validate and test
     accents = voices(language)
     split_of = _split_timbres()
     sizes = {split: round(clips_per_label * share) for split, share in _SHARES.items()}
@@ -148,13 +146,11 @@ def fingerprint() -> str:
 
 
 def _check_words(words: Sequence[str], unknown: Sequence[str]) -> None:
-    if not words:
-        raise ValueError("words: expected at least one word, got none")
+    check_that(words, "words", "at least one word", words)
     for word in (*words, *unknown):
-        if not word.strip() or not word.isprintable() or word.startswith("_"):
-            raise ValueError(f"words: expected words to speak, got {word!r}")
-        if (*words, *unknown).count(word) > 1:
-            raise ValueError(f"words: expected each word once among words and unknown, got {word!r} twice")
+        spoken = word.strip() and word.isprintable() and not word.startswith("_")
+        check_that(spoken, "words", "words to speak", word)
+        check_that((*words, *unknown).count(word) == 1, "words", "each word once among words and unknown", word)
 
 
 def _split_timbres() -> dict[str, str]:
