@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from audionet.checks import check_that, nearest
+from audionet.checks import check_one_of, check_that, nearest
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def _choices(kind: object, value: object, key: str) -> tuple[object, ...]:
     if not by_name:
         return kinds
     name = value.get("kind") if isinstance(value, dict) else None
-    check_that(str(name) in by_name, f"{key}.kind", f"one of {', '.join(by_name)}", name)
+    check_one_of(list(by_name), f"{key}.kind", name)
     return (by_name[str(name)],)
 
 

@@ -138,9 +138,9 @@ class FieldSplit(SplitRule):
     others: Split | None = None
 
     def _choose(self, listing: Listing) -> Sequence[str]:
-        if any(self.field not in fields for fields in listing.fields):
-            known = ", ".join(sorted(listing.fields[0])) or "none"
-            raise ValueError(f"field: expected one that the layout gives ({known}), got {self.field!r}")
+        known = listing.fields[0].keys()  # those of every clip
+        expected = f"one that the layout gives ({', '.join(sorted(known)) or 'none'})"
+        check_that(self.field in known, "field", expected, self.field)
         split_of: dict[str, str] = {split: split for split in SPLITS} | {**self.names}
         chosen = [split_of.get(fields[self.field], self.others or "") for fields in listing.fields]
         wrong = [clip.path for clip, split in zip(listing.clips, chosen, strict=True) if not split]
