@@ -48,14 +48,13 @@ class Bundle:
 
     Attributes:
         task: A key of ``TASKS``: "recognition" or "generation".
-        model: The network. For recognition it maps (batch, 1, n_bands, frame) to logits (batch, n_classes); for
-            generation it is a `WaveNet` or a `WaveNetAutoencoder`.
+        model: The network: an `audionet.models.RecognitionNetwork`, or for generation a `SampleModel`.
         front_end: What computes the input of the network. For recognition it maps (batch, 1, time) to
-            (batch, 1, n_bands, frame); for generation it computes the local conditioning, (batch, time) to
+            (batch, 1, n_bands, frame). For generation it computes the local conditioning, (batch, time) to
             (batch, n_bands, frame), and is None without one.
         sample_rate: Samples per second of the waveforms.
-        clip_length: Samples of one clip. Generation makes that many by default. For a network that is told how long
-            its clip is, this is the median length of the training clips.
+        clip_length: Samples of one clip, and what generation makes by default: for a network that is told the length,
+            the median of the training clips.
         labels: Name of each class of a recogniser, in order; empty for generation.
         value_lengths: Median clip length for each value of each category, {category: {value: samples}}; empty for a
             network that is not told how long its clip is.
@@ -213,11 +212,15 @@ def _load(path: Path, task: str | None) -> Bundle:
         raise BundleError(f"tensors: expected those of {' and '.join(parts)}, got {listed(unknown)}; make it again")
     values |= {name: _make(name, part["name"], part["arguments"], tensors) for name, part in parts.items()}
     bundle = Bundle(**values | {"labels": tuple(values["labels"])})
+    n_threads = torch.get_num_threads()
     try:
+        torch.set_num_threads(1)  # for one clip more do not pay, and on a busy machine they wait for each other
         with torch.inference_mode():
             TASKS[bundle.task].try_out(bundle)
     except (ValueError, RuntimeError, AttributeError, TypeError) as error:
         raise BundleError(f"its parts do not fit together for {bundle.task}: {error}") from error
+    finally:
+        torch.set_num_threads(n_threads)
     return bundle
 
 

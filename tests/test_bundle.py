@@ -54,9 +54,14 @@ def test_same_content_gives_the_same_bytes(write_bundle, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_saving_and_loading_leave_the_random_numbers_alone(write_bundle):
-    state = torch.get_rng_state()
-    bundle.load(write_bundle())
+def test_saving_and_loading_leave_random_numbers_and_threads_alone(write_bundle):
+    state, n_threads = torch.get_rng_state(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        bundle.load(write_bundle())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(n_threads)
     assert torch.equal(torch.get_rng_state(), state)
 
 

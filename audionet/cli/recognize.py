@@ -28,10 +28,14 @@ def recognize(
     paths = audio_among(files)  # before the network is loaded, which takes seconds
     from json import dumps
 
+    import torch
+
     from audionet import bundle
     from audionet.inference import Recognizer
 
     recognizer = Recognizer(bundle.load(model, "recognition"), device)
+    if len(paths) == 1:  # one clip is little work; on a busy machine, several threads would wait for each other
+        torch.set_num_threads(1)
     code = 0
     for path, result in zip(paths, recognizer.recognize_files(paths, top_k=top_k), strict=True):
         if isinstance(result, Exception):
