@@ -140,7 +140,7 @@ def test_bad_files_are_named_and_the_others_made(corpus, tmp_path):
         str(corpus / name): True for name in ("text.wav", "short.wav", "missing.wav")
     }
     assert "at least 257 samples" in bad[str(corpus / "short.wav")]
-    assert "no such file" in bad[str(corpus / "missing.wav")]
+    assert "No such file" in bad[str(corpus / "missing.wav")]
     assert len(list((tmp_path / "out").rglob("*.npy"))) == 7
     assert run(corpus, tmp_path / "out", settings={})[0] == 2, "the bad ones are tried again"
 

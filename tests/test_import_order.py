@@ -195,7 +195,7 @@ def test_importing_audionet_loads_neither_torch_nor_numpy():
 
 def test_decoding_and_datasets_load_no_torch():
     datasets = "from audionet.datasets import get, index, open_store, read_card; read_card('fsdd')"
-    loaded = loaded_by(f"from audionet.audio import decode, read_clip; {datasets}")
+    loaded = loaded_by(f"from audionet.audio import decode, read_mono; {datasets}")
     assert "audionet.datasets.store" in loaded and loaded & {"torch", "lightning"} == set()
 
 

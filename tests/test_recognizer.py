@@ -97,7 +97,7 @@ def test_file_bytes_and_file_object_agree_with_the_waveform(recognizer, tmp_path
     assert dict(recognizer.recognize_file(str(path))) == expected
     assert dict(recognizer.recognize_file(path.read_bytes())) == expected
     assert dict(recognizer.recognize_file(io.BytesIO(path.read_bytes()))) == expected
-    clip = audio.read_clip(path, 8000, 8000)  # as the clip store reads it for training
+    clip = audio.read_mono(path, 8000, 8000)  # as the clip store reads it for training
     assert dict(recognizer.recognize(clip, 8000)) == expected
 
 

@@ -156,11 +156,11 @@ def test_clips_what_is_beyond_full_scale_and_keeps_the_length(tmp_path):
     assert opened.lengths.tolist() == [6]
 
 
-def test_recordings_are_stored_as_read_clip_reads_them(corpus, tmp_path):
+def test_recordings_are_stored_as_read_mono_reads_them(corpus, tmp_path):
     opened = open_corpus(corpus, tmp_path / "store")
     assert len(opened) == 6
     for waveform, path in zip(opened.waveforms, opened.paths, strict=True):
-        clip = audio.read_clip(corpus / path, RATE, LENGTH)
+        clip = audio.read_mono(corpus / path, RATE, LENGTH)
         np.testing.assert_array_equal(waveform, np.rint(clip * FULL_SCALE).astype(np.int16))
     assert dict(zip(opened.paths, opened.lengths.tolist(), strict=True))["c0/2.wav"] == 900
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from audionet import save_audio
-from audionet.audio import read_clip
+from audionet.audio import read_mono
 from audionet.datasets import Corpus, open_corpus
 from audionet.training import ClipData, CropData
 
@@ -25,7 +25,7 @@ def test_a_plain_folder_becomes_batches(tone_folder: Path) -> None:
     assert batch["waveform"].shape == (16, 4000)
     index = corpus.store.indices("test")[0]
     clip = next(iter(data.test_dataloader()))
-    expected = read_clip(tone_folder / corpus.store.paths[index], 8000, 4000)
+    expected = read_mono(tone_folder / corpus.store.paths[index], 8000, 4000)
     np.testing.assert_array_equal(clip["waveform"][0].numpy() / np.float32(32768), expected)
     assert corpus.labels[clip["label"][0]] == Path(corpus.store.paths[index]).parent.name
 
@@ -36,7 +36,7 @@ def test_test_clips_are_exported_as_files(tone_folder: Path, tmp_path: Path) -> 
     assert [label for _, label in written] == ["high", "low", "middle"]
     stored = {corpus.store.waveforms[index].tobytes() for index in corpus.store.indices("test")}
     for path, _ in written:
-        assert (read_clip(path, 8000, 4000) * 32768).astype(np.int16).tobytes() in stored
+        assert (read_mono(path, 8000, 4000) * 32768).astype(np.int16).tobytes() in stored
 
 
 def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> None:
@@ -204,7 +204,7 @@ def test_examples_and_recordings_come_with_their_values(digits: Path) -> None:
     for path, recording, label in zip(
         sorted((digits / "recordings").glob("*_[01].wav")), recordings, values["label"], strict=True
     ):
-        np.testing.assert_array_equal(recording, read_clip(path, 8000, length_of(path)))
+        np.testing.assert_array_equal(recording, read_mono(path, 8000, length_of(path)))
         assert label == ["zero", "one"][int(path.name[0])]
 
 

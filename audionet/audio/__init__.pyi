@@ -1,7 +1,6 @@
 from .reading import Source as Source
 from .reading import decode as decode
 from .reading import load_audio as load_audio
-from .reading import read_clip as read_clip
 from .reading import read_mono as read_mono
 from .waveform import FULL_SCALE as FULL_SCALE
 from .waveform import AudioError as AudioError

@@ -2,7 +2,8 @@
 
 import io
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,7 +11,7 @@ import numpy as np
 import soundfile
 
 from audionet.audio.containers import RESAVE, check_container, check_rate, check_seconds
-from audionet.audio.waveform import AudioError, check_scale, naming, resample, to_clip, to_mono
+from audionet.audio.waveform import AudioError, check_scale, explaining, naming, resample, to_clip, to_mono
 
 if TYPE_CHECKING:
     import torch
@@ -80,12 +81,15 @@ def load_audio(
         return torch.from_numpy(waveform), rate
 
 
-def read_mono(source: Source, sample_rate: int, *, max_seconds: float | None = 600.0) -> np.ndarray:
-    """Decode a file, mix it to mono and resample it.
+def read_mono(
+    source: Source, sample_rate: int, length: int | None = None, *, max_seconds: float | None = 600.0
+) -> np.ndarray:
+    """Decode a file, mix it to mono, resample it, and pad or cut it to a length as `fit` does.
 
     Args:
         source: A path, the file's bytes, or a binary file object.
         sample_rate: The wanted sample rate, in Hz.
+        length: The wanted number of samples; None keeps all.
         max_seconds: Longer files are refused; None lifts the limit.
 
     Returns:
@@ -95,31 +99,8 @@ def read_mono(source: Source, sample_rate: int, *, max_seconds: float | None = 6
         AudioError: The file cannot be used. The message names it, what is wrong and what to do.
 
     Example:
-        >>> read_mono("seven.wav", 8000).shape
-        (4780,)
-    """
-    with naming(source):
-        return to_clip(*_decode(source, max_seconds), sample_rate)
-
-
-def read_clip(source: Source, sample_rate: int, length: int, *, max_seconds: float | None = 600.0) -> np.ndarray:
-    """Decode a file into a clip of a fixed rate and length: mono, resampled, padded or cut as by `fit`.
-
-    Args:
-        source: A path, the file's bytes, or a binary file object.
-        sample_rate: Sample rate of the clip, in Hz.
-        length: Length of the clip, in samples.
-        max_seconds: Longer files are refused; None lifts the limit.
-
-    Returns:
-        The clip (length,), float32.
-
-    Raises:
-        AudioError: The file cannot be used. The message names it, what is wrong and what to do.
-
-    Example:
-        >>> read_clip("seven.wav", 16_000, 16_000).shape
-        (16000,)
+        >>> read_mono("seven.wav", 8000).shape, read_mono("seven.wav", 8000, 8000).shape
+        ((4780,), (8000,))
     """
     with naming(source):
         return to_clip(*_decode(source, max_seconds), sample_rate, length)
@@ -129,7 +110,7 @@ def _decode(source: Source, max_seconds: float | None) -> tuple[np.ndarray, int]
     if max_seconds is not None and not max_seconds > 0:
         raise AudioError(f"max_seconds: expected above 0, got {max_seconds}; give a number of seconds, or None")
     try:
-        with _open(source) as stream:
+        with explaining("cannot be read", "see that it is a file, exists and may be read"), _opened(source) as stream:
             stream = check_container(stream, max_seconds)
             # Without its name: soundfile would take a ".raw" at its word.
             nameless = SimpleNamespace(read=stream.read, seek=stream.seek, tell=stream.tell)
@@ -139,45 +120,23 @@ def _decode(source: Source, max_seconds: float | None) -> tuple[np.ndarray, int]
     except soundfile.LibsndfileError as error:
         reason = str(error.error_string).removeprefix("Error : ").rstrip(".")
         raise AudioError(f"damaged, cut off or of an unknown kind ({reason}); {RESAVE}") from None
-    except OSError as error:
-        raise AudioError(f"cannot be read ({error.strerror or error}); see that it exists and may be read") from None
     check_scale(waveform)
     return waveform, rate
 
 
-def _open(source: Source) -> AbstractContextManager[BinaryIO]:
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    """Give the binary file of a source, at its beginning if it can seek, otherwise what is left of it in memory."""
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return io.BytesIO(source)
-    if isinstance(source, (str, os.PathLike)):
-        return _open_path(source)
-    if isinstance(source, io.TextIOBase):
-        raise AudioError("it is open as text; open it with mode 'rb'")
-    if not hasattr(source, "read"):
-        raise AudioError(f"expected a path, bytes or a binary file object, got {type(source).__name__}; give one")
-    if getattr(source, "closed", False):
-        raise AudioError("it is closed; open it again")
-    seekable = hasattr(source, "seekable") and source.seekable()
-    content = source.read(0) if seekable else source.read()
-    if not isinstance(content, bytes):
-        raise AudioError(f"its read() gives {type(content).__name__}; give a file object opened in binary mode")
-    return nullcontext(source) if seekable else io.BytesIO(content)
-
-
-def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
-    try:
-        stream = open(path, "rb")
-    except FileNotFoundError:
-        raise AudioError(f"no such file; check the path (it is looked up from {os.getcwd()})") from None
-    except IsADirectoryError:
-        raise AudioError("is a folder; give a sound file inside it") from None
-    except PermissionError:
-        raise AudioError("may not be read (permission denied); change its permissions") from None
-    except ValueError as error:  # a NUL character
-        raise AudioError(f"is no valid path ({error}); check it") from None
-    if stream.seekable():
-        return stream
-    with stream:  # a named pipe
-        return io.BytesIO(stream.read())
+        source = io.BytesIO(source)
+    with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as stream:
+        if not hasattr(stream, "read"):
+            raise AudioError(f"expected a path, bytes or a binary file object, got {type(stream).__name__}; give one")
+        seekable = hasattr(stream, "seekable") and stream.seekable()
+        content = stream.read(0) if seekable else stream.read()
+        if not isinstance(content, bytes):
+            raise AudioError(f"its read() gives {type(content).__name__}; open it with mode 'rb'")
+        yield stream if seekable else io.BytesIO(content)
 
 
 def _read(file: soundfile.SoundFile, max_seconds: float | None) -> tuple[np.ndarray, int]:

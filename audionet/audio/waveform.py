@@ -33,6 +33,17 @@ def naming(source: object) -> Iterator[None]:
         raise AudioError(f"{name}: {error}") from None
 
 
+@contextmanager
+def explaining(failure: str, advice: str) -> Iterator[None]:
+    """Turn an error of the operating system into an `AudioError`, such as "cannot be read (Is a directory); ..."."""
+    try:
+        yield
+    except AudioError:
+        raise
+    except (OSError, ValueError) as error:  # a ValueError: a NUL in a path, a closed file
+        raise AudioError(f"{failure} ({getattr(error, 'strerror', None) or error}); {advice}") from None
+
+
 def to_mono(waveform: np.ndarray) -> np.ndarray:
     """Mix the channels of a waveform by their mean.
 
@@ -51,7 +62,15 @@ def to_mono(waveform: np.ndarray) -> np.ndarray:
         array([[0.5 , 0.25]])
     """
     check_waveform(waveform)
-    return _mix(waveform)
+    if waveform.ndim != 2:
+        raise AudioError(f"waveform: expected (channel, time), got shape {waveform.shape}; reshape it")
+    n_channels = len(waveform)
+    if n_channels > _MIXABLE:
+        raise AudioError(
+            f"waveform: expected at most {_MIXABLE} channels to mix to mono, got {n_channels}; "
+            "pick the channels to use, for example load_audio(path)[0][:1]"
+        )
+    return waveform if n_channels == 1 else waveform.mean(axis=0, keepdims=True)
 
 
 def resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarray:
@@ -73,7 +92,22 @@ def resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarr
         (2, 16000)
     """
     check_waveform(waveform)
-    return _resample(waveform, from_rate, to_rate)
+    for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
+        if not (math.isfinite(rate) and rate > 0):
+            raise AudioError(f"{name}: expected above 0 Hz, got {rate}; give a sample rate such as 16000")
+    if from_rate == to_rate:
+        return waveform
+    import soxr  # only where it is needed: importing it takes as long as decoding some hundred files
+
+    rows = waveform.reshape(-1, waveform.shape[-1])
+    resampled = soxr.resample(rows.T, from_rate, to_rate).T  # soxr wants (time, channel)
+    if resampled.shape[-1] == 0:
+        n_samples = waveform.shape[-1]
+        raise AudioError(
+            f"waveform: expected enough samples for one at {to_rate} Hz, got {n_samples} at {from_rate} Hz; "
+            "give a longer one"
+        )
+    return np.ascontiguousarray(resampled).reshape(*waveform.shape[:-1], -1)
 
 
 def fit(waveform: np.ndarray, length: int) -> np.ndarray:
@@ -97,7 +131,19 @@ def fit(waveform: np.ndarray, length: int) -> np.ndarray:
         (array([0., 1., 2., 0.]), array([1., 3.]))
     """
     check_waveform(waveform)
-    return _fit(waveform, length)
+    if length < 1:
+        raise AudioError(f"length: expected at least 1 sample, got {length}; give the length of a clip")
+    n_missing = length - waveform.shape[-1]
+    if n_missing == 0:
+        return waveform
+    if n_missing > 0:
+        sides = [(0, 0)] * (waveform.ndim - 1) + [(n_missing // 2, n_missing - n_missing // 2)]
+        return np.pad(waveform, sides)
+    energy = np.square(waveform, dtype=np.float64).reshape(-1, waveform.shape[-1]).sum(axis=0)
+    total = np.concatenate(([0.0], np.cumsum(energy)))
+    windows = total[length:] - total[:-length]
+    start = int(np.argmax(windows >= windows.max() - 1e-9 * total[-1]))  # rounding must not decide between equals
+    return waveform[..., start : start + length].copy()  # a view would keep the whole recording in memory
 
 
 def to_clip(waveform: np.ndarray, from_rate: float, to_rate: float, length: int | None = None) -> np.ndarray:
@@ -120,9 +166,8 @@ def to_clip(waveform: np.ndarray, from_rate: float, to_rate: float, length: int 
         >>> to_clip(np.zeros((2, 4000), np.float32), 8000, 16_000, 16_000).shape
         (16000,)
     """
-    check_waveform(waveform)
-    clip = _resample(_mix(waveform)[0], from_rate, to_rate)
-    return clip if length is None else _fit(clip, length)
+    clip = resample(to_mono(waveform)[0], from_rate, to_rate)
+    return clip if length is None else fit(clip, length)
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:
@@ -199,53 +244,3 @@ def check_scale(waveform: np.ndarray) -> None:
             f"waveform: expected float samples in [-1, 1], got a peak of {peak:g}; "
             f"divide integers by their full scale ({FULL_SCALE} for 16 bits)"
         )
-
-
-# ---- of waveforms that are checked -----------------------------------------------------------------------
-
-
-def _mix(waveform: np.ndarray) -> np.ndarray:
-    if waveform.ndim != 2:
-        raise AudioError(f"waveform: expected (channel, time), got shape {waveform.shape}; reshape it")
-    n_channels = len(waveform)
-    if n_channels > _MIXABLE:
-        raise AudioError(
-            f"waveform: expected at most {_MIXABLE} channels to mix to mono, got {n_channels}; "
-            "pick the channels to use, for example load_audio(path)[0][:1]"
-        )
-    return waveform if n_channels == 1 else waveform.mean(axis=0, keepdims=True)
-
-
-def _resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarray:
-    for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
-        if not (math.isfinite(rate) and rate > 0):
-            raise AudioError(f"{name}: expected above 0 Hz, got {rate}; give a sample rate such as 16000")
-    if from_rate == to_rate:
-        return waveform
-    import soxr  # only where it is needed: importing it takes as long as decoding some hundred files
-
-    rows = waveform.reshape(-1, waveform.shape[-1])
-    resampled = soxr.resample(rows.T, from_rate, to_rate).T  # soxr wants (time, channel)
-    if resampled.shape[-1] == 0:
-        n_samples = waveform.shape[-1]
-        raise AudioError(
-            f"waveform: expected enough samples for one at {to_rate} Hz, got {n_samples} at {from_rate} Hz; "
-            "give a longer one"
-        )
-    return np.ascontiguousarray(resampled).reshape(*waveform.shape[:-1], -1)
-
-
-def _fit(waveform: np.ndarray, length: int) -> np.ndarray:
-    if length < 1:
-        raise AudioError(f"length: expected at least 1 sample, got {length}; give the length of a clip")
-    n_missing = length - waveform.shape[-1]
-    if n_missing == 0:
-        return waveform
-    if n_missing > 0:
-        sides = [(0, 0)] * (waveform.ndim - 1) + [(n_missing // 2, n_missing - n_missing // 2)]
-        return np.pad(waveform, sides)
-    energy = np.square(waveform, dtype=np.float64).reshape(-1, waveform.shape[-1]).sum(axis=0)
-    total = np.concatenate(([0.0], np.cumsum(energy)))
-    windows = total[length:] - total[:-length]
-    start = int(np.argmax(windows >= windows.max() - 1e-9 * total[-1]))  # rounding must not decide between equals
-    return waveform[..., start : start + length].copy()  # a view would keep the whole recording in memory

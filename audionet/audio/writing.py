@@ -2,8 +2,6 @@
 
 import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ import numpy as np
 import soundfile
 
 from audionet.audio.containers import RATES
-from audionet.audio.waveform import AudioError, check_finite, check_waveform, naming
+from audionet.audio.waveform import AudioError, check_finite, check_waveform, explaining, naming
 from audionet.files import whole_file
 
 if TYPE_CHECKING:
@@ -55,7 +53,8 @@ def save_audio(
         subtype = subtype or soundfile.default_subtype(container)
         samples = _checked(waveform, sample_rate, container, subtype)
         content = _encode(samples, int(sample_rate), container, subtype)
-        with _explaining(len(content)), whole_file(target) as file:
+        advice = f"see that its folder exists, may be written and has {len(content)} bytes of room"
+        with explaining("cannot be written", advice), whole_file(target) as file:
             file.write(content)
 
 
@@ -70,7 +69,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
         Traceback (most recent call last):
         audionet.audio.waveform.AudioError: tone.doc: extension: expected one of .wav, .flac, .ogg, .mp3, ...
     """
-    with naming(path), _explaining(0):
+    with naming(path), explaining("cannot be written", "see that its folder exists and may be written"):
         _container(Path(path))
         TemporaryFile(dir=Path(path).parent).close()
 
@@ -135,17 +134,3 @@ def _container(target: Path) -> str:
     if container is None:
         raise AudioError(f"extension: expected one of {', '.join(_FORMATS)}, got {target.suffix!r}; choose one of them")
     return container
-
-
-@contextmanager
-def _explaining(n_bytes: int) -> Iterator[None]:
-    """Turn a failure to write into an `AudioError` that says what to look at."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        if isinstance(error, AudioError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(
-            f"cannot be written ({reason}); see that its folder exists, may be written and has {n_bytes} bytes of room"
-        ) from None

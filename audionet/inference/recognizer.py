@@ -152,7 +152,7 @@ class Recognizer:
                 yield next(predictions) if isinstance(item, np.ndarray) else item
 
     def _read(self, source: audio.Source) -> np.ndarray:
-        return audio.read_clip(source, self.sample_rate, self.clip_length, max_seconds=MAX_SECONDS)
+        return audio.read_mono(source, self.sample_rate, self.clip_length, max_seconds=MAX_SECONDS)
 
     def _read_or_error(self, source: audio.Source) -> np.ndarray | audio.AudioError:
         try:
