@@ -2,8 +2,6 @@
 
 import torch
 
-from audionet.checks import check_one_of
-
 
 def usable(device: str | torch.device) -> torch.device:
     """Return the device, if this machine has it.
@@ -22,5 +20,7 @@ def usable(device: str | torch.device) -> torch.device:
     if accelerator := torch.accelerator.current_accelerator(check_available=True):
         kind = accelerator.type
         known += [kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))]
-    check_one_of(known, "device", str(device), "`audionet doctor` tells more")
+    if str(device) not in known:
+        listing = ", ".join(known)
+        raise ValueError(f"device: expected one of {listing}, got {str(device)!r}; `audionet doctor` tells more")
     return torch.device(device)
