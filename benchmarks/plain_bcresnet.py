@@ -54,7 +54,7 @@ class PlainBlock(nn.Module):
 
 
 def plain_bcresnet(n_classes: int, *, tau: float = 1, dropout: float = 0.1) -> nn.Module:
-    """Build the network, (batch, 1, n_mels, frame) -> (batch, n_classes)."""
+    """Build the network, (batch, 1, n_bands, frame) -> (batch, n_classes)."""
     n_stem, n_head = int(16 * tau), int(32 * tau)
     layers: list[nn.Module] = [
         nn.Conv2d(1, n_stem, 5, stride=(2, 1), padding=2, bias=False),

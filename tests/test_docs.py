@@ -121,7 +121,7 @@ def test_the_code_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path))
     for registry in (FEATURES, MODELS, augment.AUGMENTATIONS):  # a page may add to them; other tests must not see it
         if isinstance(registry, Registry):
-            monkeypatch.setattr(registry, "_added", {})
+            monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     names: dict[str, object] = {"__name__": "page"}
     with hooks.folder_of_a_page() as folder:
         monkeypatch.syspath_prepend(folder)

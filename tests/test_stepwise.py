@@ -98,7 +98,8 @@ class Case:
     def forward(self, samples: np.ndarray) -> Tensor:
         with torch.inference_mode():
             whole = torch.full((BATCH,), TIME)
-            return self.model(torch.from_numpy(samples), self.conditions, self.frames, length=whole)
+            outputs: Tensor = self.model(torch.from_numpy(samples), self.conditions, self.frames, length=whole)
+        return outputs
 
     def naive(self, n_forced: int = 0, sampling: Sampling = DEFAULT_SAMPLING) -> np.ndarray:
         """The plainest way: the whole network on the growing prefix, for each sample anew."""

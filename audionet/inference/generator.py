@@ -11,7 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.checks import check_at_least, check_one_of, listed
+from audionet.checks import check_at_least, check_one_of, check_that, listed
 from audionet.inference.devices import usable
 from audionet.inference.wavenet import sampling as loop
 from audionet.inference.wavenet.requests import Category, agreed_batch, checked_frames, checked_prime
@@ -236,8 +236,7 @@ class Generator:
         distribution, hop_length = self.wavenet.distribution, self.wavenet.hop_length
         if not distribution.has_choice and (sampling.top_k, sampling.top_p) != (None, None):
             raise ValueError("top_k, top_p: expected None, because a Gaussian output has no codes; use temperature")
-        if not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed: expected a whole number from 0 on, got {seed!r}")
+        check_that(isinstance(seed, int) and seed >= 0, "seed", "a whole number from 0 on", seed)
         check_at_least(1 / self.sample_rate, chunk_seconds=chunk_seconds)
         primed = None if prime is None else checked_prime(prime, self.wavenet)
         framed = checked_frames(frames, self.wavenet)
@@ -292,8 +291,8 @@ class Generator:
         """Return the samples to make of each stream."""
         usual = self.bundle.clip_length
         if seconds is not None:
-            if not 1 / self.sample_rate <= seconds <= MAX_SECONDS:
-                raise ValueError(f"seconds: expected {1 / self.sample_rate:g} to {MAX_SECONDS:g}, got {seconds!r}")
+            shortest = 1 / self.sample_rate
+            check_that(shortest <= seconds <= MAX_SECONDS, "seconds", f"{shortest:g} to {MAX_SECONDS:g}", seconds)
             return [round(seconds * self.sample_rate)] * batch
         if frames is not None:
             if (covered := frames.shape[2] * self.wavenet.hop_length - n_primed) < 1:

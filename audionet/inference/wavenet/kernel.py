@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from audionet.checks import check_at_least
+from audionet.checks import check_at_least, check_that
 from audionet.inference.wavenet import compiled
 from audionet.inference.wavenet.sampling import precision_number
 from audionet.models.wavenet import distributions
@@ -165,8 +165,7 @@ class Kernel:
 
 
 def _check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
-    if array.shape != expected:
-        raise ValueError(f"{name}: expected the shape {expected}, got {array.shape}")
+    check_that(array.shape == expected, name, f"the shape {expected}", array.shape)
 
 
 def _plain(array: np.ndarray, dtype: type) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audionet.checks import check_that
 from audionet.models.wavenet.network import WaveNet
 
 MAX_BATCH = 1024
@@ -21,11 +22,9 @@ def checked_prime(prime: Tensor | np.ndarray, wavenet: WaveNet) -> np.ndarray:
     """
     waveform = torch.as_tensor(prime)
     waveform = waveform[None] if waveform.ndim == 1 else waveform
-    if waveform.ndim != 2 or waveform.shape[1] == 0 or not waveform.is_floating_point():
-        raise ValueError(
-            "prime: expected a float waveform (time,) or (batch, time) in [-1, 1], "
-            f"got {tuple(waveform.shape)} {waveform.dtype}"
-        )
+    shape, is_float = tuple(waveform.shape), waveform.is_floating_point()
+    expected = "a float waveform (time,) or (batch, time) in [-1, 1]"
+    check_that(len(shape) == 2 and shape[1] and is_float, "prime", expected, (shape, waveform.dtype))
     if not waveform.abs().max() <= 1:  # also where NaN
         raise ValueError("prime: expected samples in [-1, 1], got larger ones or NaN")
     return wavenet.distribution.from_waveform(waveform.cpu()).numpy()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least
+from audionet.checks import check_at_least, check_that
 from audionet.models.wavenet.distributions import N_CODES
 from audionet.models.wavenet.network import WaveNet
 from audionet.registry import NamedArguments
@@ -98,10 +98,8 @@ class WaveNetAutoencoder(NamedArguments, nn.Module):
         super().__init__()
         check_at_least(1, encoder_layers=encoder_layers, encoder_cycles=encoder_cycles)
         check_at_least(1, encoder_channels=encoder_channels, bottleneck_channels=bottleneck_channels)
-        if encoder_layers % encoder_cycles:
-            raise ValueError(
-                f"encoder_layers: expected a multiple of encoder_cycles = {encoder_cycles}, got {encoder_layers}"
-            )
+        multiple = f"a multiple of encoder_cycles = {encoder_cycles}"
+        check_that(encoder_layers % encoder_cycles == 0, "encoder_layers", multiple, encoder_layers)
         dilations = [2 ** (layer % (encoder_layers // encoder_cycles)) for layer in range(encoder_layers)]
         self.encoder = nn.Sequential(
             nn.Conv1d(1, encoder_channels, 3, padding=1),
@@ -146,10 +144,8 @@ class WaveNetAutoencoder(NamedArguments, nn.Module):
         return self._encode_samples(self.distribution.from_waveform(waveform))
 
     def _encode_samples(self, samples: Tensor) -> Tensor:
-        if samples.ndim != 2 or samples.shape[1] == 0:
-            raise ValueError(
-                f"waveform: expected clips (batch, time) of at least 1 sample, got {tuple(samples.shape)}; give some"
-            )
+        shape = tuple(samples.shape)
+        check_that(len(shape) == 2 and shape[1], "waveform", "clips (batch, time) of at least 1 sample", shape)
         # Codes are mu-law companded values; silence is 0 in either form.
         values = (samples - N_CODES // 2) / (N_CODES // 2) if self.distribution.is_discrete else samples
         values = F.pad(values, (0, -samples.shape[1] % self.hop_length))

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least, check_spectrogram
+from audionet.checks import check_at_least, check_spectrogram, check_that
 from audionet.models.wavenet.network import WaveNet
 from audionet.registry import NamedArguments
 
@@ -74,8 +74,7 @@ class WaveNetClassifier(NamedArguments, nn.Module):
         check_at_least(0, next_sample_weight=next_sample_weight)
         if n_bands != 1:
             raise ValueError(f"n_bands: expected 1, a waveform's, got {n_bands}; use the front-end Waveform")
-        if frame_kernel < 1 or frame_kernel % 2 == 0:
-            raise ValueError(f"frame_kernel: expected an odd number, got {frame_kernel}")
+        check_that(frame_kernel > 0 and frame_kernel % 2, "frame_kernel", "an odd number", frame_kernel)
         self.n_bands, self.n_classes = n_bands, n_classes
         self.frame_length, self.next_sample_weight = frame_length, next_sample_weight
         self.stack = WaveNet(

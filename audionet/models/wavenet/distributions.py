@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import mu_law_decoding, mu_law_encoding
 
-from audionet.checks import check_one_of
+from audionet.checks import check_one_of, check_that
 
 N_CODES = 256
 N_UNIFORMS = 2  # random numbers for each sample, whatever the distribution
@@ -45,12 +45,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         low, high = TEMPERATURES
-        if not low <= self.temperature <= high:
-            raise ValueError(f"temperature: expected {low:g} to {high:g}, got {self.temperature!r}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k: expected at least 1, or None for all, got {self.top_k!r}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p: expected more than 0 and at most 1, or None for all, got {self.top_p!r}")
+        check_that(low <= self.temperature <= high, "temperature", f"{low:g} to {high:g}", self.temperature)
+        check_that(self.top_k is None or self.top_k >= 1, "top_k", "at least 1, or None for all", self.top_k)
+        share = "more than 0 and at most 1, or None for all"
+        check_that(self.top_p is None or 0 < self.top_p <= 1, "top_p", share, self.top_p)
 
 
 DEFAULT_SAMPLING = Sampling()

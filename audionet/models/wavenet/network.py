@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least
+from audionet.checks import check_at_least, check_that
 from audionet.models.wavenet import distributions
 from audionet.models.wavenet.conditioning import Categories, GateBias, Places, Upsampler
 from audionet.models.wavenet.layers import CodeInput, Layer, ValueInput
@@ -102,10 +102,8 @@ class WaveNet(NamedArguments, nn.Module):
         check_at_least(1, n_mixtures=n_mixtures, category_channels=category_channels, place_length=place_length)
         check_at_least(2, kernel_size=kernel_size)
         check_at_least(0, n_places=n_places)
-        if n_layers % n_cycles:
-            raise ValueError(f"n_layers: expected a multiple of n_cycles = {n_cycles}, got {n_layers}")
-        if gate_channels % 2:
-            raise ValueError(f"gate_channels: expected an even number, half filter and half gate, got {gate_channels}")
+        check_that(n_layers % n_cycles == 0, "n_layers", f"a multiple of n_cycles = {n_cycles}", n_layers)
+        check_that(gate_channels % 2 == 0, "gate_channels", "an even number, half filter and half gate", gate_channels)
         self.categories: Mapping[str, Sequence[str]] = {
             name: list(values) for name, values in (categories or {}).items()
         }
