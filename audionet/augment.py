@@ -25,16 +25,11 @@ from audionet.registry import NamedArguments, Registry
 
 SILENCE_NOISE = (0.0, 1.0)  # amplitude of the noise that fills clips of digital silence (TensorFlow's input_data.py)
 
+_KINDS = {"speed": "Speed", "time_shift": "TimeShift", "equalize": "Equalize", "reverb": "Reverb", "gain": "Gain"}
+_KINDS |= {"noise": "BackgroundNoise"}
 AUGMENTATIONS: Registry[nn.Module] = Registry(
     "augmentation",
-    {
-        "speed": "audionet.augment:Speed",
-        "time_shift": "audionet.augment:TimeShift",
-        "equalize": "audionet.augment:Equalize",
-        "reverb": "audionet.augment:Reverb",
-        "gain": "audionet.augment:Gain",
-        "noise": "audionet.augment:BackgroundNoise",
-    },
+    {name: f"audionet.augment:{kind}" for name, kind in _KINDS.items()},
     group="audionet.augmentations",
 )
 

@@ -265,7 +265,7 @@ def test_fsdd():
     assert Clip("recordings/7_theo_49.wav", "seven", "theo", "train") in clips
     out = index(card, FSDD, split="leave_one_speaker_out", test_speaker="theo")
     assert {c.speaker for c in out if c.split == "test"} == {"theo"} and sum(c.split == "test" for c in out) == 500
-    with pytest.raises(ValueError, match="test_speaker: expected none, since the split official leaves no speaker out"):
+    with pytest.raises(ValueError, match="test_speaker: expected none, unless the split is of kind speaker, got"):
         index(card, FSDD, test_speaker="theo")
     with pytest.raises(ValueError, match="george, jackson, lucas, nicolas, theo, yweweler, got None"):
         index(card, FSDD, split="leave_one_speaker_out")

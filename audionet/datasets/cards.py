@@ -1,7 +1,7 @@
-"""Cards: a corpus described by values, so that one of a known layout needs no code.
+"""Cards: descriptions of corpora, so that a corpus of a known layout needs no code.
 
-A card is a `card.yaml`. `Card` and the dataclasses in it say which keys it may have and of which type; anything else is
-a `CardError` that names the file, the key and what is expected. A layout and a split rule are chosen by their `kind`.
+A card is a file `card.yaml`. `Card` and the dataclasses in it say which keys it may have and of which type. Anything
+else is a `CardError` that names the file, the key and what is expected. The key `kind` chooses a layout or a split rule.
 """
 
 import re
@@ -256,14 +256,9 @@ def _rule(card: Card, split: str | None, test_speaker: str | None) -> Rule | Non
     known = f"one of {', '.join(card.splits)}" if card.splits else "none, since synthetic voices are split already"
     check_that(split == card.split or split in card.splits, "split", known, split)
     rule = card.splits.get(split or "")
-    if test_speaker is None:
-        return rule
-    if not isinstance(rule, SpeakerSplit):
-        raise ValueError(
-            f"test_speaker: expected none, since the split {split} leaves no speaker out, got {test_speaker!r}; "
-            "choose one of kind speaker"
-        )
-    return replace(rule, test=test_speaker)
+    fits = test_speaker is None or isinstance(rule, SpeakerSplit)
+    check_that(fits, "test_speaker", "none, unless the split is of kind speaker", test_speaker)
+    return replace(rule, test=test_speaker or rule.test) if isinstance(rule, SpeakerSplit) else rule
 
 
 def _test_on(folder: str, layout: Layout, root: Path, clips: list[Clip]) -> list[Clip]:

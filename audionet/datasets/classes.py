@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audionet.checks import listed
+from audionet.checks import check_at_least, check_no_misfits, check_that, listed
 from audionet.datasets.clip import Clip
 
 # As in TensorFlow's examples/speech_commands/input_data.py. One generator serves all splits, so their order matters.
@@ -36,8 +36,7 @@ class PooledClass:
     percentage: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.percentage >= 0:
-            raise ValueError(f"percentage: expected 0 or more, got {self.percentage}")
+        check_at_least(0, percentage=self.percentage)
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ class ClassSelection:
     silence: PooledClass | None = None
 
     def __post_init__(self) -> None:
-        if self.unknown and not self.keep:
-            raise ValueError("keep: expected the classes to keep, since unknown pools the others, got none")
+        expected = "the classes to keep, since unknown pools the others"
+        check_that(self.keep or not self.unknown, "keep", expected, self.keep)
 
     def names(self, found: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the labels in the order of a network's outputs.
@@ -81,8 +80,7 @@ class ClassSelection:
         if self.keep:
             return *self.keep, *(pooled.label for pooled in (self.unknown, self.silence) if pooled)
         labels = set(found)
-        if not labels:
-            raise ValueError("labels: expected the classes that the card keeps, got none; give the labels of the clips")
+        check_that(labels, "labels", "those of the clips, since the card keeps all classes", found)
         return *sorted(labels.difference(_LAST)), *(label for label in _LAST if label in labels)
 
 
@@ -109,12 +107,9 @@ def select(clips: Iterable[Clip], selection: ClassSelection) -> list[Clip]:
         '_silence_/train/0'
     """
     clips = sorted(clips, key=lambda clip: clip.path)
-    if missing := set(selection.keep).difference(clip.label for clip in clips):
-        present = sorted({clip.label for clip in clips})
-        raise ValueError(
-            f"labels.keep: expected classes that the corpus has ({listed(present, 40)}), "
-            f"got {listed(sorted(missing), 5)}"
-        )
+    present = sorted({clip.label for clip in clips})
+    missing = sorted(set(selection.keep).difference(present))
+    check_no_misfits(missing, "labels.keep", f"classes that the corpus has ({listed(present, 40)})")
     kept = [clip for clip in clips if not selection.keep or clip.label in selection.keep]
     generator = random.Random(_SEED)
     pooled: list[Clip] = []

@@ -48,9 +48,11 @@ def get(card: Card, root: str | Path | None = None, *, progress: bool = True) ->
             not be unpacked, or a folder is in the way.
     """
     root = Path(root) if root is not None else card.default_root
-    lacking = [file for file in card.files if not _is_complete(file, root)]
-    for file in lacking:
+    lacking = []
+    for file in card.files:
         folder = root / file.folder
+        if not is_unpacked(folder) or file.sha256 not in (None, read_manifest(folder)[0]):
+            lacking.append(file)
         if folder.exists() and not is_unpacked(folder):
             raise DownloadError(
                 f"{folder} exists and was not unpacked by audionet: if it is the corpus use it as it is, "
@@ -112,11 +114,6 @@ def _verify(card: Card, file: File, folder: Path, progress: bool) -> str:
     return f"{folder}: {len(sums)} files match; archive {file.name} has sha256 {checksum} ({origin})"
 
 
-def _is_complete(file: File, root: Path) -> bool:
-    folder = root / file.folder
-    return is_unpacked(folder) and file.sha256 in (None, read_manifest(folder)[0])
-
-
 def _download(file: File, root: Path, progress: bool) -> tuple[Path, str]:
     """Bring an archive to `<root>/<its name>`, complete and verified; return it and its checksum."""
     archive, part = root / file.name, root / f"{file.name}.part"
@@ -166,7 +163,7 @@ def _fetch(file: File, part: Path, advance: Advance) -> None:
 
 
 def _request(file: File, part: Path, advance: Advance) -> None:
-    """Ask once for what `part` lacks and append it; an exception tells that less arrives than was announced."""
+    """Ask once for what `part` lacks and append it; raise an exception where less arrives than was announced."""
     have = _size(part)
     headers = {"User-Agent": f"audionet/{__version__}", "Accept-Encoding": "identity"}
     if have:

@@ -23,7 +23,7 @@ _Found = Iterable[tuple[Clip, Mapping[str, str]]]  # clips with paths below the 
 
 @dataclass(frozen=True, kw_only=True)
 class FileLayout:
-    """A base for layouts of recordings, which a split rule of the card splits.
+    """A base for layouts of recordings. A split rule of the card splits them.
 
     Attributes:
         kind: Word for the layout in a card.

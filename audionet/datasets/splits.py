@@ -72,7 +72,7 @@ class SplitRule:
 
 @dataclass(frozen=True, kw_only=True)
 class HashSplit(SplitRule):
-    """By a hash of the file name up to `_nohash_`, as in Speech Commands: each speaker is in one split only.
+    """A split by a hash of the file name up to `_nohash_`, as in Speech Commands: each speaker is in one split only.
 
     Attributes:
         validation: Percentage of the clips for validation.
@@ -94,7 +94,7 @@ class HashSplit(SplitRule):
 
 @dataclass(frozen=True, kw_only=True)
 class ListSplit(SplitRule):
-    """By text files that list the clips of a split, one path a line; all others are for training.
+    """A split by text files that list the clips of a split, one path a line; all others are for training.
 
     Attributes:
         test: File in the layout's folder that lists the test clips, by paths relative to that folder.
@@ -124,7 +124,7 @@ class ListSplit(SplitRule):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSplit(SplitRule):
-    """By the values of a field: a group of a pattern, a column of a table, or the folder of a pattern's files.
+    """A split by the values of a field: a group of a pattern, a column of a table, or the folder of a pattern's files.
 
     Attributes:
         field: Name of the field.
@@ -151,7 +151,7 @@ class FieldSplit(SplitRule):
 
 @dataclass(frozen=True, kw_only=True)
 class SpeakerSplit(SplitRule):
-    """By leaving one speaker out: all clips of that speaker are the test.
+    """A split that leaves one speaker out: all clips of that speaker are the test.
 
     Attributes:
         test: Speaker whose clips are the test; None where the caller names one.

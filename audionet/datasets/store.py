@@ -31,7 +31,7 @@ from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, whole_file
 
-_FORMAT = 2  # of the files, and of the way from a source to its samples
+_FORMAT = 2  # a new number when the files change, or the samples that a recording gives
 
 
 @dataclass(frozen=True, eq=False)

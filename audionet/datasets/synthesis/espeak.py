@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -68,7 +67,7 @@ def speak(
     """Speak a text with espeak-ng.
 
     The same arguments give the same samples, whatever was spoken before. Exceptions are the variants Reed and caleb,
-    which use random numbers, and systems that cannot unload a library. The near-silence before and after the words is
+    which use random numbers. The near-silence before and after the words is
     cut off, and the waveform is scaled to a peak of 0.7.
 
     Args:
@@ -205,10 +204,7 @@ def _library() -> Iterator[ctypes.CDLL]:
             yield library
         finally:
             library.espeak_Terminate()
-            if sys.platform == "win32":
-                _ctypes.FreeLibrary(library._handle)
-            else:
-                _ctypes.dlclose(library._handle)
+            _ctypes.dlclose(library._handle)
 
 
 @functools.cache

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from audionet.checks import check_that
+
 
 def make_noise(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     """Make background noise for corpora that have none.
@@ -30,8 +32,7 @@ def make_noise(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
         ((480000,), 0.800000011920929)
     """
     n_samples = round(seconds * sample_rate)
-    if n_samples < 1:
-        raise ValueError(f"seconds: expected at least one sample at {sample_rate} Hz, got {seconds} s")
+    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
     kinds: tuple[Callable[[int, float, np.random.Generator], np.ndarray], ...] = (
         *(functools.partial(_colored, exponent=exponent) for exponent in (0.0, 1.0, 2.0)),
         *(_band, _hum, _babble),

@@ -55,7 +55,7 @@ _NAME = re.compile(
 
 
 def render(path: str, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Speak a clip of `index`, whose path says how.
+    """Speak a clip that `index` has listed; its path says the word, the voice, the rate and the pitch.
 
     Args:
         path: Path of a clip, such as "yes/en-us+f3_rate160_pitch45_range60.wav".
