@@ -395,9 +395,9 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_wrong_arguments(tmp_path):
-    with pytest.raises(StoreError, match="at least one, got none"):
+    with pytest.raises(ValueError, match=r"clips: expected at least one, got \[\]"):
         open_([], folder=tmp_path)
-    with pytest.raises(StoreError, match="expected the splits train, validation, test, got 'dev'"):
+    with pytest.raises(ValueError, match="expected the splits train, validation, test, got dev"):
         open_([Clip("a", "a", "", "dev")], folder=tmp_path)
 
 

@@ -1,7 +1,7 @@
 """Cards: descriptions of corpora, so that a corpus of a known layout needs no code.
 
 A card is a file `card.yaml`. `Card` and the dataclasses in it say which keys it may have and of which type. Anything
-else is a `CardError` that names the file, the key and what is expected. The key `kind` chooses a layout or a split rule.
+else is a `CardError` that names the file, the key and what is expected. The key `kind` chooses a layout or split rule.
 """
 
 import re

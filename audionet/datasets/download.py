@@ -4,7 +4,6 @@ An archive arrives as `<root>/<archive>.part` and is renamed once it is complete
 beside its final place that is renamed once it is complete, and is then deleted.
 """
 
-import contextlib
 import http.client
 import os
 import ssl
@@ -168,7 +167,7 @@ def _request(file: File, part: Path, advance: Advance) -> None:
     headers = {"User-Agent": f"audionet/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        with contextlib.suppress(FileNotFoundError):
+        if _version_file(part).exists():
             # A file that has changed since is then sent whole, instead of being glued to the old beginning.
             headers["If-Range"] = _version_file(part).read_text(encoding="utf-8")
     try:

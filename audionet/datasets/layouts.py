@@ -52,8 +52,7 @@ class FileLayout:
             )
         prefix = "" if self.folder == "." else f"{self.folder.rstrip('/')}/"
         found = list(self._find(root, folder))
-        if not found:
-            raise ValueError(f"{folder}: expected audio files laid out by {self.kind}, got none")
+        check_that(found, folder, f"audio files laid out by {self.kind}", found)
         clips = [
             replace(clip, path=prefix + clip.path, label=self.labels.get(clip.label, clip.label)) for clip, _ in found
         ]
@@ -179,11 +178,9 @@ class TableLayout(FileLayout):
             rows = []
             for row in reader:
                 # A short row leaves None, a long one a list under None.
-                if None in row or None in row.values() or not row[self.path] or not row[self.label]:
-                    raise ValueError(
-                        f"{file}: line {reader.line_num}: expected {len(columns)} values, "
-                        f"with {self.path} and {self.label} not empty"
-                    )
+                fits = None not in row and None not in row.values() and row[self.path] and row[self.label]
+                expected = f"{len(columns)} values, with {self.path} and {self.label} not empty"
+                check_that(fits, f"{file}: line {reader.line_num}", expected, list(row.values()))
                 rows.append(row)
         return rows
 

@@ -25,7 +25,7 @@ import numpy as np
 from filelock import FileLock
 
 from audionet.audio import to_int16
-from audionet.checks import check_one_of, listed
+from audionet.checks import check_no_misfits, check_one_of, check_that, listed
 from audionet.datasets.build import Outcome, StoreError, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
@@ -103,9 +103,8 @@ def open_store(
         progress: Show a bar while building, if standard error is a terminal.
 
     Raises:
-        StoreError: There are no clips, files cannot be used, the disk is full or cannot be written, or a worker
-            crashed.
-        ValueError: There are silences but no background noise.
+        ValueError: There are no clips, one has no split, or there are silences but no background noise.
+        StoreError: Files cannot be used, the disk is full or cannot be written, or a worker crashed.
 
     Example:
         >>> clips = [Clip("a", "constant", "", "train")]
@@ -121,10 +120,9 @@ def open_store(
         >>> store.label_names, store.waveforms.tolist()
         (('constant',), [[16384, 16384, 16384, 16384]])
     """
-    if not clips:
-        raise StoreError("clips: expected at least one, got none")
-    if unknown := {clip.split for clip in clips}.difference(SPLITS):
-        raise StoreError(f"clips: expected the splits {', '.join(SPLITS)}, got {', '.join(map(repr, unknown))}")
+    check_that(clips, "clips", "at least one", clips)
+    unknown = {clip.split for clip in clips}.difference(SPLITS)
+    check_no_misfits(unknown, "clips", f"the splits {', '.join(SPLITS)}")
     name = store_name(clips, fingerprint=fingerprint, sample_rate=sample_rate, clip_length=clip_length)
     place = Path(folder).absolute() / name
     store = _read(place)
