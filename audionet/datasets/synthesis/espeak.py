@@ -67,8 +67,8 @@ def speak(
     """Speak a text with espeak-ng.
 
     The same arguments give the same samples, whatever was spoken before. Exceptions are the variants Reed and caleb,
-    which use random numbers, and systems whose C library never unloads one (musl). The near-silence before and after the words is
-    cut off, and the waveform is scaled to a peak of 0.7.
+    which use random numbers, and systems whose C library never unloads a library (musl). The near-silence before and
+    after the words is cut off, and the waveform is scaled to a peak of 0.7.
 
     Args:
         text: Words in the language of the voice.
