@@ -3,6 +3,7 @@
 `make docs` builds the site; mkdocs.yml makes it strict, and docs/hooks.py lets it load nothing from the network.
 """
 
+import copy
 import doctest
 import importlib
 import importlib.util
@@ -115,13 +116,21 @@ def test_links_of_the_pages_at_the_root_are_pointed_to_the_site() -> None:
 # ---- code ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def registries_as_they_were() -> Iterator[None]:
+    """Take back what a page adds to the registries: other tests must not see it."""
+    registries = (FEATURES, MODELS, augment.AUGMENTATIONS)
+    before = copy.deepcopy([vars(registry) for registry in registries])
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        vars(registry).update(entries)
+
+
+@pytest.mark.usefixtures("registries_as_they_were")
 @pytest.mark.parametrize("page", RUN, ids=name_of)
 def test_the_code_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Block after block, as a reader would, in a folder with seven.wav and stop.wav."""
     monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path))
-    for registry in (FEATURES, MODELS, augment.AUGMENTATIONS):  # a page may add to them; other tests must not see it
-        if isinstance(registry, Registry):
-            monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     names: dict[str, object] = {"__name__": "page"}
     with hooks.folder_of_a_page() as folder:
         monkeypatch.syspath_prepend(folder)
