@@ -49,9 +49,8 @@ class Bundle:
     Attributes:
         task: A key of ``TASKS``: "recognition" or "generation".
         model: The network: an `audionet.models.RecognitionNetwork`, or for generation a `SampleModel`.
-        front_end: What computes the input of the network. For recognition it maps (batch, 1, time) to
-            (batch, 1, n_bands, frame). For generation it computes the local conditioning, (batch, time) to
-            (batch, n_bands, frame), and is None without one.
+        front_end: The front-end: (batch, 1, time) to (batch, 1, n_bands, frame) for recognition. For generation, that
+            of the local conditioning: (batch, time) to (batch, n_bands, frame); None without one.
         sample_rate: Samples per second of the waveforms.
         clip_length: Samples of one clip, and what generation makes by default: for a network that is told the length,
             the median of the training clips.
