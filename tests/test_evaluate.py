@@ -105,7 +105,7 @@ def test_knowing_nothing_of_256_codes_takes_8_bits():
         ({"conditions": {"label": torch.zeros(4, dtype=torch.int64)}}, "label: expected 5, one a clip, got 4"),
         ({"conditions": None}, r"expected \['label'\], got \[\]"),
         ({"frames": torch.zeros(6, 3, 15)}, "frames: expected 5, one a clip, got 6"),
-        ({"frames": None}, "expected 3 bands, got none"),
+        ({"frames": None}, r"frames: expected \(batch, 3 bands, frame\) .*got None"),
         ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
     ],
 )
