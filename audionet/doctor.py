@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -20,41 +21,32 @@ from audionet.console import print_table
 from audionet.parallel import usable_cores
 from audionet.version import __version__
 
-# Libraries with compiled parts. Their import can fail although pip is content, so each has the known failures: a
-# pattern of the error, its meaning, and the fix.
-_COMPILED: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "torch": (),
-    "torchaudio": (
-        (
-            r"lib(cud|cublas|nv|torch_cuda|c10_cuda)",
-            "this torchaudio is built for CUDA, but torch here is without it",
-            "pip install --force-reinstall --no-deps 'torchaudio==2.11.*' "
-            "--index-url https://download.pytorch.org/whl/cpu",
-        ),
-        (
-            r"different CUDA versions",
-            "torch and torchaudio are built for different versions of CUDA",
-            "pip install --upgrade 'torch>=2.11,<2.15' 'torchaudio>=2.11,<2.12'",
-        ),
-        (
-            r"undefined symbol|Symbol not found",
-            "torch and torchaudio are not built for each other",
-            "pip install --force-reinstall 'torch>=2.11,<2.15' 'torchaudio>=2.11,<2.12'",
-        ),
+# Libraries with compiled parts. Their import can fail although pip is content.
+_COMPILED = ("torch", "torchaudio", "numba", "soundfile", "soxr")
+
+# Known failures of these imports: a pattern of "library: error", the meaning, and the fix.
+_FAILURES = (
+    (
+        r"torchaudio: .*lib(cud|cublas|nv|torch_cuda|c10_cuda)",
+        "this torchaudio is built for CUDA, but torch here is without it",
+        "pip install --force-reinstall --no-deps 'torchaudio==2.11.*' --index-url https://download.pytorch.org/whl/cpu",
     ),
-    "numba": (
-        (r"(?i)numpy", "numba and numpy do not fit together", "pip install --upgrade numba librosa"),
-        (r"(?i)llvm", "numba and llvmlite do not fit together", "pip install --upgrade numba llvmlite"),
+    (
+        r"torchaudio: .*(different CUDA versions|undefined symbol|Symbol not found)",
+        "torch and torchaudio are not built for each other",
+        "pip install --force-reinstall 'torch>=2.11,<2.15' 'torchaudio>=2.11,<2.12'",
     ),
-    "soundfile": (
-        (
-            r"sndfile",
-            "the library libsndfile is missing",
-            "pip install --force-reinstall soundfile, or apt install libsndfile1",
-        ),
+    (
+        r"(?i)numba: .*(numpy|llvm)",
+        "numba does not fit numpy or llvmlite",
+        "pip install --upgrade numba llvmlite librosa",
     ),
-    "soxr": (),
-}
+    (
+        r"soundfile: .*sndfile",
+        "the library libsndfile is missing",
+        "pip install --force-reinstall soundfile, or apt install libsndfile1",
+    ),
+)
 
 _REASONS = {
     "torch": "torch 2.15 is built for CUDA 13.2, and the last torchaudio for 13.0",
@@ -112,16 +104,13 @@ class Machine:
 
 def examine() -> Machine:
     """Look at this machine. It imports torch and the other compiled libraries, which takes seconds."""
-    try:
-        requirements = tuple(requires("audionet") or ())
-    except PackageNotFoundError:
-        requirements = ()
+    requirements: tuple[str, ...] = ()
     versions = {}
+    with suppress(PackageNotFoundError):
+        requirements = tuple(requires("audionet") or ())
     for name in {Requirement(requirement).name for requirement in requirements}:
-        try:
+        with suppress(PackageNotFoundError):
             versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     modules: dict[str, ModuleType] = {}
     import_errors = {}
     for name in _COMPILED:
@@ -159,12 +148,8 @@ def diagnose(machine: Machine | None = None) -> Report:
     machine = machine or examine()
     report = Report([Row("audionet", __version__), *machine.devices], [])
     if not machine.requirements:
-        report.problems.append(
-            Problem(
-                "audionet is imported from a folder but not installed, so what it needs is not known",
-                "pip install audionet, or pip install -e . in a checkout",
-            )
-        )
+        what = "audionet is imported from a folder but not installed, so what it needs is not known"
+        report.problems.append(Problem(what, "pip install audionet, or pip install -e . in a checkout"))
     for requirement in map(Requirement, machine.requirements):
         _judge(requirement, machine.versions.get(requirement.name), report)
     report.problems.extend(_import_problems(machine.import_errors))
@@ -189,19 +174,17 @@ def _judge(requirement: Requirement, installed: str | None, report: Report) -> N
         report.rows.append(Row(name, "not installed", f"optional: pip install 'audionet[{extra}]'"))
         return
     report.rows.append(Row(name, installed or "not installed", bounds))
-    install = f"pip install '{name}{bounds}'"
+    fix = f"pip install '{name}{bounds}'"
     if installed is None:
-        report.problems.append(Problem(f"{name} is not installed", install))
+        what = f"{name} is not installed"
     elif installed in _MALICIOUS.get(name, ()):
-        report.problems.append(
-            Problem(
-                f"{name} {installed} is a malicious release that steals credentials",
-                f"{install}, then change every password and key on this machine",
-            )
-        )
+        what = f"{name} {installed} is a malicious release that steals credentials"
+        fix += ", then change every password and key on this machine"
     elif not requirement.specifier.contains(installed, prereleases=True):
-        because = f": {_REASONS[name]}" if name in _REASONS else ""
-        report.problems.append(Problem(f"{name} {installed} is not {bounds}{because}", install))
+        what = f"{name} {installed} is not {bounds}" + (f": {_REASONS[name]}" if name in _REASONS else "")
+    else:
+        return
+    report.problems.append(Problem(what, fix))
 
 
 def _import_problems(errors: Mapping[str, str]) -> Iterator[Problem]:
@@ -209,12 +192,9 @@ def _import_problems(errors: Mapping[str, str]) -> Iterator[Problem]:
     for name, error in errors.items():
         if name == "torchaudio" and "torch" in errors:
             continue  # torchaudio needs torch
-        for pattern, meaning, fix in _COMPILED[name]:
-            if re.search(pattern, error):
-                yield Problem(f"{name} cannot be imported, because {meaning} ({error})", fix)
-                break
-        else:
-            yield Problem(f"{name} cannot be imported ({error})", f"pip install --force-reinstall {name}")
+        known = [(meaning, fix) for pattern, meaning, fix in _FAILURES if re.match(pattern, f"{name}: {error}")]
+        because, fix = known[0] if known else ("its installation is broken", f"pip install --force-reinstall {name}")
+        yield Problem(f"{name} cannot be imported, because {because} ({error})", fix)
 
 
 def show(report: Report) -> None:

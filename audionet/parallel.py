@@ -44,14 +44,8 @@ def map_unordered(
 
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config("loky", inner_max_num_threads=1):
-        parallel = Parallel(
-            n_jobs=workers,
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch="n_jobs",
-            idle_worker_timeout=_IDLE_SECONDS,
-        )
+    with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=_IDLE_SECONDS):
+        parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
         try:
             with closing(parallel(delayed(function)(task) for task in tasks)) as results:
                 yield from results

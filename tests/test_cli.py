@@ -1,6 +1,5 @@
 """The command line, in this process; what only a process of its own can show, in one."""
 
-import importlib
 import inspect
 import json
 import os
@@ -61,8 +60,7 @@ def test_help_tells_every_argument_and_shows_examples(capsys, name):
     with pytest.raises(SystemExit):
         cli.main([*name.split(), "--help"])
     described, _, examples = capsys.readouterr().out.partition("\nexample:\n")
-    module, _, function = cli.COMMANDS[name].partition(":")
-    command = getattr(importlib.import_module(module), function)
+    command = cli.function_of(name)
     for parameter in inspect.signature(command).parameters.values():
         option = f"--{parameter.name.replace('_', '-')}"
         shown = option if parameter.kind is parameter.KEYWORD_ONLY else parameter.name.upper().removesuffix("S")
@@ -72,8 +70,7 @@ def test_help_tells_every_argument_and_shows_examples(capsys, name):
 
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "doctor"])
 def test_the_examples_in_the_help_run(capsys, monkeypatch, tmp_path, name):
-    module, _, function = cli.COMMANDS[name].partition(":")
-    command = getattr(importlib.import_module(module), function)
+    command = cli.function_of(name)
     shutil.copy(REPOSITORY / "tests" / "data" / "seven.wav", tmp_path)
     monkeypatch.chdir(tmp_path)
     for example in re.findall(r"^    audionet (.*)", inspect.getdoc(command) or "", re.MULTILINE):

@@ -4,7 +4,6 @@ import doctest
 import inspect
 import re
 import shlex
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -56,8 +55,7 @@ def test_every_command_and_flag_in_a_sentence_exists() -> None:
     assert len(commands) >= 4
     for words in map(shlex.split, commands):
         name = next(name for name in (" ".join(words[:2]), words[0]) if name in cli.COMMANDS)
-        module, _, function = cli.COMMANDS[name].partition(":")
-        known = inspect.signature(getattr(import_module(module), function)).parameters
+        known = inspect.signature(cli.function_of(name)).parameters
         for word in words:
             assert not word.startswith("--") or word.removeprefix("--").replace("-", "_") in known, words
     generate = inspect.signature(audionet.inference.Generator.generate).parameters

@@ -59,8 +59,9 @@ def generate(
     paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
     check_target(target)
     generator = Generator(bundle.load(model, "generation"), device, precision=precision)
-    asked = {name: value for name, value in (("label", label), ("speaker", speaker)) if value is not None}
-    chosen: dict[str, Any] = generator.choose(count, seed=seed, **asked, **(category or {}))
+    asked = {"label": label, "speaker": speaker, **(category or {})}
+    given = {name: value for name, value in asked.items() if value is not None}
+    chosen: dict[str, Any] = generator.choose(count, seed=seed, **given)
     pieces = generator.stream(
         seconds,
         count=count,

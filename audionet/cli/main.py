@@ -1,6 +1,6 @@
 """The entry of the command line: find the command, call it, and say what went wrong in one line.
 
-A new command is a function in a file of its own and one line in ``COMMANDS``. Only the chosen command is imported, and
+A new command is a function in a file of its own and its name in ``COMMANDS``. Only the chosen command is imported, and
 it imports what is slow when it is called, so the help and errors in usage come at once.
 """
 
@@ -11,21 +11,17 @@ from io import TextIOWrapper
 from pkgutil import resolve_name
 
 from audionet.checks import nearest
-from audionet.cli.parser import UsageError, make_parser, run, summary
+from audionet.cli.parser import Command, UsageError, make_parser, run, summary
 from audionet.version import __version__
 
-COMMANDS = {
-    "recognize": "audionet.cli.recognize:recognize",
-    "generate": "audionet.cli.generate:generate",
-    "features": "audionet.cli.features:features",
-    "data list": "audionet.cli.data:data_list",
-    "data get": "audionet.cli.data:data_get",
-    "data verify": "audionet.cli.data:data_verify",
-    "models list": "audionet.cli.models:models_list",
-    "copy": "audionet.cli.copy:copy",
-    "doctor": "audionet.cli.doctor:doctor",
-}
-"""Home of the function of each command. A name of two words belongs to a group."""
+COMMANDS = "recognize", "generate", "features", "data list", "data get", "data verify", "models list", "copy", "doctor"
+"""Names of the commands. A name of two words belongs to a group."""
+
+
+def function_of(name: str) -> Command:
+    """Return the function of a command, such as `data_list` in audionet/cli/data.py of "data list"."""
+    function: Command = resolve_name(f"audionet.cli.{name.split()[0]}:{name.replace(' ', '_')}")
+    return function
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
         if name is None:
             return _overview(words)
-        return run(resolve_name(COMMANDS[name]), f"audionet {name}", words[len(name.split()) :])
+        return run(function_of(name), f"audionet {name}", words[len(name.split()) :])
     except UsageError as error:
         complain(error)
         return 2
@@ -78,7 +74,7 @@ def _overview(words: list[str]) -> int:
         advice = nearest(typed, COMMANDS, "see audionet --help")
         raise UsageError(f"command: expected one of {', '.join(members or COMMANDS)}, got {typed!r}; {advice}")
     prog = f"audionet {group}".rstrip()
-    listing = "\n".join(f"  {name:11}  {summary(resolve_name(COMMANDS[name]))}" for name in members)
+    listing = "\n".join(f"  {name:11}  {summary(function_of(name))}" for name in members)
     about = summary(sys.modules["audionet"])
     parser = make_parser(prog, about, f"commands:\n{listing}", usage=f"{prog} [--help] COMMAND ...")
     parser.add_argument("--version", action="version", version=f"audionet {__version__}")
