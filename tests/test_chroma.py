@@ -93,14 +93,14 @@ def test_it_says_what_it_is_and_has_nothing_to_learn():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Chroma(n_chroma=0), r"n_chroma = 0: expected more than 0"),
-        (lambda: Chroma(n_fft=0), r"n_fft = 0: expected more than 0"),
-        (lambda: Chroma(sample_rate=-1), r"sample_rate = -1: expected more than 0"),
-        (lambda: Chroma(octwidth=0.0), r"octwidth = 0.0: expected more than 0"),
-        (lambda: Chroma(norm=0.0), r"norm = 0.0: expected more than 0, or None"),
-        (lambda: Chroma(win_length=4096), r"win_length = 4096: expected 1 to n_fft = 2048"),
-        (lambda: Chroma(power=None), r"power = None: bands sum a real spectrum"),
-        (lambda: Chroma()(torch.zeros(9000, dtype=torch.float64)), r"is torch.float64, the front-end torch.float32"),
+        (lambda: Chroma(n_chroma=0), r"n_chroma: expected more than 0.*got 0"),
+        (lambda: Chroma(n_fft=0), r"n_fft: expected .*got 0"),
+        (lambda: Chroma(sample_rate=-1), r"sample_rate: expected more than 0.*got -1"),
+        (lambda: Chroma(octwidth=0.0), r"octwidth: expected more than 0.*got 0.0"),
+        (lambda: Chroma(norm=0.0), r"norm: expected more than 0, or None.*got 0.0"),
+        (lambda: Chroma(win_length=4096), r"win_length: expected 1 to n_fft = 2048.*got 4096"),
+        (lambda: Chroma(power=None), r"power: expected 2 .* real spectrum, got None"),
+        (lambda: Chroma()(torch.zeros(9000, dtype=torch.float64)), r"expected torch.float32, .*got torch.float64"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

@@ -134,7 +134,7 @@ def test_number_of_frames():
         assert VQT(hop_length=77, n_bins=12)(torch.ones(3, time)).shape == (3, 12, 1 + time // 77)
     front_end = CQT(pad_mode="reflect")
     assert front_end(torch.ones(4353)).shape == (84, 9)
-    with pytest.raises(ValueError, match=r"\(4352,\).*at least 4353 samples"):
+    with pytest.raises(ValueError, match=r"at least 4353 samples .*\(4352,\)"):
         front_end(torch.ones(4352))
 
 
@@ -193,11 +193,13 @@ def test_it_says_what_it_is_and_has_nothing_to_learn():
 
 @pytest.mark.parametrize("gamma", [0.0, 40.0])
 def test_the_largest_number_of_bins_is_named(gamma):
-    with pytest.raises(ValueError, match=r"n_bins = 120.*beyond 8000 Hz, half the sample rate; .*lower n_bins") as info:
+    with pytest.raises(
+        ValueError, match=r"n_bins: expected at most .* below 8000 Hz, half the sample rate, got 120, .*lower n_bins"
+    ) as info:
         VQT(n_bins=120, gamma=gamma)
     largest = int(str(info.value).rpartition("to ")[2])
     VQT(n_bins=largest, gamma=gamma)
-    with pytest.raises(ValueError, match=f"at most {largest} bins"):
+    with pytest.raises(ValueError, match=f"at most {largest} from"):
         VQT(n_bins=largest + 1, gamma=gamma)
     # librosa's own limit is the same.
     with warnings.catch_warnings():
@@ -210,18 +212,24 @@ def test_the_largest_number_of_bins_is_named(gamma):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: CQT(sample_rate=0), r"sample_rate = 0: expected more than 0"),
-        (lambda: CQT(hop_length=0), r"hop_length = 0: expected more than 0"),
-        (lambda: CQT(n_bins=0), r"n_bins = 0: expected more than 0"),
-        (lambda: CQT(bins_per_octave=-12), r"bins_per_octave = -12: expected more than 0"),
-        (lambda: CQT(f_min=0.0), r"f_min = 0.0: expected more than 0"),
-        (lambda: CQT(filter_scale=-1.0), r"filter_scale = -1.0: expected more than 0"),
-        (lambda: CQT(norm=0.0), r"norm = 0.0: expected more than 0"),
-        (lambda: CQT(power=0.0), r"power = 0.0: expected 2 \(power\)"),
-        (lambda: VQT(gamma=-1.0), r"gamma = -1.0 Hz: expected 0 or more, or None"),
-        (lambda: CQT(f_min=9000.0, n_bins=1), r"n_bins = 1: from f_min = 9000 Hz .*at most 0 bins: lower f_min"),
-        (lambda: CQT(pad_mode="wrap"), r"pad_mode = 'wrap': expected one of"),
-        (lambda: CQT()(torch.zeros(9000, dtype=torch.float64)), r"is torch.float64, the front-end torch.float32: conv"),
+        (lambda: CQT(sample_rate=0), r"sample_rate: expected more than 0.*got 0"),
+        (lambda: CQT(hop_length=0), r"hop_length: expected more than 0.*got 0"),
+        (lambda: CQT(n_bins=0), r"n_bins: expected more than 0.*got 0"),
+        (lambda: CQT(bins_per_octave=-12), r"bins_per_octave: expected more than 0.*got -12"),
+        (lambda: CQT(f_min=0.0), r"f_min: expected more than 0.*got 0.0"),
+        (lambda: CQT(filter_scale=-1.0), r"filter_scale: expected more than 0.*got -1.0"),
+        (lambda: CQT(norm=0.0), r"norm: expected more than 0.*got 0.0"),
+        (lambda: CQT(power=0.0), r"power: expected 2 \(power\).*got 0.0"),
+        (lambda: VQT(gamma=-1.0), r"gamma: expected 0 Hz or more, or None.*got -1.0"),
+        (
+            lambda: CQT(f_min=9000.0, n_bins=1),
+            r"n_bins: expected at most 0 from f_min = 9000 Hz .*got 1, .*lower f_min",
+        ),
+        (lambda: CQT(pad_mode="wrap"), r"pad_mode: expected one of.*got 'wrap'"),
+        (
+            lambda: CQT()(torch.zeros(9000, dtype=torch.float64)),
+            r"expected torch.float32, .*got torch.float64; conv",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

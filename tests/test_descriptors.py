@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from audionet.features import Stream
-from audionet.features.descriptors import RMS, SpectralCentroid, SpectralFlatness, SpectralRolloff, ZeroCrossingRate
+from audionet.features.descriptors import SpectralCentroid, SpectralFlatness, SpectralRolloff
+from audionet.features.temporal import RMS, ZeroCrossingRate
 from tests.sounds import assert_close, noise, sound
 
 LIBROSA: dict[str, Any] = {
@@ -133,14 +134,14 @@ def test_the_gradient_of_next_to_nothing_is_finite(kind):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: SpectralRolloff(share=1.0), r"share = 1.0: expected more than 0 and less than 1"),
-        (lambda: SpectralFlatness(offset=0.0), r"offset = 0.0: expected 1e-30 or more"),
-        (lambda: SpectralCentroid(win_length=513), r"win_length = 513: expected 1 to n_fft = 512"),
-        (lambda: ZeroCrossingRate(frame_length=1), r"frame_length = 1: expected at least 2"),
-        (lambda: ZeroCrossingRate(threshold=-1.0), r"threshold = -1.0: expected 0 or more"),
-        (lambda: RMS(frame_length=0), r"frame_length = 0: expected at least 1"),
-        (lambda: RMS(pad_mode="wrap"), r"pad_mode = 'wrap': expected"),
-        (lambda: RMS(center=False)(torch.zeros(511)), r"\(511,\).*at least 512 samples"),
+        (lambda: SpectralRolloff(share=1.0), r"share: expected more than 0 and less than 1.*got 1.0"),
+        (lambda: SpectralFlatness(offset=0.0), r"offset: expected 1e-30 or more.*got 0.0"),
+        (lambda: SpectralCentroid(win_length=513), r"win_length: expected 1 to n_fft = 512.*got 513"),
+        (lambda: ZeroCrossingRate(frame_length=1), r"frame_length: expected at least 2.*got 1"),
+        (lambda: ZeroCrossingRate(threshold=-1.0), r"threshold: expected 0 or more.*got -1.0"),
+        (lambda: RMS(frame_length=0), r"frame length: expected .*at least 1, got 0"),
+        (lambda: RMS(pad_mode="wrap"), r"pad_mode: expected .*got 'wrap'"),
+        (lambda: RMS(center=False)(torch.zeros(511)), r"at least 512 samples .*\(511,\)"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

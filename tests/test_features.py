@@ -294,7 +294,7 @@ def test_number_of_frames(center, pad_mode, shortest):
     front_end = Spectrogram(center=center, pad_mode=pad_mode)
     for time in (shortest, 480, 799, 800, 801, 16_000):
         assert front_end(torch.ones(time)).shape == (257, 1 + time // 160)
-    with pytest.raises(ValueError, match=rf"\({shortest - 1},\).*at least {shortest} samples"):
+    with pytest.raises(ValueError, match=rf"at least {shortest} samples .*\({shortest - 1},\)"):
         front_end(torch.ones(shortest - 1))
 
 
@@ -302,7 +302,7 @@ def test_number_of_frames_when_not_centred():
     front_end = Spectrogram(center=False)
     for time, n_frames in ((512, 1), (671, 1), (672, 2), (16_000, 97)):
         assert front_end(torch.ones(3, time)).shape == (3, 257, n_frames)
-    with pytest.raises(ValueError, match=r"\(3, 511\).*at least 512 samples"):
+    with pytest.raises(ValueError, match=r"at least 512 samples .*\(3, 511\)"):
         front_end(torch.ones(3, 511))
 
 
@@ -354,7 +354,7 @@ def test_subtract_mean_by_band_removes_a_microphones_response(waveform):
     clip = waveform.double()
     plain, centred = plain.double()(clip), centred.double()(clip)
     assert_close(centred, plain - plain.mean(-1, keepdim=True), 1e-12)
-    with pytest.raises(ValueError, match="subtract_mean = True: expected 'clip', 'band' or None"):
+    with pytest.raises(ValueError, match="subtract_mean: expected one of None, 'clip', 'band', got True"):
         LogMel(subtract_mean=True)  # type: ignore[arg-type]
 
 
@@ -371,14 +371,14 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Spectrogram(win_length=513), r"win_length = 513: expected 1 to n_fft = 512"),
-        (lambda: Spectrogram(win_length=0), r"win_length = 0: expected 1 to n_fft"),
-        (lambda: Spectrogram(n_fft=256), r"win_length = 480: expected 1 to n_fft = 256"),
-        (lambda: Spectrogram(hop_length=0), r"hop_length = 0: expected at least 1"),
-        (lambda: Spectrogram(pad_mode="wrap"), r"pad_mode = 'wrap': expected one of 'reflect', 'sym"),
-        (lambda: Spectrogram(power=0), r"power = 0: expected 2"),
-        (lambda: Spectrogram(power=-1.0), r"power = -1.0: expected 2"),
-        (lambda: LogMel(power=None), r"power = None: .* expected 2"),
+        (lambda: Spectrogram(win_length=513), r"win_length: expected 1 to n_fft = 512.*got 513"),
+        (lambda: Spectrogram(win_length=0), r"win_length: expected 1 to n_fft.*got 0"),
+        (lambda: Spectrogram(n_fft=256), r"win_length: expected 1 to n_fft = 256.*got 480"),
+        (lambda: Spectrogram(hop_length=0), r"hop_length: expected a whole number .*got 0"),
+        (lambda: Spectrogram(pad_mode="wrap"), r"pad_mode: expected one of 'reflect', 'sym.*got 'wrap'"),
+        (lambda: Spectrogram(power=0), r"power: expected 2.*got 0"),
+        (lambda: Spectrogram(power=-1.0), r"power: expected 2.*got -1.0"),
+        (lambda: LogMel(power=None), r"power: expected 2 .*got None"),
         (lambda: LogMel(f_min=-1.0), r"f_min, f_max: expected 0 <= f_min.*got -1.0 and"),
         (lambda: LogMel(f_min=4000.0, f_max=4000.0), r"f_min, f_max: expected .*got 4000.0 and 4000.0 Hz"),
         (lambda: LogMel(f_max=8000.5), r"f_max <= 8000 Hz, half the sample rate, got 0.0 and 8000.5 Hz"),
@@ -388,36 +388,36 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
             lambda: MelSpectrogram(n_mels=128),
             r"n_mels: .*got 128 .*\[0\] are empty with n_fft = 512; raise n_fft to",
         ),
-        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale: expected 'htk' or 'slaney', got 'bark'"),
-        (lambda: MelSpectrogram(norm="area"), r"norm: expected None or 'slaney', got 'area'"),
-        (lambda: LogMel(scale="ln"), r"scale = 'ln': expected 'log' or 'db'"),
-        (lambda: MFCC(scale="dB"), r"scale = 'dB': expected 'log' or 'db'"),
-        (lambda: MFCC(n_mfcc=41), r"n_mfcc = 41: expected 1 to n_mels = 40"),
-        (lambda: MFCC(n_mfcc=0), r"n_mfcc = 0: expected 1 to n_mels"),
-        (lambda: LogMel()(torch.zeros(16_000, dtype=torch.int16)), r"torch.int16.*divide 16-bit integers by 32768"),
-        (lambda: LogMel()(torch.zeros(16_000, dtype=torch.complex64)), r"torch.complex64.*take float samples"),
-        (lambda: LogMel()(np.zeros(16_000, np.int16)), r"waveform is int16.*divide 16-bit integers by 32768"),
-        (lambda: LogMel()(torch.zeros(2, 0)), r"shape \(2, 0\).*at least 257 samples"),
-        (lambda: LogMel(pad_mode="constant")(torch.zeros(2, 0)), r"shape \(2, 0\).*at least 1 samples"),
-        (lambda: LogMel()(torch.full((2, 999), torch.nan)), r"waveform is nan at \(0, 0\): expected finite samples"),
-        (lambda: LogMel()(torch.tensor([0.0] * 998 + [-torch.inf])), r"waveform is -inf at \(998,\): expected finite"),
-        (lambda: LogMel()(np.array([[0.0] * 999, [np.nan] * 999])), r"waveform is nan at \(1, 0\): expected finite"),
-        (lambda: Spectrogram(frame_length=479), r"frame_length = 479: expected win_length = 480 to n_fft = 512"),
-        (lambda: Spectrogram(frame_length=513), r"frame_length = 513: expected win_length = 480 to n_fft = 512"),
+        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale: expected one of 'htk', 'slaney', got 'bark'"),
+        (lambda: MelSpectrogram(norm="area"), r"norm: expected one of None, 'slaney', got 'area'"),
+        (lambda: LogMel(scale="ln"), r"scale: expected one of 'log', 'db', got 'ln'"),
+        (lambda: MFCC(scale="dB"), r"scale: expected one of 'log', 'db', got 'dB'"),
+        (lambda: MFCC(n_mfcc=41), r"n_mfcc: expected 1 to n_mels = 40.*got 41"),
+        (lambda: MFCC(n_mfcc=0), r"n_mfcc: expected 1 to n_mels.*got 0"),
+        (lambda: LogMel()(torch.zeros(16_000, dtype=torch.int16)), r"got torch.int16; divide 16-bit integers by 32768"),
+        (lambda: LogMel()(torch.zeros(16_000, dtype=torch.complex64)), r"expected float samples.*got torch.complex64"),
+        (lambda: LogMel()(np.zeros(16_000, np.int16)), r"got int16; divide 16-bit integers by 32768"),
+        (lambda: LogMel()(torch.zeros(2, 0)), r"at least 257 samples .*got shape \(2, 0\)"),
+        (lambda: LogMel(pad_mode="constant")(torch.zeros(2, 0)), r"at least 1 samples .*got shape \(2, 0\)"),
+        (lambda: LogMel()(torch.full((2, 999), torch.nan)), r"expected finite samples, got nan at \(0, 0\)"),
+        (lambda: LogMel()(torch.tensor([0.0] * 998 + [-torch.inf])), r"expected finite samples, got -inf at \(998,\)"),
+        (lambda: LogMel()(np.array([[0.0] * 999, [np.nan] * 999])), r"expected finite samples, got nan at \(1, 0\)"),
+        (lambda: Spectrogram(frame_length=479), r"frame_length: expected 480 to n_fft = 512, got 479"),
+        (lambda: Spectrogram(frame_length=513), r"frame_length: expected 480 to n_fft = 512, got 513"),
         (
             lambda: LinearFilterbank(n_bands=900),
             r"n_bands: .* are empty with .*n_fft to \d+, .*or lower n_bands",
         ),
         (lambda: LinearFilterbank(f_max=9000.0), r"f_max: expected .*and 9000.0 Hz"),
-        (lambda: LFCC(n_lfcc=129), r"n_lfcc = 129: expected 1 to n_bands = 128"),
-        (lambda: MFCC(lifter=-1), r"lifter = -1: expected 0"),
-        (lambda: Deltas(LogMel(), order=0), r"order = 0: expected at least 1"),
-        (lambda: Deltas(LogMel(), width=4), r"width = 4: expected an odd number of frames"),
-        (lambda: deltas(torch.zeros(3, 3), width=1), r"width = 1: expected an odd number of frames"),
-        (lambda: LogMel()(torch.tensor(0.5)), r"shape \(\).*at least 257 samples.*pad it"),
+        (lambda: LFCC(n_lfcc=129), r"n_lfcc: expected 1 to n_bands = 128.*got 129"),
+        (lambda: MFCC(lifter=-1), r"lifter: expected 0.*got -1"),
+        (lambda: Deltas(LogMel(), order=0), r"order: expected a whole number, at least 1, got 0"),
+        (lambda: Deltas(LogMel(), width=4), r"width: expected an odd number of frames.*got 4"),
+        (lambda: deltas(torch.zeros(3, 3), width=1), r"width: expected an odd number of frames.*got 1"),
+        (lambda: LogMel()(torch.tensor(0.5)), r"at least 257 samples .*got shape \(\); pad it"),
         (
             lambda: LogMel()(torch.zeros(16_000, dtype=torch.float64)),
-            r"torch.float64, the front-end torch.float32: con",
+            r"expected torch.float32, .*got torch.float64; con",
         ),
     ],
 )
@@ -454,9 +454,9 @@ def test_create():
         ValueError, match=r"front-end: expected one of Waveform, Spectrogram, Linear.*, got 'mels'; one"
     ):
         features.create("mels")
-    with pytest.raises(ValueError, match=r"front-end LogMel: .*'n_mel'"):
+    with pytest.raises(ValueError, match=r"front-end LogMel: LogMel has no argument 'n_mel'; did you mean 'n_mels'"):
         features.create("LogMel", n_mel=40)
-    with pytest.raises(ValueError, match=r"n_mfcc = 99"):
+    with pytest.raises(ValueError, match=r"n_mfcc: expected 1 to n_mels = 40, got 99"):
         features.create("MFCC", n_mfcc=99)
 
 

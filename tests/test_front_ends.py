@@ -180,13 +180,13 @@ def test_bad_samples_are_refused(case):
     front_end = build(case)
     shortest = front_end.framing.shortest
     for waveform, message in (
-        (torch.zeros(16_000, dtype=torch.int16), "torch.int16: .*divide 16-bit integers by 32768"),
-        (np.zeros(16_000, np.int16), "int16: .*divide 16-bit integers by 32768"),
-        (torch.zeros(0, 16_000), r"shape \(0, 16000\): there is no clip in it"),
-        (torch.zeros(2, 0), r"shape \(2, 0\).*needs at least"),
-        (torch.zeros(shortest - 1), rf"shape \({shortest - 1},\).*needs at least {shortest} samples"),
-        (torch.full((16_000,), torch.nan), r"nan at \(0,\): expected finite samples"),
-        (torch.full((2, 16_000), -torch.inf), r"-inf at \(0, 0\): expected finite samples"),
+        (torch.zeros(16_000, dtype=torch.int16), "got torch.int16; divide 16-bit integers by 32768"),
+        (np.zeros(16_000, np.int16), "got int16; divide 16-bit integers by 32768"),
+        (torch.zeros(0, 16_000), r"at least one clip, got shape \(0, 16000\)"),
+        (torch.zeros(2, 0), r"expected at least .*got shape \(2, 0\)"),
+        (torch.zeros(shortest - 1), rf"expected at least {shortest} samples .*got shape \({shortest - 1},\)"),
+        (torch.full((16_000,), torch.nan), r"expected finite samples, got nan at \(0,\)"),
+        (torch.full((2, 16_000), -torch.inf), r"expected finite samples, got -inf at \(0, 0\)"),
     ):
         with pytest.raises(ValueError, match=message):
             front_end(waveform)
@@ -203,7 +203,7 @@ def test_autocasting_changes_nothing(case):
 
 @pytest.mark.parametrize("case", ["LogMel", "Gammatone", "LEAF", "KaldiFbank"])
 def test_half_precision_is_refused(case):
-    with pytest.raises(ValueError, match=r"float16.*waveform.to\(torch.float32\)"):
+    with pytest.raises(ValueError, match=r"float16; .*waveform.to\(torch.float32\)"):
         build(case)(noise(4000).half())
 
 
@@ -214,19 +214,27 @@ def test_half_precision_is_refused(case):
         ("LogMel", {"n_mels": 1000}, r"are empty.*raise n_fft to \d+,"),
         ("KaldiFbank", {"f_max": 21.0}, r"are empty.*raise n_fft to \d+,"),
         ("LogMel", {"f_max": 1e-3}, r"are empty.*raise n_fft to \d+,"),
-        *((name, {"offset": value}, "offset = .*expected 1e-30") for name in sorted(WITH_OFFSET) for value in OFFSETS),
-        ("Spectrogram", {"power": nan}, "power = nan: expected 2"),
-        ("LogMel", {"top_db": nan}, "top_db = nan dB: expected 0 or more"),
-        ("MFCC", {"lifter": nan}, "lifter = nan: expected 0"),
+        *((name, {"offset": value}, "offset: expected 1e-30") for name in sorted(WITH_OFFSET) for value in OFFSETS),
+        ("Spectrogram", {"power": nan}, "power: expected 2.*got nan"),
+        ("LogMel", {"top_db": nan}, "top_db: expected 0 dB or more, .*got nan"),
+        ("MFCC", {"lifter": nan}, "lifter: expected 0.*got nan"),
         ("KaldiMFCC", {"lifter": nan}, "lifter: expected 0 .* got nan"),
-        ("Chroma", {"tuning": nan}, "tuning = nan: expected"),
-        ("CQT", {"f_min": nan}, "f_min = nan: expected more than 0"),
-        ("Gammatone", {"bandwidth": nan}, "bandwidth = nan"),
-        ("LogMel", {"hop_length": 160.5}, "hop_length = 160.5: expected at least 1 sample, a whole number"),
-        ("ZeroCrossingRate", {"frame_length": 512.5}, "frame length = 512.5: expected at least 1 sample, a whole"),
-        ("LEAF", {"kernel_size": 401.0}, "kernel_size = 401.0: expected an odd number"),
-        ("KaldiFbank", {"win_length": 400.0}, "frame length = 400.0: expected at least 1 sample, a whole number"),
-        ("MFCC", {"deltas": 1.5}, "order = 1.5: expected at least 1, a whole number"),
+        ("Chroma", {"tuning": nan}, "tuning: expected .*got nan"),
+        ("CQT", {"f_min": nan}, "f_min: expected more than 0.*got nan"),
+        ("Gammatone", {"bandwidth": nan}, "bandwidth: expected more than 0, got nan"),
+        ("LogMel", {"hop_length": 160.5}, "hop_length: expected a whole number of samples, at least 1, got 160.5"),
+        (
+            "ZeroCrossingRate",
+            {"frame_length": 512.5},
+            "frame length: expected a whole number of samples, at least 1, got 512.5",
+        ),
+        ("LEAF", {"kernel_size": 401.0}, "kernel_size: expected an odd number.*got 401.0"),
+        (
+            "KaldiFbank",
+            {"win_length": 400.0},
+            "frame length: expected a whole number of samples, at least 1, got 400.0",
+        ),
+        ("MFCC", {"deltas": 1.5}, "order: expected a whole number, at least 1, got 1.5"),
     ],
 )
 def test_bad_options_are_refused_at_once(name, arguments, message):
@@ -260,7 +268,7 @@ def test_frames_are_as_many_as_the_framing_says(name, time, leading, deltas):
     front_end = create(name, deltas=deltas)
     framing = front_end.framing
     if time < framing.shortest:
-        with pytest.raises(ValueError, match="needs at least"):
+        with pytest.raises(ValueError, match="at least"):
             front_end(torch.zeros(*leading, time))
         return
     n_frames = (framing.left + time + framing.right - framing.span) // framing.hop_length + 1

@@ -154,16 +154,19 @@ def test_it_says_what_it_is_and_has_nothing_to_learn():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Gammatone(n_bands=0), r"n_bands = 0: expected at least 1"),
-        (lambda: Gammatone(order=0), r"order = 0: expected at least 1"),
-        (lambda: Gammatone(win_length=0), r"win_length = 0: expected at least 1"),
-        (lambda: Gammatone(hop_length=-1), r"hop_length = -1: expected at least 1"),
-        (lambda: Gammatone(bandwidth=0.0), r"bandwidth = 0.0 ERB: expected more than 0"),
+        (lambda: Gammatone(n_bands=0), r"n_bands: expected .*got 0"),
+        (lambda: Gammatone(order=0), r"order: expected .*got 0"),
+        (lambda: Gammatone(win_length=0), r"win_length: expected .*got 0"),
+        (lambda: Gammatone(hop_length=-1), r"hop_length: expected .*got -1"),
+        (lambda: Gammatone(bandwidth=0.0), r"bandwidth: expected more than 0.*got 0.0"),
         (lambda: Gammatone(f_max=8001.0), r"<= 8000 Hz, half the sample rate, got 50.0 and 8001.0 Hz"),
         (lambda: Gammatone(f_min=-1.0), r"got -1.0 and"),
-        (lambda: Gammatone(pad_mode="wrap"), r"pad_mode = 'wrap': expected one of"),
-        (lambda: Gammatone(pad_mode="reflect")(torch.zeros(900)), r"\(900,\).*at least 2094 samples"),
-        (lambda: Gammatone()(torch.zeros(9000, dtype=torch.float64)), r"is torch.float64, the front-end torch.float32"),
+        (lambda: Gammatone(pad_mode="wrap"), r"pad_mode: expected one of.*got 'wrap'"),
+        (lambda: Gammatone(pad_mode="reflect")(torch.zeros(900)), r"at least 2094 samples .*\(900,\)"),
+        (
+            lambda: Gammatone()(torch.zeros(9000, dtype=torch.float64)),
+            r"expected torch.float32, .*got torch.float64",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

@@ -128,11 +128,11 @@ def test_number_of_frames(win_length, hop_length):
 
 
 def test_a_clip_shorter_than_a_window():
-    with pytest.raises(ValueError, match=r"\(399,\).*at least 400 samples"):
+    with pytest.raises(ValueError, match=r"at least 400 samples .*\(399,\)"):
         KaldiFbank()(torch.zeros(399))
     clip = noise(200)
     assert_close(KaldiFbank(snip_edges=False)(clip), kaldi_fbank(clip, snip_edges=False).T)
-    with pytest.raises(ValueError, match=r"\(199,\).*at least 200 samples"):
+    with pytest.raises(ValueError, match=r"at least 200 samples .*\(199,\)"):
         KaldiFbank(snip_edges=False)(clip[:199])
 
 
@@ -238,7 +238,7 @@ def test_a_picture_shows_the_bands_where_they_are():
             lambda: KaldiFbank(win_length=399, round_to_power_of_two=False),
             r"win_length: expected an even number, got 399",
         ),
-        (lambda: KaldiFbank(hop_length=0), r"hop_length = 0: expected at least 1"),
+        (lambda: KaldiFbank(hop_length=0), r"hop_length: expected a whole number .*got 0"),
         (
             lambda: KaldiFbank(hop_length=500, snip_edges=False),
             r"hop_length: expected at most .* 400 without snip_edges, got 500",
@@ -253,7 +253,10 @@ def test_a_picture_shows_the_bands_where_they_are():
         (lambda: KaldiFbank(f_max=8001.0), r"f_max <= 8000 Hz, .*and 8001.0 Hz"),
         (lambda: KaldiMFCC(n_mfcc=24), r"n_mfcc: expected 1 to n_mels = 23, got 24"),
         (lambda: KaldiMFCC(lifter=-1.0), r"lifter: expected 0 .* got -1.0"),
-        (lambda: KaldiFbank()(torch.zeros(800, dtype=torch.float32)), r"torch.float32, the front-end torch.float64: c"),
+        (
+            lambda: KaldiFbank()(torch.zeros(800, dtype=torch.float32)),
+            r"expected torch.float64, .*got torch.float32; c",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

@@ -193,7 +193,7 @@ def test_filtering_in_pieces_leaves_nothing_out(n_samples, kernel_size, window, 
 def test_a_stream_equals_the_clip(kind, waveform, center, size):
     front_end = disturb(kind(sample_rate=8000, center=center, pad_mode="constant"))
     if len(waveform) < front_end.framing.shortest:
-        with pytest.raises(ValueError, match="needs at least"):
+        with pytest.raises(ValueError, match="at least"):
             front_end(waveform)
         return
     stream = Stream(front_end)
@@ -347,15 +347,15 @@ def test_bad_input_is_refused_with_its_reason(kind):
         ({"kernel_size": 400}, r"kernel_size: expected an odd number of samples, .* got 400"),
         ({"kernel_size": 1}, r"kernel_size: expected an odd number of samples, at least 3, got 1"),
         ({"win_length": 400}, r"win_length: expected an odd number of samples, .* got 400"),
-        ({"hop_length": 0}, r"hop_length = 0: expected at least 1"),
+        ({"hop_length": 0}, r"hop_length: expected a whole number .*got 0"),
         ({"f_max": 8001.0}, r"half the sample rate, got .* and 8001.0 Hz"),
         ({"f_min": -1.0}, r"got -1.0 and"),
         ({"sample_rate": 8000, "f_min": 4000.0}, r"got 4000.0 and"),
-        ({"pad_mode": "wrap"}, r"pad_mode = 'wrap'"),
+        ({"pad_mode": "wrap"}, r"pad_mode: .*got 'wrap'"),
     ):
         with pytest.raises(ValueError, match=message):
             kind(**arguments)
-    with pytest.raises(ValueError, match=r"torch.float64, the front-end torch.float32: convert one"):
+    with pytest.raises(ValueError, match=r"expected torch.float32, .*got torch.float64; convert it"):
         kind()(torch.zeros(16_000, dtype=torch.float64))
 
 

@@ -97,7 +97,7 @@ def test_whisper_hears_each_clip_of_a_batch_by_itself():
 
 
 def test_whisper_on_a_stream_needs_its_floor_off():
-    with pytest.raises(ValueError, match=r"top_db = 80.0 looks at the whole clip"):
+    with pytest.raises(ValueError, match=r"expected no setting that needs the whole clip, got top_db = 80.0"):
         Stream(like("whisper"))
     clip = noise(4001)
     front_end = like("whisper", top_db=None)
@@ -192,8 +192,8 @@ def test_a_sample_rate_that_the_tool_does_not_accept_is_refused(name):
         (lambda: like("yamnet", f_max=9000.0), r"half the sample rate, got 125.0 and 9000.0 Hz"),
         (lambda: like("yamnet", n_mels=200), r"n_mels: .*got 200 .*\[.*\] are empty.*raise n_fft to"),
         (lambda: WhisperLogMel(hop_length=201), r"hop_length: expected at most 200, half of n_fft = 400, got 201"),
-        (lambda: like("whisper")(torch.zeros(200)), r"\(200,\).*at least 201 samples"),
-        (lambda: like("yamnet")(torch.zeros(399)), r"\(399,\).*at least 400 samples"),
+        (lambda: like("whisper")(torch.zeros(200)), r"at least 201 samples .*\(200,\)"),
+        (lambda: like("yamnet")(torch.zeros(399)), r"at least 400 samples .*\(399,\)"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

@@ -326,9 +326,9 @@ def test_stft_distance_grows_with_noise_and_has_a_gradient():
     [
         (sound(2, 4000), sound(2, 4001), r"the shape of the reference, \(2, 4001\), got \(2, 4000\); cut both"),
         (sound(2, 4000), sound(2, 4000) * torch.tensor([[1.0], [0.0]]), "got silence in clips 1;"),
-        (torch.full((4000,), torch.nan), sound(4000), r"generated is nan at \(0,\)"),
-        (sound(4000), torch.full((4000,), torch.inf), r"reference is inf at \(0,\): expected finite"),
-        (sound(1024), sound(1024), "needs at least 1025 samples"),
+        (torch.full((4000,), torch.nan), sound(4000), r"generated: expected finite samples, got nan at \(0,\)"),
+        (sound(4000), torch.full((4000,), torch.inf), r"reference: expected finite samples, got inf at \(0,\)"),
+        (sound(1024), sound(1024), "at least 1025 samples"),
         (torch.zeros(4000, dtype=torch.int16), torch.zeros(4000, dtype=torch.int16), "int16"),
     ],
 )

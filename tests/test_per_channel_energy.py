@@ -10,7 +10,7 @@ import scipy.signal
 import torch
 
 from audionet.features import Stream
-from audionet.features.per_channel_energy import PCEN, follow, pcen, smooth
+from audionet.features.per_channel_energy import PCEN, pcen, pcen_step, smooth
 from tests.sounds import assert_close, noise, sound
 
 PAPER: dict[str, float] = {"smoothing": 0.025, "gain": 0.98, "bias": 2.0, "power": 0.5}
@@ -102,7 +102,7 @@ def test_silence_stays_silent_and_gain_makes_loudness_nothing():
 @pytest.mark.parametrize("size", [1, 160, 333, 4000])
 def test_a_stream_equals_the_clip(front_end, waveform, size):
     if not front_end.framing.left and len(waveform) < front_end.framing.span:
-        with pytest.raises(ValueError, match="needs at least 512 samples"):
+        with pytest.raises(ValueError, match="at least 512 samples"):
             front_end(waveform)
         return
     stream = Stream(front_end)
@@ -118,7 +118,7 @@ def test_frames_that_follow_each_other_in_any_parts():
         state: dict[str, torch.Tensor] = {}
         parts = []
         for part in energy.split([0, 1, 0, 130, 1, 128, 140], 1):
-            x, state = follow(part, state, **settings, initial=initial)
+            x, state = pcen_step(part, state, **settings, initial=initial)
             assert x.shape == part.shape
             parts.append(x)
         assert_close(torch.cat(parts, 1), pcen(energy, **settings, initial=initial), 1e-12)
@@ -189,15 +189,15 @@ def test_it_says_what_it_is():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: PCEN(gain=0.0), r"gain = 0.0: expected more than 0"),
-        (lambda: PCEN(bias=-1.0), r"bias = -1.0: expected more than 0"),
-        (lambda: PCEN(power=0.0), r"power = 0.0: expected more than 0"),
-        (lambda: PCEN(eps=0.0), r"eps = 0.0: expected more than 0"),
-        (lambda: PCEN(scale=float("inf")), r"scale = inf: expected more than 0"),
-        (lambda: PCEN(time_constant=float("nan")), r"time_constant = nan: expected more than 0"),
-        (lambda: PCEN(initial=-1.0), r"initial = -1.0: expected 0 or more, or None"),
+        (lambda: PCEN(gain=0.0), r"gain: expected more than 0.*got 0.0"),
+        (lambda: PCEN(bias=-1.0), r"bias: expected more than 0.*got -1.0"),
+        (lambda: PCEN(power=0.0), r"power: expected more than 0.*got 0.0"),
+        (lambda: PCEN(eps=0.0), r"eps: expected more than 0.*got 0.0"),
+        (lambda: PCEN(scale=float("inf")), r"scale: expected more than 0.*got inf"),
+        (lambda: PCEN(time_constant=float("nan")), r"time_constant: expected more than 0.*got nan"),
+        (lambda: PCEN(initial=-1.0), r"initial: expected 0 or more, or None.*got -1.0"),
         (lambda: PCEN(f_max=9000.0), r"and 9000.0 Hz"),
-        (lambda: PCEN(spectrum_power=-1.0), r"power = -1.0: expected 2"),
+        (lambda: PCEN(spectrum_power=-1.0), r"power: expected 2.*got -1.0"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(build, message):

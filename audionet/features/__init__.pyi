@@ -1,4 +1,3 @@
-from .cepstral import LFCC as LFCC
 from .cepstral import MFCC as MFCC
 from .chroma import Chroma as Chroma
 from .compat.kaldi import KaldiFbank as KaldiFbank
@@ -8,16 +7,16 @@ from .compat.whisper import WhisperLogMel as WhisperLogMel
 from .compat.yamnet import YamnetLogMel as YamnetLogMel
 from .constant_q import CQT as CQT
 from .constant_q import VQT as VQT
-from .descriptors import RMS as RMS
 from .descriptors import SpectralCentroid as SpectralCentroid
 from .descriptors import SpectralFlatness as SpectralFlatness
 from .descriptors import SpectralRolloff as SpectralRolloff
-from .descriptors import ZeroCrossingRate as ZeroCrossingRate
 from .frontend import FrontEnd as FrontEnd
 from .gammatone import Gammatone as Gammatone
 from .learned.conv_filterbank import ConvFilterbank as ConvFilterbank
 from .learned.leaf import LEAF as LEAF
 from .learned.sincnet import SincNet as SincNet
+from .linear import LFCC as LFCC
+from .linear import LinearFilterbank as LinearFilterbank
 from .per_channel_energy import PCEN as PCEN
 from .per_channel_energy import pcen as pcen
 from .registry import FEATURES as FEATURES
@@ -26,10 +25,11 @@ from .sklearn import FeatureTransformer as FeatureTransformer
 from .slopes import Deltas as Deltas
 from .slopes import deltas as deltas
 from .spectral import Filterbank as Filterbank
-from .spectral import LinearFilterbank as LinearFilterbank
 from .spectral import Logarithm as Logarithm
 from .spectral import LogMel as LogMel
 from .spectral import MelSpectrogram as MelSpectrogram
 from .spectral import Spectrogram as Spectrogram
 from .streaming import Stream as Stream
+from .temporal import RMS as RMS
+from .temporal import ZeroCrossingRate as ZeroCrossingRate
 from .waveform import Waveform as Waveform

@@ -1,38 +1,40 @@
 """Cepstral coefficients: the logarithm of bands, decorrelated."""
 
 from math import pi
-from typing import Any
 
 import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.frontend import Axis, FrontEnd, State, format_settings
-from audionet.features.spectral import LinearFilterbank, Logarithm, LogMel
+from audionet.features.checks import check_range
+from audionet.features.frontend import Axis, FrontEnd, State
+from audionet.features.spectral import Logarithm, LogMel
 
 
 class Cepstrum(FrontEnd):
     """An orthonormal DCT-II over logarithmic bands.
 
     Args:
-        logarithm: The bands.
-        n_bands: How many they are.
-        n_coefficients: How many to keep, at most ``n_bands``.
-        lifter: Coefficient n is multiplied by 1 + lifter / 2 sin(pi (n + 1) / lifter), librosa's; 0 for not at all.
+        logarithm: The front-end that computes the bands.
+        n_coefficients: Number of coefficients to keep, at most the number of bands.
+        lifter: L, which multiplies coefficient n by 1 + L / 2 sin(pi (n + 1) / L), as in librosa; 0 for none.
 
     Shape:
         (..., time) -> (..., n_coefficients, frame)
+
+    Raises:
+        ValueError: If there are fewer bands than coefficients, or ``lifter`` is negative.
     """
 
     dct: Tensor
 
-    def __init__(self, logarithm: Logarithm, *, n_bands: int, n_coefficients: int, lifter: float) -> None:
+    def __init__(self, logarithm: Logarithm, *, n_coefficients: int, lifter: float) -> None:
         super().__init__()
         if not lifter >= 0:
-            raise ValueError(f"lifter = {lifter}: expected 0 (none) or more")
+            raise ValueError(f"lifter: expected 0 (none) or more, got {lifter}")
         self.logarithm, self.lifter = logarithm, lifter
         self.framing, self.sample_rate, self.n_bands = logarithm.framing, logarithm.sample_rate, n_coefficients
-        dct = create_dct(n_coefficients, n_bands, norm="ortho")
+        dct = create_dct(n_coefficients, logarithm.n_bands, norm="ortho")
         if lifter:
             dct = dct * (1 + lifter / 2 * torch.sin(pi * torch.arange(1, n_coefficients + 1) / lifter))
         self.register_buffer("dct", dct, persistent=False)
@@ -42,13 +44,13 @@ class Cepstrum(FrontEnd):
         return self.logarithm.block(frames)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
-        """Do what looks at the whole clip, which comes before the DCT."""
+        """Apply the floor and the mean of the clip, which come before the DCT, and the DCT."""
         x, state = self.logarithm.across(x, state, is_last=is_last)
         return x @ self.dct, state
 
     @property
     def needs_clip(self) -> str | None:
-        """The setting that looks at the whole clip."""
+        """The setting that needs the whole clip."""
         return self.logarithm.needs_clip
 
     @property
@@ -56,81 +58,84 @@ class Cepstrum(FrontEnd):
         """The coefficients."""
         return Axis(quantity=f"DCT of {self.logarithm.axis.quantity}", band="coefficient")
 
-    def extra_repr(self) -> str:
-        """Say how many coefficients."""
-        return format_settings(n_coefficients=self.dct.shape[1], lifter=self.lifter)
-
 
 class MFCC(Cepstrum):
     """Mel-frequency cepstral coefficients.
 
     Args:
+        sample_rate: In hertz.
         n_mfcc: Number of coefficients, at most ``n_mels``.
-        n_mels: Number of mel bands.
-        lifter: As for `Cepstrum`.
-        scale: "db" (torchaudio's and librosa's default) or "log".
-        offset: What keeps the logarithm finite.
-        top_db: For "db", the floor below each clip's maximum, in decibels.
-        **mel: The other arguments of `LogMel`.
+        n_mels: Number of bands.
+        f_min: Lower edge of the first band in hertz.
+        f_max: Upper edge of the last band in hertz; None for half the sample rate.
+        mel_scale: "htk" (torchaudio's default) or "slaney" (librosa's).
+        norm: None for triangles of height 1 (torchaudio's default), "slaney" for area 1 (librosa's).
+        n_fft: FFT size in samples.
+        win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
+        hop_length: Step between frames in samples.
+        frame_length: Samples of a frame, as for `Spectrogram`; None for ``n_fft``.
+        power: 2 for power, 1 for magnitude.
+        center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
+        pad_mode: Padding of the ends when centred, as for `Framing`.
+        lifter: L, which multiplies coefficient n by 1 + L / 2 sin(pi (n + 1) / L), as in librosa; 0 for none.
+        scale: "db" for 10 log10(max(x, offset)), torchaudio's and librosa's default, or "log" for ln(x + offset).
+        offset: A small number that keeps the logarithm finite, in units of the bands.
+        top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
+        subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
+            response as well; None for neither.
 
     Shape:
         (..., time) -> (..., n_mfcc, frame)
 
     Raises:
-        ValueError: If ``n_mfcc`` exceeds ``n_mels``; as `LogMel`.
+        ValueError: If ``n_mfcc`` exceeds ``n_mels`` or ``lifter`` is negative; as `Logarithm` and its bands.
+
+    Example:
+        >>> MFCC(n_mfcc=13)(torch.randn(8, 16_000)).shape
+        torch.Size([8, 13, 101])
     """
 
     def __init__(
         self,
         *,
+        sample_rate: int = 16_000,
         n_mfcc: int = 40,
         n_mels: int = 40,
-        lifter: float = 0.0,
-        scale: str = "db",
-        offset: float = 1e-10,
-        top_db: float | None = 80.0,
-        **mel: Any,
-    ) -> None:
-        if not 0 < n_mfcc <= n_mels:
-            raise ValueError(f"n_mfcc = {n_mfcc}: expected 1 to n_mels = {n_mels}")
-        log_mel = LogMel(scale=scale, offset=offset, top_db=top_db, n_mels=n_mels, **mel)
-        super().__init__(log_mel, n_bands=n_mels, n_coefficients=n_mfcc, lifter=lifter)
-
-
-class LFCC(Cepstrum):
-    """Linear-frequency cepstral coefficients: MFCC's over bands that are equally wide in hertz.
-
-    Args:
-        n_lfcc: Number of coefficients, at most ``n_bands``.
-        n_bands: Number of bands.
-        lifter: As for `Cepstrum`.
-        scale: "db" (torchaudio's default) or "log".
-        offset: What keeps the logarithm finite.
-        top_db: For "db", the floor below each clip's maximum, in decibels.
-        subtract_mean: As for `Logarithm`.
-        **bands: The other arguments of `LinearFilterbank`.
-
-    Shape:
-        (..., time) -> (..., n_lfcc, frame)
-
-    Raises:
-        ValueError: If ``n_lfcc`` exceeds ``n_bands``; as `LinearFilterbank`.
-    """
-
-    def __init__(
-        self,
-        *,
-        n_lfcc: int = 40,
-        n_bands: int = 128,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        mel_scale: str = "htk",
+        norm: str | None = None,
+        n_fft: int = 512,
+        win_length: int | None = 480,
+        hop_length: int = 160,
+        frame_length: int | None = None,
+        power: float | None = 2.0,
+        center: bool = True,
+        pad_mode: str = "reflect",
         lifter: float = 0.0,
         scale: str = "db",
         offset: float = 1e-10,
         top_db: float | None = 80.0,
         subtract_mean: str | None = None,
-        **bands: Any,
     ) -> None:
-        if not 0 < n_lfcc <= n_bands:
-            raise ValueError(f"n_lfcc = {n_lfcc}: expected 1 to n_bands = {n_bands}")
-        filters = LinearFilterbank(n_bands=n_bands, **bands)
-        logarithm = Logarithm(filters, scale=scale, offset=offset, top_db=top_db, subtract_mean=subtract_mean)
-        super().__init__(logarithm, n_bands=n_bands, n_coefficients=n_lfcc, lifter=lifter)
+        check_range("n_mfcc", n_mfcc, 1, "n_mels", n_mels)
+        logarithm = LogMel(
+            sample_rate=sample_rate,
+            n_mels=n_mels,
+            f_min=f_min,
+            f_max=f_max,
+            mel_scale=mel_scale,
+            norm=norm,
+            n_fft=n_fft,
+            win_length=win_length,
+            hop_length=hop_length,
+            frame_length=frame_length,
+            power=power,
+            center=center,
+            pad_mode=pad_mode,
+            scale=scale,
+            offset=offset,
+            top_db=top_db,
+            subtract_mean=subtract_mean,
+        )
+        super().__init__(logarithm, n_coefficients=n_mfcc, lifter=lifter)

@@ -1,19 +1,18 @@
 """Chroma: the spectrum folded into one octave."""
 
 from math import inf, isfinite
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, format_settings
+from audionet.features.checks import check_positive
+from audionet.features.frontend import Axis
 from audionet.features.spectral import Filterbank, Spectrogram
 
 _PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
 def chroma_matrix(
-    *,
     sample_rate: float,
     n_fft: int,
     n_chroma: int = 12,
@@ -26,29 +25,28 @@ def chroma_matrix(
 
     An FFT bin of pitch p, in chroma steps above A0 (27.5 Hz), weighs on chroma c as exp(-2 (d / w)^2), where d is the
     distance from p to c around the octave and w the distance to the next bin's pitch, at least 1. The weights of a bin
-    have the 2-norm 1, times exp(-((p / n_chroma - ctroct) / octwidth)^2 / 2), so that what lies far from the middle
-    octaves counts for less (Ellis, "Chroma feature analysis and synthesis", 2007).
+    have the 2-norm 1, times exp(-((p / n_chroma - ctroct) / octwidth)^2 / 2), so that octaves far from the middle
+    count less (Ellis, "Chroma feature analysis and synthesis", 2007).
 
     Args:
         sample_rate: In hertz.
         n_fft: FFT size in samples.
-        n_chroma: Steps that an octave has.
-        tuning: What the sound is tuned higher than A4 = 440 Hz, in steps.
-        ctroct: The octave that counts most, in octaves above A0.
-        octwidth: Octaves to either side in which the weight falls to 0.61; None for all octaves alike.
+        n_chroma: Steps of an octave.
+        tuning: Deviation of the sound from A4 = 440 Hz, in steps.
+        ctroct: The octave with the largest weight, in octaves above A0.
+        octwidth: Octaves to either side at which the weight falls to 0.61; None for equal weights.
         base_c: Whether the first chroma is C; otherwise A.
 
     Raises:
         ValueError: If a size is not positive.
     """
-    sizes = {"sample_rate": sample_rate, "n_fft": n_fft, "n_chroma": n_chroma}
-    for name, value in (sizes | ({} if octwidth is None else {"octwidth": octwidth})).items():
-        if not value > 0:
-            raise ValueError(f"{name} = {value}: expected more than 0")
-    # One bin beyond the last, whose distance is asked for.
-    frequencies = torch.arange(1, n_fft // 2 + 2, dtype=torch.float64) * sample_rate / n_fft
+    check_positive(
+        sample_rate=sample_rate, n_fft=n_fft, n_chroma=n_chroma, octwidth=1 if octwidth is None else octwidth
+    )
     if not isfinite(tuning):
-        raise ValueError(f"tuning = {tuning}: expected a number of steps")
+        raise ValueError(f"tuning: expected a number of steps, got {tuning}")
+    # One bin beyond the last, for the distance to it.
+    frequencies = torch.arange(1, n_fft // 2 + 2, dtype=torch.float64) * sample_rate / n_fft
     pitches = n_chroma * torch.log2(frequencies / 27.5) - tuning
     # The constant has no pitch; Ellis puts it one and a half octaves below bin 1.
     pitches = torch.cat([pitches[:1] - 1.5 * n_chroma, pitches])
@@ -56,7 +54,7 @@ def chroma_matrix(
     pitches = pitches[:-1].unsqueeze(1)
     half = round(n_chroma / 2)
     distances = (pitches - torch.arange(n_chroma) + half).remainder(n_chroma) - half  # (bin, chroma)
-    filters = torch.exp(-2 * (distances / widths) ** 2)
+    filters: Tensor = torch.exp(-2 * (distances / widths) ** 2)
     filters = filters / torch.linalg.vector_norm(filters, dim=1, keepdim=True)
     if octwidth is not None:
         filters = filters * torch.exp(-0.5 * ((pitches / n_chroma - ctroct) / octwidth) ** 2)
@@ -68,21 +66,24 @@ def chroma_matrix(
 class Chroma(Filterbank):
     """Power in each pitch class, whatever its octave: `librosa.feature.chroma_stft` with its tuning given.
 
-    The bands of `chroma_matrix`, each frame divided by its norm.
+    The bands of `chroma_matrix`, with each frame divided by its norm.
 
     Args:
         sample_rate: In hertz.
-        n_chroma: Steps that an octave has.
-        norm: The p of the norm that each frame has: infinity (the largest is 1), 1, 2, ...; None to leave it as it is.
-        tuning: As for `chroma_matrix`, like the next three.
-        ctroct: See there.
-        octwidth: See there.
-        base_c: See there.
+        n_chroma: Steps of an octave.
+        norm: The p of the p-norm to which each frame is scaled: infinity (the largest value becomes 1), 1, 2, ...; None
+            to leave frames as they are.
+        tuning: Deviation of the sound from A4 = 440 Hz, in steps.
+        ctroct: The octave with the largest weight, in octaves above A0.
+        octwidth: Octaves to either side at which the weight falls to 0.61; None for equal weights.
+        base_c: Whether the first chroma is C; otherwise A.
         n_fft: FFT size in samples.
-        win_length: Window length in samples; None for ``n_fft``.
+        win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
         hop_length: Step between frames in samples.
-        pad_mode: How the ends are padded, as for `Framing`.
-        **spectrogram: The other arguments of `Spectrogram`.
+        frame_length: Samples of a frame, as for `Spectrogram`; None for ``n_fft``.
+        power: 2 for power, 1 for magnitude.
+        center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
+        pad_mode: Padding of the ends when centred, as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_chroma, frame)
@@ -108,36 +109,32 @@ class Chroma(Filterbank):
         n_fft: int = 2048,
         win_length: int | None = None,
         hop_length: int = 512,
+        frame_length: int | None = None,
+        power: float | None = 2.0,
+        center: bool = True,
         pad_mode: str = "constant",
-        **spectrogram: Any,
     ) -> None:
         if norm is not None and not norm > 0:
-            raise ValueError(f"norm = {norm}: expected more than 0, or None to leave frames as they are")
-        filters = chroma_matrix(
-            sample_rate=sample_rate,
-            n_fft=n_fft,
-            n_chroma=n_chroma,
-            tuning=tuning,
-            ctroct=ctroct,
-            octwidth=octwidth,
-            base_c=base_c,
-        )
-        spectrum = Spectrogram(
+            raise ValueError(f"norm: expected more than 0, or None to leave frames as they are, got {norm}")
+        filters = chroma_matrix(sample_rate, n_fft, n_chroma, tuning, ctroct, octwidth, base_c)
+        spectrogram = Spectrogram(
             sample_rate=sample_rate,
             n_fft=n_fft,
             win_length=win_length,
             hop_length=hop_length,
+            frame_length=frame_length,
+            power=power,
+            center=center,
             pad_mode=pad_mode,
-            **spectrogram,
         )
-        super().__init__(filters, spectrum)
-        self.norm, self.base_c = norm, base_c
+        super().__init__(filters, spectrogram)
+        self.n_chroma, self.norm, self.base_c = n_chroma, norm, base_c
 
     def block(self, frames: Tensor) -> Tensor:
         """Map (..., frame, span) to (..., frame, n_chroma).
 
-        In float64: every class sums all bins, and in float32 their order, which depends on how many frames are
-        computed at a time, shows at 1e-6 between a stream and a clip.
+        The sum over the bins is in float64. In float32 its order, which depends on how many frames are computed at a
+        time, would make a stream and a clip differ by 1e-6.
         """
         spectrum = self.spectrogram.block(frames)
         exact = torch.float64 if frames.device.type != "mps" else spectrum.dtype  # mps has no float64
@@ -150,11 +147,6 @@ class Chroma(Filterbank):
     @property
     def axis(self) -> Axis:
         """The pitch classes, named where there are twelve."""
-        n_chroma = self.filters.shape[1]
         names = _PITCHES if self.base_c else _PITCHES[9:] + _PITCHES[:9]
         quantity = "power" if self.norm is None else "chroma"
-        return Axis(quantity=quantity, names=names if n_chroma == 12 else (), band="pitch class")
-
-    def extra_repr(self) -> str:
-        """Say the settings."""
-        return format_settings(sample_rate=self.sample_rate, n_chroma=self.filters.shape[1], norm=self.norm)
+        return Axis(quantity=quantity, names=names if self.n_chroma == 12 else (), band="pitch class")

@@ -2,16 +2,16 @@
 
 from functools import reduce
 from math import ceil, floor, pi
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings, map_parts
+from audionet.features.checks import check_dtype, check_positive, check_power
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, map_parts, name_power
 
 _FRAMES_AT_ONCE = 800  # so that their samples stay in the cache
-_TERMS = 128  # that a product sums at a time
-_TOLERANCE = 1e-7  # what a factored kernel may lose of its norm: as much as float32 loses by rounding
+_TERMS = 128  # terms that a product sums at a time
+_TOLERANCE = 1e-7  # share of its norm that a factored kernel may lose, which is the rounding of float32
 _HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of the Hann window in bins (Harris 1978, table I)
 
 
@@ -23,7 +23,7 @@ def variable_q_kernel(frequency: float, length: float, *, sample_rate: float, no
 
     Args:
         frequency: In hertz.
-        length: In samples, at least 1; need not be whole.
+        length: In samples, at least 1; may be fractional.
         sample_rate: In hertz.
         norm: The p for which sum |h|**p is 1.
 
@@ -43,7 +43,7 @@ class _Octave(nn.Module):
     block of samples is projected on these once; a frame then sums over the projections of its blocks.
 
     Args:
-        kernels: What frames are multiplied by, (sample, bin) complex128; an odd number of hops.
+        kernels: Factors of the samples of a frame, (sample, bin) complex128; an odd number of hops.
         hop_length: In samples.
     """
 
@@ -69,7 +69,7 @@ class _Octave(nn.Module):
         return _product(pieces, self.weights)
 
     def extra_repr(self) -> str:
-        """Say the sizes."""
+        """Return the sizes."""
         return format_settings(n_bins=self.weights.shape[1] // 2, n_pieces=self.n_pieces, n_vectors=self.basis.shape[1])
 
 
@@ -86,15 +86,15 @@ class VQT(FrontEnd):
     Args:
         sample_rate: In hertz.
         hop_length: Step between frames in samples.
-        f_min: Frequency of the first bin in hertz; C1 as it is given.
+        f_min: Frequency of the first bin in hertz; the default is C1.
         n_bins: Number of bins.
         bins_per_octave: Bins an octave.
-        gamma: Bandwidth that all bins have in common, in hertz: 0 for constant Q; None for 24.7 alpha / 0.108, which
+        gamma: Part of the bandwidth that all bins share, in hertz: 0 for constant Q; None for 24.7 alpha / 0.108, which
             makes bandwidths a multiple of the ear's (Glasberg and Moore 1990).
-        filter_scale: Factor by which all kernels are longer; below 1 for finer time, above for finer frequency.
+        filter_scale: Factor of the length of all kernels; below 1 for finer time, above for finer frequency.
         norm: The p for which sum |h|**p is 1.
         power: 2 for power, 1 for magnitude, None for the complex transform.
-        pad_mode: How the ends are padded, as for `Framing`.
+        pad_mode: Padding of the ends, as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_bins, 1 + time // hop_length)
@@ -123,18 +123,16 @@ class VQT(FrontEnd):
         pad_mode: str = "constant",
     ) -> None:
         super().__init__()
-        positive = {"sample_rate": sample_rate, "hop_length": hop_length, "f_min": f_min, "n_bins": n_bins}
-        positive |= {"bins_per_octave": bins_per_octave, "filter_scale": filter_scale, "norm": norm}
-        for name, value in positive.items():
-            if not value > 0:
-                raise ValueError(f"{name} = {value}: expected more than 0")
-        if power is not None and not power > 0:
-            raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex transform)")
+        check_positive(sample_rate=sample_rate, hop_length=hop_length, f_min=f_min, n_bins=n_bins)
+        check_positive(bins_per_octave=bins_per_octave, filter_scale=filter_scale)
+        if not norm > 0:
+            raise ValueError(f"norm: expected more than 0, got {norm}")
+        check_power(power)
         ratio = 2.0 ** (2 / bins_per_octave)
         alpha = (ratio - 1) / (ratio + 1)
         gamma = 24.7 * alpha / 0.108 if gamma is None else gamma
         if not gamma >= 0:
-            raise ValueError(f"gamma = {gamma} Hz: expected 0 or more, or None for the ear's")
+            raise ValueError(f"gamma: expected 0 Hz or more, or None for the ear's, got {gamma}")
         frequencies = f_min * 2.0 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         _check_highest(frequencies, alpha=alpha / filter_scale, gamma=gamma, sample_rate=sample_rate)
         lengths = filter_scale * sample_rate / (alpha * frequencies + gamma)
@@ -153,7 +151,7 @@ class VQT(FrontEnd):
         self.gamma, self.power, self.n_bands, self.is_complex = gamma, power, n_bins, power is None
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, n_bins)."""
+        """Map a padded waveform (..., time) to (..., frame, n_bins)."""
         check_dtype(waveform, next(self.buffers()).dtype)
         span, hop_length = self.framing.span, self.framing.hop_length
         return map_parts(waveform, self._bins, span=span, hop_length=hop_length, n_at_once=_FRAMES_AT_ONCE)
@@ -161,7 +159,8 @@ class VQT(FrontEnd):
     def _bins(self, waveform: Tensor) -> Tensor:
         """Map (clip, time) to (clip, frame, n_bins)."""
         blocks = waveform.unfold(1, self.framing.hop_length, self.framing.hop_length)  # (clip, block, hop)
-        x = torch.cat([octave(blocks, self.n_blocks) for octave in self.octaves], -1).unflatten(-1, (-1, 2))
+        x = torch.cat([octave(blocks, self.n_blocks) for octave in self.octaves], -1)
+        x = torch.unflatten(x, -1, (-1, 2))  # (clip, frame, bin, part)
         if self.power == 2:
             squares = x * x
             return squares[..., 0] + squares[..., 1]
@@ -171,21 +170,8 @@ class VQT(FrontEnd):
     @property
     def axis(self) -> Axis:
         """The bins."""
-        # A picture of complex numbers shows their magnitude.
-        quantity = "power" if self.power == 2 else "magnitude" if self.power in (1, None) else f"magnitude^{self.power}"
-        return Axis(quantity=quantity, frequencies=self.f_min * 2 ** (torch.arange(self.n_bins) / self.bins_per_octave))
-
-    def extra_repr(self) -> str:
-        """Say the sizes."""
-        return format_settings(
-            sample_rate=self.sample_rate,
-            hop_length=self.framing.hop_length,
-            f_min=self.f_min,
-            n_bins=self.n_bins,
-            bins_per_octave=self.bins_per_octave,
-            gamma=self.gamma,
-            power=self.power,
-        )
+        frequencies = self.f_min * 2 ** (torch.arange(self.n_bins) / self.bins_per_octave)
+        return Axis(quantity=name_power(self.power), frequencies=frequencies)
 
 
 class CQT(VQT):
@@ -194,7 +180,15 @@ class CQT(VQT):
     It is `VQT` with gamma = 0, so that all bins have the same ratio of frequency to bandwidth.
 
     Args:
-        **vqt: The arguments of `VQT`, except ``gamma``.
+        sample_rate: In hertz.
+        hop_length: Step between frames in samples.
+        f_min: Frequency of the first bin in hertz; the default is C1.
+        n_bins: Number of bins.
+        bins_per_octave: Bins an octave.
+        filter_scale: Factor of the length of all kernels; below 1 for finer time, above for finer frequency.
+        norm: The p for which sum |h|**p is 1.
+        power: 2 for power, 1 for magnitude, None for the complex transform.
+        pad_mode: Padding of the ends, as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_bins, 1 + time // hop_length)
@@ -207,22 +201,47 @@ class CQT(VQT):
         torch.Size([8, 48, 32])
     """
 
-    def __init__(self, **vqt: Any) -> None:
-        super().__init__(gamma=0.0, **vqt)
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        hop_length: int = 512,
+        f_min: float = 32.70319566257483,
+        n_bins: int = 84,
+        bins_per_octave: int = 12,
+        filter_scale: float = 1.0,
+        norm: float = 1.0,
+        power: float | None = 1.0,
+        pad_mode: str = "constant",
+    ) -> None:
+        super().__init__(
+            sample_rate=sample_rate,
+            hop_length=hop_length,
+            f_min=f_min,
+            n_bins=n_bins,
+            bins_per_octave=bins_per_octave,
+            gamma=0.0,
+            filter_scale=filter_scale,
+            norm=norm,
+            power=power,
+            pad_mode=pad_mode,
+        )
 
 
 def _product(x: Tensor, matrix: Tensor) -> Tensor:
     """Multiply (..., term) by (term, n), a part of the terms at a time.
 
-    Longer sums in float32 come out differently for few rows, as a stream has them, and for many: by up to 1e-6.
+    Longer sums in float32 would differ by up to 1e-6 between the few rows of a stream and the many of a clip.
     """
     rows = x.reshape(-1, x.shape[-1])
-    products = [part @ some for part, some in zip(rows.split(_TERMS, 1), matrix.split(_TERMS), strict=True)]
+    products = [
+        part @ some for part, some in zip(torch.split(rows, _TERMS, 1), torch.split(matrix, _TERMS), strict=True)
+    ]
     return reduce(torch.add, products).view(*x.shape[:-1], matrix.shape[1])
 
 
 def _check_highest(frequencies: Tensor, *, alpha: float, gamma: float, sample_rate: float) -> None:
-    """Raise a ValueError that names the largest number of bins unless the highest ends under half the sample rate."""
+    """Raise a ValueError that names the largest number of bins unless the highest ends below half the sample rate."""
     edges = frequencies + _HANN_BANDWIDTH / 2 * alpha * frequencies + gamma / 2
     n_bins, n_fitting = len(edges), int((edges <= sample_rate / 2).sum())
     if n_fitting == n_bins:
@@ -230,18 +249,18 @@ def _check_highest(frequencies: Tensor, *, alpha: float, gamma: float, sample_ra
     lowest, highest = frequencies[0].item(), edges[-1].item()
     do = f"lower n_bins to {n_fitting}" if n_fitting else "lower f_min"
     raise ValueError(
-        f"n_bins = {n_bins}: from f_min = {lowest:g} Hz the highest bin reaches {highest:g} Hz, "
-        f"beyond {sample_rate / 2:g} Hz, half the sample rate; expected at most {n_fitting} bins: {do}"
+        f"n_bins: expected at most {n_fitting} from f_min = {lowest:g} Hz below {sample_rate / 2:g} Hz, half the "
+        f"sample rate, got {n_bins}, of which the highest reaches {highest:g} Hz; {do}"
     )
 
 
 def _kernels(pairs: list[tuple[float, float]], hop_length: int, *, sample_rate: float, norm: float) -> Tensor:
-    """Return what frames are multiplied by, (sample, bin), for bins of these frequencies and lengths.
+    """Return the factors of the samples of a frame (sample, bin), for bins of these frequencies and lengths.
 
-    There are an odd number of hops of samples, so that frames of any number of octaves begin on one grid of hops.
+    A frame is an odd number of hops long, so that the frames of all octaves begin on one grid of hops.
     """
     longest = max(length for _, length in pairs)
-    before, behind = floor(longest / 2) - 1, -floor(-longest / 2)  # samples that the longest reaches, turned in time
+    before, behind = floor(longest / 2) - 1, -floor(-longest / 2)  # reach of the longest kernel, reversed in time
     n_pieces = 1
     while n_pieces * hop_length // 2 < before or ceil(n_pieces * hop_length / 2) - 1 < behind:
         n_pieces += 2

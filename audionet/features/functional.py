@@ -1,4 +1,4 @@
-"""Waveform to time-frequency: the pure functions behind the front-end modules."""
+"""The mathematics of spectra: pure functions behind the front-end modules."""
 
 from math import inf
 
@@ -7,40 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audionet.features.frontend import check_dtype, map_frames
-
-
-def stft(waveform: Tensor, window: Tensor, *, n_fft: int, hop_length: int, power: float | None = 2.0) -> Tensor:
-    """Return the short-time Fourier transform of a padded waveform, as |X|**power.
-
-    Args:
-        waveform: (..., time), float.
-        window: (win_length,), at most ``n_fft``; it stands in the middle of a frame of ``n_fft`` samples.
-        n_fft: FFT size in samples.
-        hop_length: Step between frames in samples.
-        power: As for `spectrum`.
-
-    Returns:
-        (..., frame, n_fft // 2 + 1)
-
-    Raises:
-        ValueError: If the waveform is not of the window's float type.
-    """
-    window = center_window(window, n_fft)
-
-    def block(frames: Tensor) -> Tensor:
-        return spectrum(frames, window, n_fft=n_fft, power=power)
-
-    return map_frames(waveform, block, span=n_fft, hop_length=hop_length)
-
-
-def center_window(window: Tensor, frame_length: int) -> Tensor:
-    """Return a window with zeros on both sides, (frame_length,).
-
-    A window as long as the frame: multiplying by its zeros is cheaper than letting the FFT fill up what is shorter.
-    """
-    left = (frame_length - len(window)) // 2
-    return F.pad(window, (left, frame_length - len(window) - left))
+from audionet.features.checks import check_dtype
+from audionet.features.frontend import map_frames
 
 
 def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None = 2.0) -> Tensor:
@@ -77,10 +45,48 @@ def rfft(frames: Tensor, n_fft: int) -> Tensor:
     slower and wrong by 6e-4 in a log-mel.
     """
     if not torch.compiler.is_exporting() or n_fft & (n_fft - 1) == 0:
-        return torch.fft.rfft(frames, n_fft)
+        x: Tensor = torch.fft.rfft(frames, n_fft)
+        return x
     angles = 2 * np.pi / n_fft * (np.arange(frames.shape[-1])[:, None] * np.arange(n_fft // 2 + 1) % n_fft)
     cosines, sines = (torch.from_numpy(part).to(frames) for part in (np.cos(angles), -np.sin(angles)))
     return torch.complex(frames @ cosines, frames @ sines)
+
+
+def stft(waveform: Tensor, window: Tensor, *, n_fft: int, hop_length: int, power: float | None = 2.0) -> Tensor:
+    """Return the short-time Fourier transform of a padded waveform, as |X|**power.
+
+    Args:
+        waveform: (..., time), float.
+        window: (win_length,), at most ``n_fft``; it stands in the middle of a frame of ``n_fft`` samples.
+        n_fft: FFT size in samples.
+        hop_length: Step between frames in samples.
+        power: As for `spectrum`.
+
+    Returns:
+        (..., frame, n_fft // 2 + 1)
+
+    Raises:
+        ValueError: If the waveform is not of the window's float type.
+
+    Example:
+        >>> stft(waveform, torch.hann_window(400), n_fft=512, hop_length=160).shape
+        torch.Size([1, 57, 257])
+    """
+    window = center_window(window, n_fft)
+
+    def block(frames: Tensor) -> Tensor:
+        return spectrum(frames, window, n_fft=n_fft, power=power)
+
+    return map_frames(waveform, block, span=n_fft, hop_length=hop_length)
+
+
+def center_window(window: Tensor, frame_length: int) -> Tensor:
+    """Return a window with zeros on both sides, (frame_length,).
+
+    Multiplying a frame by these zeros is cheaper than letting the FFT fill up a shorter one.
+    """
+    left = (frame_length - len(window)) // 2
+    return F.pad(window, (left, frame_length - len(window) - left))
 
 
 def log_compress(x: Tensor, *, scale: str = "log", offset: float = 1e-6) -> Tensor:
@@ -89,18 +95,23 @@ def log_compress(x: Tensor, *, scale: str = "log", offset: float = 1e-6) -> Tens
     Args:
         x: Power, of any shape.
         scale: "log" or "db".
-        offset: What keeps the logarithm finite: added for "log", a floor for "db".
+        offset: A small number that keeps the logarithm finite: added for "log", a floor for "db".
 
     Returns:
         The same shape.
+
+    Example:
+        >>> log_compress(torch.tensor([1.0, 0.01, 0.0]), scale="db")
+        tensor([  0., -20., -60.])
     """
     if scale == "db":
-        return 10 * torch.log10(x.clamp(min=offset))
-    # The ONNX exporter takes what is added for nothing if it is 1e-8 or less; silence would become -inf.
+        decibels: Tensor = 10 * torch.log10(x.clamp(min=offset))
+        return decibels
+    # The ONNX exporter drops what is added if it is 1e-8 or less; silence would become -inf.
     return torch.log(x + offset if offset > 1e-8 else (x / offset + 1) * offset)
 
 
 def check_offset(offset: float) -> None:
     """Raise a ValueError unless this keeps logarithms finite in float32, also where it is exported as a factor."""
     if not 1e-30 <= offset < inf:
-        raise ValueError(f"offset = {offset}: expected 1e-30 or more, which keeps the logarithm of silence finite")
+        raise ValueError(f"offset: expected 1e-30 or more, which keeps the logarithm of silence finite, got {offset}")

@@ -1,4 +1,4 @@
-"""The gammatone filterbank: power behind the filters of the ear."""
+"""The gammatone filterbank: the power of each band of the ear."""
 
 from itertools import groupby
 from math import gcd, pi
@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, check_dtype, format_settings, map_parts
+from audionet.features.checks import check_dtype, check_positive
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, map_parts
 from audionet.features.mel import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak
-_IN_CACHE = 2**17  # filtered samples that are computed at a time
+_IN_CACHE = 2**17  # filtered samples that are computed at a time, so that they stay in the CPU's cache
 
 
 def erb(frequency: Tensor) -> Tensor:
@@ -22,22 +23,28 @@ def erb(frequency: Tensor) -> Tensor:
     Args:
         frequency: f in hertz, of any shape.
     """
-    return 24.7 * (4.37 * frequency / 1000 + 1)
+    bandwidth: Tensor = 24.7 * (4.37 * frequency / 1000 + 1)
+    return bandwidth
 
 
 def gammatone_frequencies(*, n_bands: int, f_min: float, f_max: float) -> Tensor:
-    """Return centre frequencies in hertz (band,): the middles of ``n_bands`` parts that are equally wide for the ear.
+    """Return the centres (band,) in hertz of ``n_bands`` bands that are equally wide on the scale of ERBs.
 
-    Wide on the scale of ERBs, E(f) = 21.4 log10(4.37 f / 1000 + 1) (Glasberg and Moore 1990, equation 4).
+    The scale is E(f) = 21.4 log10(4.37 f / 1000 + 1) (Glasberg and Moore 1990, equation 4).
 
     Args:
         n_bands: Number of bands.
-        f_min: Where the first part begins in hertz.
-        f_max: Where the last ends in hertz.
+        f_min: Lower edge of the first band in hertz.
+        f_max: Upper edge of the last band in hertz.
+
+    Example:
+        >>> gammatone_frequencies(n_bands=3, f_min=50.0, f_max=8000.0).round().tolist()
+        [261.0, 1286.0, 4452.0]
     """
     low, high = (21.4 * torch.log10(4.37 * torch.tensor([f_min, f_max], dtype=torch.float64) / 1000 + 1)).tolist()
     rates = low + (torch.arange(n_bands, dtype=torch.float64) + 0.5) * (high - low) / n_bands
-    return (10 ** (rates / 21.4) - 1) * 1000 / 4.37
+    centers: Tensor = (10 ** (rates / 21.4) - 1) * 1000 / 4.37
+    return centers
 
 
 def gammatone_kernel(frequency: float, *, sample_rate: float, order: int = 4, bandwidth: float = 1.019) -> Tensor:
@@ -48,7 +55,7 @@ def gammatone_kernel(frequency: float, *, sample_rate: float, order: int = 4, ba
     Args:
         frequency: The centre f in hertz.
         sample_rate: In hertz.
-        order: Of the filter.
+        order: Order n of the filter.
         bandwidth: b / ERB(f). The filter's own equivalent rectangular bandwidth is that of the ear if this is
             ((n - 1)!)^2 2^(2 n - 2) / (pi (2 n - 2)!) for order n: 1.019 for 4 (Patterson et al., "Complex sounds and
             auditory images", 1992).
@@ -64,10 +71,10 @@ def gammatone_kernel(frequency: float, *, sample_rate: float, order: int = 4, ba
 
 
 class _Bands(nn.Module):
-    """Neighbouring bands, whose filters are nearly equally long, by FFTs of one size (overlap-save).
+    """Neighbouring bands, whose filters are of nearly one length, computed by FFTs of one size (overlap-save).
 
     Args:
-        kernels: Their impulse responses.
+        kernels: Impulse responses of the filters.
         unit: Samples over which power is summed.
     """
 
@@ -79,7 +86,7 @@ class _Bands(nn.Module):
         self.n_fft = _fft_size(self.n_taps, unit)
         self.step = (self.n_fft - self.n_taps + 1) // unit * unit  # samples that an FFT filters
         taps = torch.stack([F.pad(kernel, (0, self.n_fft - len(kernel))) for kernel in kernels])
-        # As real numbers, which `.double()` and `.to` convert.
+        # Kept as real numbers, because `.double()` and `.to` do not convert complex ones.
         response = torch.view_as_real(torch.fft.rfft(taps)).to(torch.get_default_dtype())
         self.register_buffer("response", response, persistent=False)
 
@@ -93,38 +100,40 @@ class _Bands(nn.Module):
         parts = waveform.unfold(1, length, self.step).flatten(0, 1)  # (clip x part, length)
         n_at_once = max(_IN_CACHE // (len(self.response) * self.n_fft), 1)
         x = map_parts(parts, self._sums, span=length, hop_length=length, n_at_once=n_at_once)
-        x = x.unflatten(0, (n_clips, n_parts)).transpose(1, 2).flatten(2)  # (clip, band, part x unit)
+        x = torch.unflatten(x, 0, (n_clips, n_parts)).transpose(1, 2).flatten(2)  # (clip, band, part x unit)
         return x[..., : (n_samples - self.n_taps + 1) // self.unit]
 
     def _sums(self, parts: Tensor) -> Tensor:
         """Map (part, n_taps - 1 + step) to (part, band, step // unit)."""
         spectrum = torch.fft.rfft(parts.unsqueeze(1), self.n_fft)
         y = torch.fft.irfft(spectrum * torch.view_as_complex(self.response), self.n_fft)
-        y = y[..., self.n_taps - 1 : self.n_taps - 1 + self.step].unflatten(-1, (-1, self.unit))
-        return torch.linalg.vecdot(y, y)  # three times as fast as (y * y).sum(-1)
+        y = y[..., self.n_taps - 1 : self.n_taps - 1 + self.step]
+        y = torch.unflatten(y, -1, (-1, self.unit))
+        sums: Tensor = torch.linalg.vecdot(y, y)  # three times as fast as (y * y).sum(-1)
+        return sums
 
     def extra_repr(self) -> str:
-        """Say the sizes."""
+        """Return the sizes."""
         return format_settings(n_bands=len(self.response), n_taps=self.n_taps, n_fft=self.n_fft)
 
 
 class Gammatone(FrontEnd):
-    """Mean power behind gammatone filters (Patterson et al. 1992; Slaney 1993).
+    """Mean power of the bands of a gammatone filterbank (Patterson et al. 1992; Slaney 1993).
 
     Each band is the waveform convolved with `gammatone_kernel`, squared, and averaged over ``win_length`` samples. The
-    filters are causal, as the ear's: their delay, about (order - 1) / (2 pi b) seconds, is not taken out.
+    filters are causal, as the ear's: their delay of about (order - 1) / (2 pi b) seconds remains.
 
     Args:
         sample_rate: In hertz.
         n_bands: Number of bands.
         f_min: Lower edge of the first band in hertz, see `gammatone_frequencies`.
         f_max: Upper edge of the last band in hertz; None for half the sample rate.
-        order: Of the filters.
-        bandwidth: Their b in ERBs, see `gammatone_kernel`.
-        win_length: Samples that a frame averages over.
+        order: Order of the filters.
+        bandwidth: Bandwidth b of the filters in ERBs, see `gammatone_kernel`.
+        win_length: Samples over which a frame averages.
         hop_length: Step between frames in samples.
         center: Whether frame t averages around sample t * hop_length; otherwise from there on.
-        pad_mode: How the ends are padded, as for `Framing`. The beginning also takes what the filters look back at.
+        pad_mode: Padding of the ends, as for `Framing`. The beginning is also padded by the length of the filters.
 
     Shape:
         (..., time) -> (..., n_bands, frame); frame = 1 + time // hop_length when centred.
@@ -153,22 +162,17 @@ class Gammatone(FrontEnd):
         pad_mode: str = "constant",
     ) -> None:
         super().__init__()
-        sizes = {"n_bands": n_bands, "order": order, "win_length": win_length, "hop_length": hop_length}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} = {value}: expected at least 1")
-        if not bandwidth > 0:
-            raise ValueError(f"bandwidth = {bandwidth} ERB: expected more than 0")
+        check_positive(n_bands=n_bands, order=order, win_length=win_length, hop_length=hop_length, bandwidth=bandwidth)
         f_max = sample_rate / 2 if f_max is None else f_max
         check_band_edges(f_min, f_max, sample_rate)
         self.sample_rate, self.n_bands, self.f_min, self.f_max = sample_rate, n_bands, f_min, f_max
         self.order, self.bandwidth, self.win_length = order, bandwidth, win_length
-        centres = gammatone_frequencies(n_bands=n_bands, f_min=f_min, f_max=f_max).tolist()
+        centers = gammatone_frequencies(n_bands=n_bands, f_min=f_min, f_max=f_max).tolist()
         kernels = [
             gammatone_kernel(frequency, sample_rate=sample_rate, order=order, bandwidth=bandwidth)
-            for frequency in centres
+            for frequency in centers
         ]
-        self.unit = gcd(win_length, hop_length)  # frames share their samples' squares in sums over so many
+        self.unit = gcd(win_length, hop_length)  # samples whose squares are summed once, for all frames
         groups = groupby(kernels, lambda kernel: _fft_size(len(kernel), self.unit))
         self.groups = nn.ModuleList([_Bands(list(group), self.unit) for _, group in groups])
         self.history = max(map(len, kernels)) - 1
@@ -182,7 +186,7 @@ class Gammatone(FrontEnd):
         )
 
     def frames(self, waveform: Tensor) -> Tensor:
-        """Map what is padded (..., time) to (..., frame, n_bands)."""
+        """Map a padded waveform (..., time) to (..., frame, n_bands)."""
         check_dtype(waveform, next(self.buffers()).dtype)
         clips = waveform.reshape(-1, waveform.shape[-1])
         n_units, step = self.win_length // self.unit, self.framing.hop_length // self.unit
@@ -192,7 +196,7 @@ class Gammatone(FrontEnd):
 
     @property
     def middle(self) -> int:
-        """Samples from t * hop_length to the middle of frame t's average; what filters remember lies before it."""
+        """Samples from t * hop_length to the middle of frame t's average, without the filters' memory before it."""
         return self.framing.latency + 1 - self.win_length + self.win_length // 2
 
     @property
@@ -201,20 +205,7 @@ class Gammatone(FrontEnd):
         frequencies = gammatone_frequencies(n_bands=self.n_bands, f_min=self.f_min, f_max=self.f_max)
         return Axis(quantity="power", frequencies=frequencies)
 
-    def extra_repr(self) -> str:
-        """Say the settings."""
-        return format_settings(
-            sample_rate=self.sample_rate,
-            n_bands=self.n_bands,
-            f_min=self.f_min,
-            f_max=self.f_max,
-            order=self.order,
-            bandwidth=self.bandwidth,
-            win_length=self.win_length,
-            hop_length=self.framing.hop_length,
-        )
-
 
 def _fft_size(n_taps: int, unit: int) -> int:
-    """Return a power of two of which most samples are filtered ones: FFTs then cost least."""
-    return 2 ** (max(4 * n_taps, n_taps + unit, 1024) - 1).bit_length()
+    """Return a power of two so much longer than the filter that most samples of an FFT are valid."""
+    return 1 << (max(4 * n_taps, n_taps + unit, 1024) - 1).bit_length()

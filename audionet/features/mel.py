@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
+from audionet.features.checks import check_choice
+
 _MOST_EDGES = 1 << 26  # that are compared to name an FFT size in a message, which takes a second
 _SLANEY_KNEE = 1000.0  # hertz up to which Slaney's scale is linear
 _SLANEY_SLOPE = 3 / 200  # mel per hertz below it
@@ -61,7 +63,7 @@ def mel_frequencies(n_frequencies: int, *, f_min: float, f_max: float, mel_scale
 
 
 def mel_matrix(
-    *, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str, norm: str | None
+    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str, norm: str | None
 ) -> Tensor:
     """Return the (n_fft // 2 + 1, n_mels) matrix of triangles whose sides are straight over hertz.
 
@@ -78,10 +80,8 @@ def mel_matrix(
         ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
             would be empty.
     """
-    if mel_scale not in ("htk", "slaney"):
-        raise ValueError(f"mel_scale: expected 'htk' or 'slaney', got {mel_scale!r}")
-    if norm not in (None, "slaney"):
-        raise ValueError(f"norm: expected None or 'slaney', got {norm!r}")
+    check_choice("mel_scale", mel_scale, ("htk", "slaney"))
+    check_choice("norm", norm, (None, "slaney"))
     _check_bands("n_mels", n_mels, f_min=f_min, f_max=f_max, sample_rate=sample_rate)
 
     def triangles(n_fft: int) -> Tensor:
@@ -98,7 +98,7 @@ def mel_matrix(
     return _checked(triangles, n_fft, edges, "n_mels", sample_rate)
 
 
-def straight_mel_matrix(*, sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
+def straight_mel_matrix(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
     """Return the (n_fft // 2 + 1, n_mels) matrix of triangles whose sides are straight over mel, not over hertz.
 
     HTK (Young et al., The HTK Book, section 5.4), Kaldi and TensorFlow have these. The scale is HTK's.
@@ -128,7 +128,7 @@ def straight_mel_matrix(*, sample_rate: int, n_fft: int, n_mels: int, f_min: flo
     return _checked(triangles, n_fft, edges, "n_mels", sample_rate).to(torch.get_default_dtype())
 
 
-def linear_matrix(*, sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
+def linear_matrix(sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
     """Return the (n_fft // 2 + 1, n_bands) matrix of triangles of height 1, all equally wide in hertz.
 
     Args:

@@ -1,19 +1,19 @@
-"""Per-channel energy normalisation: each band divided by its own recent level."""
+"""Per-channel energy normalisation (PCEN): each band divided by its own recent level."""
 
 from dataclasses import replace
 from math import inf, isqrt, log, sqrt
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.features.checks import check_positive
 from audionet.features.frontend import Axis, FrontEnd, State, format_settings
 from audionet.features.spectral import MelSpectrogram
 
-_BLOCK = 32  # frames that one matrix smooths; more in long clips, so that the matrix from block to block stays small
-_COMPILED_BLOCK = 64  # where the length of a clip is a symbol
-_IN_CACHE = 2**17  # values that are compressed at a time, so that all the passes over them find them in the cache
+_BLOCK = 32  # frames that one matrix smooths; more in long clips, so that the matrix between blocks stays small
+_COMPILED_BLOCK = 64  # the same when compiled, where the length of a clip is a symbol
+_IN_CACHE = 2**17  # values that are compressed at a time, so that they stay in the CPU's cache
 
 Setting = float | Tensor
 
@@ -28,29 +28,33 @@ def pcen(
     eps: float = 1e-6,
     initial: float | None = None,
 ) -> Tensor:
-    """Per-channel energy normalisation, (E / (eps + M)^gain + bias)^power - bias^power (Wang et al. 2017, eq. 1).
+    """Normalise energies by their level: (E / (eps + M)^gain + bias)^power - bias^power (Wang et al. 2017, eq. 1).
 
-    M is the level of each band so far, see `smooth` (eq. 2). The rest is librosa's: with ``initial`` = 1 this equals
-    librosa.pcen, whose b is ``smoothing``. (Wang et al., Trainable frontend for robust and far-field keyword spotting,
-    arXiv 1607.05666; Lostanlen et al., Per-channel energy normalization: why and how, 2019.)
+    M is the level of each band so far, see `smooth` (eq. 2). With ``initial`` = 1 this equals librosa.pcen, whose b is
+    ``smoothing``. (Wang et al., Trainable frontend for robust and far-field keyword spotting, arXiv 1607.05666;
+    Lostanlen et al., Per-channel energy normalization: why and how, 2019.)
 
     Args:
-        energy: (..., frame, band), 0 or more.
-        smoothing: s in (0, 1], the weight of the newest frame: a number or (band,), like the next three.
-        gain: How much of the level is divided away, 0 or more: 1 for all.
-        bias: What holds weak energies down, above 0.
-        power: The root that compresses, above 0.
-        eps: What keeps the division finite, above 0.
+        energy: E (..., frame, band), 0 or more.
+        smoothing: s in (0, 1], the weight of the newest frame: one number, or one for each band (band,).
+        gain: Exponent of the level, 0 or more: 1 removes the level altogether. A number or (band,).
+        bias: Offset that attenuates weak energies, above 0. A number or (band,).
+        power: Exponent of the compression, above 0. A number or (band,).
+        eps: A small number that keeps the division finite, above 0.
         initial: The level before the first frame; None for the first frame itself.
 
     Returns:
         The same shape.
+
+    Example:
+        >>> pcen(torch.ones(100, 40), smoothing=0.025).shape
+        torch.Size([100, 40])
     """
     settings = {"smoothing": smoothing, "gain": gain, "bias": bias, "power": power}
-    return follow(energy, {}, **settings, eps=eps, initial=initial)[0]
+    return pcen_step(energy, {}, **settings, eps=eps, initial=initial)[0]
 
 
-def follow(
+def pcen_step(
     energy: Tensor,
     state: State,
     *,
@@ -61,17 +65,17 @@ def follow(
     eps: float,
     initial: float | None,
 ) -> tuple[Tensor, State]:
-    """Do `pcen` on frames that follow those before.
+    """Apply `pcen` to the next frames of a stream.
 
     Args:
-        energy: (..., frame, band), the frames that come next, possibly none.
-        state: What the call before returned; empty before the first frame.
-        smoothing: As for `pcen`, like the rest.
-        gain: See there.
-        bias: See there.
-        power: See there.
-        eps: See there.
-        initial: See there.
+        energy: (..., frame, band), the next frames, possibly none.
+        state: The state that the call before returned; empty before the first frame.
+        smoothing: Weight of the newest frame, a number or (band,), as for `pcen`.
+        gain: Exponent of the level, a number or (band,).
+        bias: Offset that attenuates weak energies, a number or (band,).
+        power: Exponent of the compression, a number or (band,).
+        eps: A small number that keeps the division finite.
+        initial: The level before the first frame; None for the first frame itself.
 
     Returns:
         The same shape as ``energy``, and the state for the next call.
@@ -85,19 +89,22 @@ def follow(
 
     def normalise(energy: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         level = _smooth(energy, level, *unrolled)
-        # M + eps as eps (M / eps + 1): exporters take an eps of 1e-8 for nothing, and silence would then be divided by.
-        # m^-gain as m^(1 - gain) / m: exp and log take a quarter of pow's time, and what they round is next to nothing
-        # for a gain near 1.
-        m = torch.add(level.new_ones(()), level, alpha=1 / eps)
-        x = energy / m * torch.exp((1 - gain) * torch.log(m)) * (eps**-gain / bias)
-        # (x + bias)^power - bias^power with bias taken out: 1^power is 1 however pow rounds, so silence stays 0.
-        return ((x + 1) ** power - 1) * bias**power, level[..., -1:, :]
+        # M + eps as eps (M / eps + 1): exporters drop an eps of 1e-8, and would divide by silence.
+        # m^-gain as m^(1 - gain) / m: exp and log take a quarter of pow's time, and for a gain near 1 their rounding
+        # does not matter.
+        m = _line(level, 1 / eps, 1.0)
+        x = energy / m * torch.exp((1 - gain) * torch.log(m))
+        # bias is taken out of the brackets: 1^power is 1 however pow rounds, so silence stays exactly 0.
+        x = _line(x, eps**-gain / bias, 1.0) ** power
+        return _line(x, bias**power, -(bias**power)), level[..., -1:, :]
 
     if eager and energy.device.type == "cpu" and not torch.is_grad_enabled():
         clips = energy.reshape(-1, *energy.shape[-2:])
         n_clips = max(_IN_CACHE // clips[0].numel(), 1) if len(clips) else 1
         levels = level.reshape(-1, 1, level.shape[-1])
-        parts = [normalise(*part) for part in zip(clips.split(n_clips), levels.split(n_clips), strict=True)]
+        parts = [
+            normalise(*part) for part in zip(torch.split(clips, n_clips), torch.split(levels, n_clips), strict=True)
+        ]
         x, level = (torch.cat(part) for part in zip(*parts, strict=True))
         x, level = x.view(energy.shape), level.view(first.shape)
     else:
@@ -105,11 +112,18 @@ def follow(
     return x, {"level": level}
 
 
-def smooth(energy: Tensor, smoothing: Setting, level: Tensor) -> Tensor:
-    """Follow the level of each band: M[t] = (1 - s) M[t - 1] + s E[t] (Wang et al. 2017, eq. 2).
+def _line(x: Tensor, slope: Setting, start: Setting) -> Tensor:
+    """Return slope x + start, in one pass over x where both are numbers."""
+    if isinstance(slope, Tensor) or isinstance(start, Tensor):
+        return slope * x + start
+    return torch.add(x.new_full((), start), x, alpha=slope)
 
-    The recursion is unrolled: within a block of frames it is a triangular matrix of powers of 1 - s, and so it is from
-    block to block.
+
+def smooth(energy: Tensor, smoothing: Setting, level: Tensor) -> Tensor:
+    """Return the level of each band, M[t] = (1 - s) M[t - 1] + s E[t] (Wang et al. 2017, eq. 2).
+
+    The recursion is unrolled: within a block of frames it is a triangular matrix of powers of 1 - s, and from block to
+    block it is another.
 
     Args:
         energy: (..., frame, band), at least one frame.
@@ -123,12 +137,12 @@ def smooth(energy: Tensor, smoothing: Setting, level: Tensor) -> Tensor:
 
 
 def _unroll(smoothing: Setting, energy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what maps frames to levels within a block, blocks to what they find, and how that fades in each."""
+    """Return three matrices: smoothing within a block, carry from block to block, decay of the carried level."""
     s = torch.as_tensor(smoothing, dtype=energy.dtype, device=energy.device)
     n_frames = energy.shape[-2]
-    if torch.compiler.is_compiling():  # where n_frames is a symbol, and a count that may be 1 would be taken for it
+    if torch.compiler.is_compiling():  # n_frames is a symbol, and one block would be specialised for: make it two
         block, n_blocks = _COMPILED_BLOCK, (n_frames + 2 * _COMPILED_BLOCK - 1) // _COMPILED_BLOCK
-    else:  # with as little padding as can be
+    else:  # with the least padding
         block = max(_BLOCK, isqrt(n_frames))
         n_blocks = (n_frames + block - 1) // block
         block = (n_frames + n_blocks - 1) // n_blocks
@@ -140,10 +154,10 @@ def _smooth(energy: Tensor, level: Tensor, inside: Tensor, between: Tensor, fade
     n_frames, n_blocks, block = energy.shape[-2], between.shape[-1] - 1, inside.shape[-1]
     n_missing = n_blocks * block - n_frames
     x = F.pad(energy, (0, 0, 0, n_missing)) if torch.compiler.is_compiling() or n_missing else energy
-    x = _mix(inside, x.unflatten(-2, (n_blocks, block)))  # (..., block, frame, band)
+    x = _mix(inside, torch.unflatten(x, -2, (n_blocks, block)))  # (..., block, frame, band)
     ends = torch.cat([level, x[..., -1, :]], -2)  # (..., 1 + block, band)
-    found = _mix(between, ends)[..., :-1, :]  # (..., block, band): what the frames before a block leave to it
-    return torch.addcmul(x, found.unsqueeze(-2), fade).flatten(-3, -2)[..., :n_frames, :]
+    carried = _mix(between, ends)[..., :-1, :]  # (..., block, band): the level before each block
+    return torch.addcmul(x, carried.unsqueeze(-2), fade).flatten(-3, -2)[..., :n_frames, :]
 
 
 def _powers(base: Tensor, size: int) -> Tensor:
@@ -162,21 +176,32 @@ class PCEN(FrontEnd):
 
     The defaults are the paper's, for the energies of 16-bit samples, which are 2^30 times those of samples in [-1, 1].
     librosa starts from a level of 1 (``initial``), close to silence at that scale, so that the first tenths of a second
-    stand out whatever is in them; its documentation suggests ``spectrum_power`` = 1 and ``scale`` = 2^31.
+    stand out in any sound; its documentation suggests ``spectrum_power`` = 1 and ``scale`` = 2^31.
 
     Args:
-        gain: As for `pcen`, like the next two.
-        bias: See there.
-        power: See there. The spectrogram's is ``spectrum_power``.
-        time_constant: Seconds that the level remembers; the smoothing s becomes (sqrt(1 + 4 T^2) - 1) / (2 T^2), with
-            T the same in frames.
-        eps: As for `pcen`, in units of the scaled spectrogram.
-        initial: As for `pcen`.
-        scale: What the mel spectrogram is multiplied with first.
-        trainable: Whether each band learns gain, bias, power and smoothing of its own: the first three as logarithms
+        sample_rate: In hertz.
+        n_mels: Number of bands.
+        f_min: Lower edge of the first band in hertz.
+        f_max: Upper edge of the last band in hertz; None for half the sample rate.
+        mel_scale: "htk" (torchaudio's default) or "slaney" (librosa's).
+        norm: None for triangles of height 1 (torchaudio's default), "slaney" for area 1 (librosa's).
+        n_fft: FFT size in samples.
+        win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
+        hop_length: Step between frames in samples.
+        frame_length: Samples of a frame, as for `Spectrogram`; None for ``n_fft``.
+        center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
+        pad_mode: Padding of the ends when centred, as for `Framing`.
+        spectrum_power: Power of the spectrum: 2 for power, 1 for magnitude.
+        scale: Factor of the mel spectrogram before the normalisation.
+        gain: Exponent of the level; 1 removes the level altogether.
+        bias: Offset that attenuates weak energies.
+        power: Exponent of the compression.
+        time_constant: Memory T of the level in seconds; the smoothing s is (sqrt(1 + 4 T^2) - 1) / (2 T^2), with T in
+            frames.
+        eps: A small number that keeps the division finite, in units of the scaled spectrogram.
+        initial: The level before the first frame; None for the first frame itself.
+        trainable: Whether each band learns its own gain, bias, power and smoothing: the first three as logarithms
             (eq. 3), which keeps them positive, the last as a logit, which keeps it between 0 and 1.
-        spectrum_power: 2 for power, 1 for magnitude.
-        **mel: The other arguments of `MelSpectrogram`.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
@@ -192,39 +217,62 @@ class PCEN(FrontEnd):
     def __init__(
         self,
         *,
+        sample_rate: int = 16_000,
+        n_mels: int = 40,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        mel_scale: str = "htk",
+        norm: str | None = None,
+        n_fft: int = 512,
+        win_length: int | None = 480,
+        hop_length: int = 160,
+        frame_length: int | None = None,
+        center: bool = True,
+        pad_mode: str = "reflect",
+        spectrum_power: float = 2.0,
+        scale: float = 2.0**30,
         gain: float = 0.98,
         bias: float = 2.0,
         power: float = 0.5,
         time_constant: float = 0.4,
         eps: float = 1e-6,
         initial: float | None = None,
-        scale: float = 2.0**30,
         trainable: bool = False,
-        spectrum_power: float = 2.0,
-        **mel: Any,
     ) -> None:
         super().__init__()
-        positive = {"gain": gain, "bias": bias, "power": power, "time_constant": time_constant}
-        for name, value in (positive | {"eps": eps, "scale": scale}).items():
-            if not 0 < value < inf:
-                raise ValueError(f"{name} = {value}: expected more than 0")
+        check_positive(gain=gain, bias=bias, power=power, time_constant=time_constant, eps=eps, scale=scale)
         if initial is not None and not 0 <= initial < inf:
-            raise ValueError(f"initial = {initial}: expected 0 or more, or None to start from the first frame")
-        self.mel = MelSpectrogram(power=spectrum_power, **mel)
-        self.framing, self.sample_rate, self.n_bands = self.mel.framing, self.mel.sample_rate, self.mel.n_bands
+            raise ValueError(f"initial: expected 0 or more, or None to start from the first frame, got {initial}")
+        self.mel = MelSpectrogram(
+            sample_rate=sample_rate,
+            n_mels=n_mels,
+            f_min=f_min,
+            f_max=f_max,
+            mel_scale=mel_scale,
+            norm=norm,
+            n_fft=n_fft,
+            win_length=win_length,
+            hop_length=hop_length,
+            frame_length=frame_length,
+            power=spectrum_power,
+            center=center,
+            pad_mode=pad_mode,
+        )
+        self.mel.filters *= scale
+        self.framing, self.sample_rate, self.n_bands = self.mel.framing, sample_rate, n_mels
         self.eps, self.initial, self.scale, self.trainable = eps, initial, scale, trainable
-        n_frames = time_constant * self.sample_rate / self.framing.hop_length
-        smoothing = 2 / (sqrt(1 + 4 * n_frames**2) + 1)  # librosa's, without taking 1 from what may be close to 1
+        n_frames = time_constant * sample_rate / hop_length
+        smoothing = 2 / (sqrt(1 + 4 * n_frames**2) + 1)  # librosa's, without subtracting 1 from a number close to 1
         self.given = {"gain": gain, "bias": bias, "power": power, "smoothing": smoothing}
         if trainable:
-            bands = torch.ones(self.mel.filters.shape[1])
+            bands = torch.ones(n_mels)
             self.log_gain, self.log_bias = nn.Parameter(log(gain) * bands), nn.Parameter(log(bias) * bands)
             self.log_power = nn.Parameter(log(power) * bands)
             self.logit_smoothing = nn.Parameter(log(smoothing / (1 - smoothing)) * bands)
 
     @property
     def settings(self) -> dict[str, Setting]:
-        """Gain, bias, power and smoothing as they are now: numbers, or (band,) where they are learned."""
+        """The current gain, bias, power and smoothing: numbers, or (band,) where they are learned."""
         if not self.trainable:
             return dict(self.given)
         return {
@@ -236,11 +284,11 @@ class PCEN(FrontEnd):
 
     def block(self, frames: Tensor) -> Tensor:
         """Map (..., frame, span) to the scaled mel bands (..., frame, n_mels)."""
-        return self.mel.block(frames) * self.scale
+        return self.mel.block(frames)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Normalise each band by its level so far."""
-        return follow(x, state, **self.settings, eps=self.eps, initial=self.initial)
+        return pcen_step(x, state, **self.settings, eps=self.eps, initial=self.initial)
 
     @property
     def axis(self) -> Axis:
@@ -248,6 +296,6 @@ class PCEN(FrontEnd):
         return replace(self.mel.axis, quantity="PCEN")
 
     def extra_repr(self) -> str:
-        """Say the settings."""
+        """Return the settings, with the smoothing that follows from the time constant."""
         given = {name: round(value, 6) for name, value in self.given.items()}
         return format_settings(**given, eps=self.eps, initial=self.initial, scale=self.scale, trainable=self.trainable)

@@ -1,7 +1,5 @@
 """Front-ends by name."""
 
-from typing import Any
-
 from audionet.features.frontend import FrontEnd
 from audionet.registry import Registry
 
@@ -16,7 +14,7 @@ FEATURES: Registry[FrontEnd] = Registry(
 )
 
 
-def create(name: str, *, deltas: int = 0, **arguments: Any) -> FrontEnd:
+def create(name: str, *, deltas: int = 0, **arguments: object) -> FrontEnd:
     """Build a front-end.
 
     Args:

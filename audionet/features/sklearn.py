@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from audionet.features.frontend import FrontEnd, check_array
+from audionet.features.checks import check_array, check_choice
+from audionet.features.frontend import FrontEnd
 from audionet.features.registry import create
 
 try:
@@ -16,32 +17,32 @@ except ImportError as error:
         f"FeatureTransformer needs scikit-learn, which is missing ({error}); pip install 'audionet[sklearn]'"
     ) from error
 
-_BATCH_BYTES = 1 << 23  # clips of one length that go through the front-end together
+_BATCH_BYTES = 1 << 23  # size of a batch of clips of one length
 _POOLINGS: dict[str, tuple[str, ...]] = {"mean_std": ("mean", "std"), "mean": ("mean",), "none": ()}
 
 
-class FeatureTransformer(TransformerMixin, BaseEstimator):
+class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Features of clips, pooled over time, as a scikit-learn transformer.
 
     The clips are waveforms in [-1, 1], as floats: a list of arrays (time,) of any lengths, or one array (clip, time),
     whose length scikit-learn wants to be that of ``fit``.
 
     Args:
-        front_end: Name of a front-end, see `audionet.features.create`, or one that is made already, such as
+        front_end: Name of a front-end, see `audionet.features.create`, or a front-end, such as
             ``features.like("whisper")``.
-        sample_rate: Of the clips, in hertz; None for the front-end's own.
-        pooling: How frames become one row: "mean_std", each band's mean over time, then each band's standard deviation;
-            "mean"; or "none", all frames, band by band, which takes clips of one length.
-        arguments: Further arguments of a front-end that is given by its name.
+        sample_rate: Sample rate of the clips in hertz; None for the front-end's own.
+        pooling: The row that frames become: "mean_std", each band's mean over time, then each band's standard
+            deviation; "mean", the means alone; "none", all frames, band by band, which needs clips of one length.
+        arguments: Arguments of a front-end that is given by its name.
 
     Attributes:
         front_end_: The front-end.
-        n_bands_: Number of its bands.
+        n_bands_: Number of bands.
         n_frames_: Number of frames of the first clip.
 
     Raises:
-        ValueError: From ``fit`` and ``transform``: an argument does not fit; or the clips are integers, not finite, too
-            short, or of other lengths than with pooling="none" those of ``fit``.
+        ValueError: From ``fit`` and ``transform``: an argument does not fit; the clips are integers, not finite or too
+            short; or, with pooling="none", they are not as long as those of ``fit``.
 
     Example:
         >>> clips = [np.random.randn(16_000), np.random.randn(12_000)]
@@ -62,16 +63,15 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
         self.pooling = pooling
         self.arguments = arguments
 
-    def fit(self, X: Any, y: Any = None) -> "FeatureTransformer":
-        """Build the front-end and see how many numbers it makes of the first clip; nothing is learned."""
-        if self.pooling not in _POOLINGS:
-            raise ValueError(f"pooling = {self.pooling!r}: expected one of {', '.join(map(repr, _POOLINGS))}")
+    def fit(self, X: object, y: object = None) -> "FeatureTransformer":
+        """Build the front-end and count the bands and frames of the first clip; nothing is learned."""
+        check_choice("pooling", self.pooling, _POOLINGS)
         clips = self._clips(X, reset=True)
         self.front_end_ = self._build()
         self.n_bands_, self.n_frames_ = self._features([clips[0]])[0].shape
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: object) -> np.ndarray:
         """Return the features, (clip, n_features), float32."""
         check_is_fitted(self)
         features = self._features(self._clips(X, reset=False))
@@ -79,19 +79,19 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
             for number, x in enumerate(features):
                 if x.shape[1] != self.n_frames_:
                     raise ValueError(
-                        f"clip {number} has {x.shape[1]} frames, that of fit {self.n_frames_}: pooling = 'none' takes "
-                        "clips of one length, to which audionet.audio.fit brings them; or choose 'mean_std'"
+                        f"clip {number}: expected {self.n_frames_} frames, as in fit, because of pooling = 'none', got "
+                        f"{x.shape[1]}; fit its length with audionet.audio.fit, or choose 'mean_std'"
                     )
             return np.stack([x.ravel() for x in features])
         return np.stack([np.concatenate([getattr(x, name)(1) for name in _POOLINGS[self.pooling]]) for x in features])
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that what comes out is float32, whatever came in."""
+    def __sklearn_tags__(self) -> object:
+        """Return scikit-learn's tags: the output is float32 for any input."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the columns, such as "logmel0_mean", or for pooling="none", "logmel0_frame0"."""
         check_is_fitted(self)
         name = self.front_end if isinstance(self.front_end, str) else type(self.front_end).__name__
@@ -112,15 +112,16 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
             rate = {} if self.sample_rate is None else {"sample_rate": self.sample_rate}
             return create(self.front_end, **rate, **(self.arguments or {}))
         if self.arguments:
-            raise ValueError(f"arguments = {self.arguments}: {type(self.front_end).__name__} is made already")
+            kind = type(self.front_end).__name__
+            raise ValueError(f"arguments: expected none beside a front-end ({kind}), got {self.arguments}")
         if self.sample_rate not in (None, self.front_end.sample_rate):
             raise ValueError(
-                f"sample_rate = {self.sample_rate}: the front-end is for {self.front_end.sample_rate} Hz; resample the "
-                "clips with audionet.audio.resample"
+                f"sample_rate: expected the front-end's {self.front_end.sample_rate} Hz, got {self.sample_rate}; "
+                "resample the clips with audionet.audio.resample"
             )
         return self.front_end
 
-    def _clips(self, X: Any, *, reset: bool) -> Sequence[np.ndarray]:
+    def _clips(self, X: object, *, reset: bool) -> Sequence[np.ndarray]:
         """Return the waveforms, each (time,)."""
         if isinstance(X, list | tuple) and any(isinstance(clip, np.ndarray) for clip in X):
             for number, clip in enumerate(X):
@@ -129,9 +130,9 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):
                 except ValueError as error:
                     raise ValueError(f"clip {number}: {error}") from None
                 if clip.ndim != 1:
-                    raise ValueError(f"clip {number} has shape {clip.shape}: expected (time,); mix its channels first")
+                    raise ValueError(f"clip {number}: expected (time,), got shape {clip.shape}; mix its channels first")
             return X
-        clips = validate_data(self, X, dtype=None, reset=reset)
+        clips: np.ndarray = validate_data(self, X, dtype=None, reset=reset)
         check_array(clips)
         return list(clips)
 

@@ -1,9 +1,10 @@
-"""Slopes over time, of any front-end's bands."""
+"""Deltas: slopes over time of any front-end's bands."""
 
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, FrontEnd, State, format_settings, is_whole
+from audionet.features.checks import is_whole
+from audionet.features.frontend import Axis, FrontEnd, State
 
 
 def deltas(x: Tensor, *, width: int = 9) -> Tensor:
@@ -14,23 +15,27 @@ def deltas(x: Tensor, *, width: int = 9) -> Tensor:
 
     Args:
         x: (..., frame, band).
-        width: Frames, odd and at least 3.
+        width: Frames of the regression, odd and at least 3.
 
     Returns:
         The same shape.
 
     Raises:
-        ValueError: ``width`` is not as described.
+        ValueError: If ``width`` is even or too small.
+
+    Example:
+        >>> deltas(torch.arange(5.0).unsqueeze(-1), width=3).flatten()
+        tensor([0.5000, 1.0000, 1.0000, 1.0000, 0.5000])
     """
-    return _follow(x, x[..., :0, :], _half(width), is_last=True)[0]
+    return _next_slopes(x, x[..., :0, :], _half(width), is_last=True)[0]
 
 
 class Deltas(FrontEnd):
     """The bands of a front-end together with their slopes, the slopes of these, and so on (Furui, 1986).
 
     Args:
-        front_end: Whose bands.
-        order: Times that slopes are taken: 1 for deltas, 2 for deltas and double deltas.
+        front_end: The front-end of the bands.
+        order: How many times slopes are taken: 1 for deltas, 2 for deltas and double deltas.
         width: Frames of the regression, odd and at least 3.
 
     Shape:
@@ -47,7 +52,7 @@ class Deltas(FrontEnd):
     def __init__(self, front_end: FrontEnd, *, order: int = 2, width: int = 9) -> None:
         super().__init__()
         if not is_whole(order) or order < 1:
-            raise ValueError(f"order = {order}: expected at least 1, a whole number")
+            raise ValueError(f"order: expected a whole number, at least 1, got {order}")
         self.front_end, self.framing, self.order, self.width = front_end, front_end.framing, order, width
         self.sample_rate, self.is_complex = front_end.sample_rate, front_end.is_complex
         self.n_bands = (order + 1) * front_end.n_bands
@@ -58,7 +63,7 @@ class Deltas(FrontEnd):
         return self.front_end.frames(waveform)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
-        """Put the slopes beside the bands, as soon as the frames that they are of are there."""
+        """Put the slopes beside the bands, as soon as all frames of a regression are there."""
         inner = {name.removeprefix("inner."): value for name, value in state.items() if name.startswith("inner.")}
         x, inner = self.front_end.across(x, inner, is_last=is_last)
         kept = {f"inner.{name}": value for name, value in inner.items()}
@@ -68,19 +73,19 @@ class Deltas(FrontEnd):
             ready.append(torch.cat([state[waiting], x], -2) if waiting in state else x)
             if number < self.order:
                 past = state.get(f"past{number}", x[..., :0, :])
-                x, kept[f"past{number}"] = _follow(x, past, _half(self.width), is_last)
+                x, kept[f"past{number}"] = _next_slopes(x, past, _half(self.width), is_last)
         n_frames = ready[-1].shape[-2]
         kept |= {f"waiting{number}": part[..., n_frames:, :] for number, part in enumerate(ready)}
         return torch.cat([part[..., :n_frames, :] for part in ready], -1), kept
 
     @property
     def needs_clip(self) -> str | None:
-        """The setting that looks at the whole clip."""
+        """The setting that needs the whole clip."""
         return self.front_end.needs_clip
 
     @property
     def middle(self) -> int:
-        """That of the bands."""
+        """Samples from t * hop_length to the middle of frame t of the bands."""
         return self.front_end.middle
 
     @property
@@ -89,24 +94,20 @@ class Deltas(FrontEnd):
         axis = self.front_end.axis
         return Axis(quantity=axis.quantity, band=f"{axis.band}, then its slopes")
 
-    def extra_repr(self) -> str:
-        """Say how."""
-        return format_settings(order=self.order, width=self.width)
-
 
 def _half(width: int) -> int:
     if width < 3 or width % 2 == 0:
-        raise ValueError(f"width = {width}: expected an odd number of frames, at least 3")
+        raise ValueError(f"width: expected an odd number of frames, at least 3, got {width}")
     return (width - 1) // 2
 
 
 def _repeated(frame: Tensor, times: int) -> Tensor:
-    """Return (..., 1, band) as (..., times, band); no frame stays none."""
+    """Repeat a frame (..., 1, band) to (..., times, band); no frame stays none."""
     return frame.repeat_interleave(times, -2)
 
 
-def _follow(x: Tensor, past: Tensor, m: int, is_last: bool) -> tuple[Tensor, Tensor]:
-    """Return the slopes that frames (..., frame, band) complete, and the frames that the next ones look back at."""
+def _next_slopes(x: Tensor, past: Tensor, m: int, is_last: bool) -> tuple[Tensor, Tensor]:
+    """Return the slopes that the next frames (..., frame, band) complete, and the frames that later slopes need."""
     if not past.shape[-2]:
         past = _repeated(x[..., :1, :], m)
     x = torch.cat([past, x], -2)
@@ -116,7 +117,8 @@ def _follow(x: Tensor, past: Tensor, m: int, is_last: bool) -> tuple[Tensor, Ten
 
 
 def _slopes(x: Tensor, m: int) -> Tensor:
-    """Return the slopes (..., frame - 2 m, band) of all frames that have m on either side."""
+    """Return the slopes (..., frame - 2 m, band) of all frames that have m neighbours on either side."""
     n_frames = x.shape[-2] - 2 * m
     rises = [n * (x[..., m + n : m + n + n_frames, :] - x[..., m - n : m - n + n_frames, :]) for n in range(1, m + 1)]
-    return torch.stack(rises).sum(0) / (2 * sum(n * n for n in range(1, m + 1)))
+    slopes: Tensor = torch.stack(rises).sum(0) / (2 * sum(n * n for n in range(1, m + 1)))
+    return slopes

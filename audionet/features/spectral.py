@@ -1,38 +1,36 @@
-"""Front-ends built on the short-time Fourier transform, as modules that hold their window and filters."""
+"""Front-ends built on the short-time Fourier transform: `Spectrogram`, `MelSpectrogram`, `LogMel`."""
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, State, format_settings
+from audionet.features.checks import check_choice, check_power, check_range
+from audionet.features.frontend import Axis, Framing, FrontEnd, State, name_power
 from audionet.features.functional import center_window, check_offset, log_compress, spectrum
-from audionet.features.mel import linear_matrix, mel_frequencies, mel_matrix
+from audionet.features.mel import mel_frequencies, mel_matrix
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
 
 
 class Spectrogram(FrontEnd):
-    """Short-time Fourier transform with a periodic Hann window.
+    """The short-time Fourier transform with a periodic Hann window.
 
     Args:
-        sample_rate: In hertz; only pictures ask for it.
+        sample_rate: In hertz; only pictures use it.
         n_fft: FFT size in samples.
         win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
         hop_length: Step between frames in samples.
+        frame_length: Samples of a frame, with the window in its middle; None for ``n_fft``; ``win_length`` as in Kaldi.
         power: 2 for power, 1 for magnitude, None for the complex spectrum.
-        frame_length: Samples of a frame, with the window in its middle; None for ``n_fft``, as torch has it.
-            With ``win_length``, as TensorFlow and Kaldi have it, the FFT is filled up behind the window.
-        center: Whether frame t is centred on sample t * hop_length.
-        pad_mode: How the ends are padded when centred: "reflect" (torchaudio's default) or "constant" (librosa's).
+        center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
+        pad_mode: Padding of the ends when centred: "reflect", "constant", "symmetric" or "edge", as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_fft // 2 + 1, frame); frame = 1 + time // hop_length when centred.
 
     Raises:
-        ValueError: If the sizes contradict each other; from ``forward``, if the waveform is too short, not float or not
-            finite.
+        ValueError: If the sizes contradict each other; from ``forward``, if the waveform is not as described.
 
     Example:
         >>> Spectrogram()(torch.randn(8, 16_000)).shape
@@ -56,17 +54,12 @@ class Spectrogram(FrontEnd):
         super().__init__()
         win_length = n_fft if win_length is None else win_length
         frame_length = n_fft if frame_length is None else frame_length
-        if not 0 < win_length <= n_fft:
-            raise ValueError(
-                f"win_length = {win_length}: expected 1 to n_fft = {n_fft} samples; raise n_fft or shorten the window"
-            )
-        if not win_length <= frame_length <= n_fft:
-            raise ValueError(f"frame_length = {frame_length}: expected win_length = {win_length} to n_fft = {n_fft}")
-        if power is not None and not power > 0:
-            raise ValueError(f"power = {power}: expected 2 (power), 1 (magnitude) or None (the complex spectrum)")
+        check_range("win_length", win_length, 1, "n_fft", n_fft)
+        check_range("frame_length", frame_length, win_length, "n_fft", n_fft)
+        check_power(power)
         self.framing = Framing.centered(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
-        self.sample_rate, self.n_fft, self.power = sample_rate, n_fft, power
-        self.win_length, self.n_bands, self.is_complex = win_length, n_fft // 2 + 1, power is None
+        self.sample_rate, self.n_fft, self.win_length, self.power = sample_rate, n_fft, win_length, power
+        self.n_bands, self.is_complex = n_fft // 2 + 1, power is None
         self.register_buffer("window", center_window(torch.hann_window(win_length), frame_length), persistent=False)
 
     def block(self, frames: Tensor) -> Tensor:
@@ -76,24 +69,16 @@ class Spectrogram(FrontEnd):
     @property
     def axis(self) -> Axis:
         """The bins of the FFT."""
-        # A picture of complex numbers shows their magnitude.
-        quantity = "power" if self.power == 2 else "magnitude" if self.power in (1, None) else f"magnitude^{self.power}"
-        return Axis(quantity=quantity, frequencies=torch.arange(self.n_fft // 2 + 1) * self.sample_rate / self.n_fft)
-
-    def extra_repr(self) -> str:
-        """Say the sizes."""
-        hop, padding = self.framing.hop_length, self.framing.pad_mode if self.framing.left else None
-        return format_settings(
-            n_fft=self.n_fft, win_length=self.win_length, hop_length=hop, power=self.power, padding=padding
-        )
+        bins = torch.arange(self.n_bands)
+        return Axis(quantity=name_power(self.power), frequencies=bins * self.sample_rate / self.n_fft)
 
 
 class Filterbank(FrontEnd):
     """A spectrogram summed into bands by a matrix.
 
     Args:
-        filters: (n_fft // 2 + 1, band).
-        spectrogram: Of a real power.
+        filters: The weight of each bin in each band, (n_fft // 2 + 1, band).
+        spectrogram: The spectrogram, of a real power.
 
     Shape:
         (..., time) -> (..., band, frame)
@@ -103,8 +88,10 @@ class Filterbank(FrontEnd):
 
     def __init__(self, filters: Tensor, spectrogram: Spectrogram) -> None:
         super().__init__()
-        if spectrogram.power is None:
-            raise ValueError("power = None: bands sum a real spectrum; expected 2 (power) or 1 (magnitude)")
+        if spectrogram.is_complex:
+            raise ValueError(
+                "power: expected 2 (power) or 1 (magnitude) for bands, which sum a real spectrum, got None"
+            )
         self.spectrogram, self.framing, self.sample_rate = spectrogram, spectrogram.framing, spectrogram.sample_rate
         self.n_bands = filters.shape[1]
         self.register_buffer("filters", filters, persistent=False)
@@ -115,13 +102,9 @@ class Filterbank(FrontEnd):
 
     @property
     def axis(self) -> Axis:
-        """The bands, each where its weight lies."""
+        """The bands, each at the mean frequency of its weights."""
         bins = torch.arange(len(self.filters)).to(self.filters) * self.sample_rate / self.spectrogram.n_fft
         return replace(self.spectrogram.axis, frequencies=bins @ self.filters / self.filters.sum(0))
-
-    def extra_repr(self) -> str:
-        """Say how many bands of what."""
-        return format_settings(sample_rate=self.sample_rate, n_bands=self.filters.shape[1])
 
 
 class MelSpectrogram(Filterbank):
@@ -135,14 +118,18 @@ class MelSpectrogram(Filterbank):
         mel_scale: "htk" (torchaudio's default) or "slaney" (librosa's).
         norm: None for triangles of height 1 (torchaudio's default), "slaney" for area 1 (librosa's).
         n_fft: FFT size in samples.
+        win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
+        hop_length: Step between frames in samples.
+        frame_length: Samples of a frame, as for `Spectrogram`; None for ``n_fft``.
         power: 2 for power, 1 for magnitude.
-        **spectrogram: The other arguments of `Spectrogram`.
+        center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
+        pad_mode: Padding of the ends when centred, as for `Framing`.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
 
     Raises:
-        ValueError: If the band edges do not fit the sample rate or a band would be empty.
+        ValueError: If the band edges do not fit the sample rate or a band would be empty; as `Spectrogram`.
     """
 
     def __init__(
@@ -155,20 +142,25 @@ class MelSpectrogram(Filterbank):
         mel_scale: str = "htk",
         norm: str | None = None,
         n_fft: int = 512,
-        power: float = 2.0,
-        **spectrogram: Any,
+        win_length: int | None = 480,
+        hop_length: int = 160,
+        frame_length: int | None = None,
+        power: float | None = 2.0,
+        center: bool = True,
+        pad_mode: str = "reflect",
     ) -> None:
         f_max = sample_rate / 2 if f_max is None else f_max
-        filters = mel_matrix(
+        spectrogram = Spectrogram(
             sample_rate=sample_rate,
             n_fft=n_fft,
-            n_mels=n_mels,
-            f_min=f_min,
-            f_max=f_max,
-            mel_scale=mel_scale,
-            norm=norm,
+            win_length=win_length,
+            hop_length=hop_length,
+            frame_length=frame_length,
+            power=power,
+            center=center,
+            pad_mode=pad_mode,
         )
-        super().__init__(filters, Spectrogram(sample_rate=sample_rate, n_fft=n_fft, power=power, **spectrogram))
+        super().__init__(mel_matrix(sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm), spectrogram)
         self.f_min, self.f_max, self.mel_scale = f_min, f_max, mel_scale
 
     @property
@@ -178,64 +170,22 @@ class MelSpectrogram(Filterbank):
         return replace(super().axis, frequencies=edges[1:-1])
 
 
-class LinearFilterbank(Filterbank):
-    """A spectrogram summed into triangular bands that are equally wide in hertz.
-
-    Args:
-        sample_rate: In hertz.
-        n_bands: Number of bands.
-        f_min: Lower edge of the first band in hertz.
-        f_max: Upper edge of the last band in hertz; None for half the sample rate.
-        n_fft: FFT size in samples.
-        power: 2 for power, 1 for magnitude.
-        **spectrogram: The other arguments of `Spectrogram`.
-
-    Shape:
-        (..., time) -> (..., n_bands, frame)
-
-    Raises:
-        ValueError: If the band edges do not fit the sample rate or a band would be empty.
-    """
-
-    def __init__(
-        self,
-        *,
-        sample_rate: int = 16_000,
-        n_bands: int = 40,
-        f_min: float = 0.0,
-        f_max: float | None = None,
-        n_fft: int = 512,
-        power: float = 2.0,
-        **spectrogram: Any,
-    ) -> None:
-        f_max = sample_rate / 2 if f_max is None else f_max
-        filters = linear_matrix(sample_rate=sample_rate, n_fft=n_fft, n_bands=n_bands, f_min=f_min, f_max=f_max)
-        super().__init__(filters, Spectrogram(sample_rate=sample_rate, n_fft=n_fft, power=power, **spectrogram))
-        self.f_min, self.f_max = f_min, f_max
-
-    @property
-    def axis(self) -> Axis:
-        """The bands, each where its triangle is highest."""
-        edges = torch.linspace(self.f_min, self.f_max, self.filters.shape[1] + 2)
-        return replace(super().axis, frequencies=edges[1:-1])
-
-
 class Logarithm(FrontEnd):
     """The logarithm of bands.
 
     Args:
-        bands: What it is of.
+        bands: The front-end that computes them.
         scale: "log" for ln(x + offset), "db" for 10 log10(max(x, offset)).
-        offset: What keeps the logarithm finite.
-        top_db: For "db", the floor below each clip's maximum, in decibels.
-        subtract_mean: "clip" to remove each clip's own mean, so that its level does not matter; "band" to remove each
-            band's mean over the clip, so that the microphone's response does not matter either; None to keep both.
+        offset: A small number that keeps the logarithm finite, in units of the bands.
+        top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
+        subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
+            response as well; None for neither.
 
     Shape:
         (..., time) -> (..., band, frame)
 
     Raises:
-        ValueError: If ``scale`` or ``subtract_mean`` is unknown.
+        ValueError: If ``scale`` or ``subtract_mean`` is unknown, or ``offset`` or ``top_db`` does not fit.
     """
 
     def __init__(
@@ -248,74 +198,110 @@ class Logarithm(FrontEnd):
         subtract_mean: str | None = None,
     ) -> None:
         super().__init__()
-        if scale not in ("log", "db"):
-            raise ValueError(f"scale = {scale!r}: expected 'log' or 'db'")
-        if subtract_mean not in MEAN_AXES:
-            raise ValueError(f"subtract_mean = {subtract_mean!r}: expected 'clip', 'band' or None")
+        check_choice("scale", scale, ("log", "db"))
+        check_choice("subtract_mean", subtract_mean, MEAN_AXES)
         if top_db is not None and not top_db >= 0:
-            raise ValueError(f"top_db = {top_db} dB: expected 0 or more, or None for no floor")
+            raise ValueError(f"top_db: expected 0 dB or more, or None for no floor, got {top_db}")
         check_offset(offset)
-        self.bands, self.framing, self.sample_rate = bands, bands.framing, bands.sample_rate
-        self.n_bands = bands.n_bands
+        self.bands, self.framing, self.sample_rate, self.n_bands = (
+            bands,
+            bands.framing,
+            bands.sample_rate,
+            bands.n_bands,
+        )
         self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
 
     def block(self, frames: Tensor) -> Tensor:
-        """Map (..., frame, span) to (..., frame, band), before anything that looks at the whole clip."""
+        """Map (..., frame, span) to the logarithm (..., frame, band), without floor and mean of the clip."""
         return log_compress(self.bands.block(frames), scale=self.scale, offset=self.offset)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
-        """Do what looks at the whole clip."""
+        """Apply the floor below the clip's maximum, and subtract the mean."""
         if self.scale == "db" and self.top_db is not None:
             x = torch.maximum(x, x.amax((-2, -1), keepdim=True) - self.top_db)
-        axes = MEAN_AXES[self.subtract_mean]
-        return (x - x.mean(axes, keepdim=True) if axes else x), {}
+        return (x - x.mean(axes, keepdim=True) if (axes := MEAN_AXES[self.subtract_mean]) else x), {}
 
     @property
     def needs_clip(self) -> str | None:
-        """The setting that looks at the whole clip."""
+        """The setting that needs the whole clip."""
         if self.scale == "db" and self.top_db is not None:
             return f"top_db = {self.top_db}"
         return f"subtract_mean = {self.subtract_mean!r}" if self.subtract_mean else None
 
     @property
     def axis(self) -> Axis:
-        """The bands, and what the logarithm is of."""
-        bands = self.bands.axis
-        of = {"log": f"ln {bands.quantity}", "db": f"10 log10 {bands.quantity}"}
-        level = "power (dB)" if (self.scale, bands.quantity) == ("db", "power") else of[self.scale]
+        """The bands, with the logarithm's unit."""
+        of = self.bands.axis.quantity
+        level = {"log": f"ln {of}", "db": "power (dB)" if of == "power" else f"10 log10 {of}"}[self.scale]
         less = f", less the {self.subtract_mean}'s mean" if self.subtract_mean else ""
-        return replace(bands, quantity=level + less)
-
-    def extra_repr(self) -> str:
-        """Say how."""
-        db = {} if self.scale == "log" else {"top_db": self.top_db}
-        return format_settings(scale=self.scale, offset=self.offset, **db, subtract_mean=self.subtract_mean)
+        return replace(self.bands.axis, quantity=level + less)
 
 
 class LogMel(Logarithm):
     """The logarithm of a mel spectrogram; the defaults are BC-ResNet's front-end (arXiv 2106.04140, section 4.1).
 
     Args:
-        scale: As for `Logarithm`, like the next three.
-        offset: See there.
-        top_db: See there.
-        subtract_mean: See there.
-        **mel: The arguments of `MelSpectrogram`.
+        sample_rate: In hertz.
+        n_mels: Number of bands.
+        f_min: Lower edge of the first band in hertz.
+        f_max: Upper edge of the last band in hertz; None for half the sample rate.
+        mel_scale: "htk" (torchaudio's default) or "slaney" (librosa's).
+        norm: None for triangles of height 1 (torchaudio's default), "slaney" for area 1 (librosa's).
+        n_fft: FFT size in samples.
+        win_length: Window length in samples, at most ``n_fft``; None for ``n_fft``.
+        hop_length: Step between frames in samples.
+        frame_length: Samples of a frame, as for `Spectrogram`; None for ``n_fft``.
+        power: 2 for power, 1 for magnitude.
+        center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
+        pad_mode: Padding of the ends when centred, as for `Framing`.
+        scale: "log" for ln(x + offset), "db" for 10 log10(max(x, offset)).
+        offset: A small number that keeps the logarithm finite, in units of the bands.
+        top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
+        subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
+            response as well; None for neither.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
 
-    Raises:
-        ValueError: As `Logarithm` and `MelSpectrogram`.
+    Example:
+        >>> LogMel()(torch.randn(8, 16_000)).shape
+        torch.Size([8, 40, 101])
     """
 
     def __init__(
         self,
         *,
+        sample_rate: int = 16_000,
+        n_mels: int = 40,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        mel_scale: str = "htk",
+        norm: str | None = None,
+        n_fft: int = 512,
+        win_length: int | None = 480,
+        hop_length: int = 160,
+        frame_length: int | None = None,
+        power: float | None = 2.0,
+        center: bool = True,
+        pad_mode: str = "reflect",
         scale: str = "log",
         offset: float = 1e-6,
         top_db: float | None = None,
         subtract_mean: str | None = None,
-        **mel: Any,
     ) -> None:
-        super().__init__(MelSpectrogram(**mel), scale=scale, offset=offset, top_db=top_db, subtract_mean=subtract_mean)
+        mel = MelSpectrogram(
+            sample_rate=sample_rate,
+            n_mels=n_mels,
+            f_min=f_min,
+            f_max=f_max,
+            mel_scale=mel_scale,
+            norm=norm,
+            n_fft=n_fft,
+            win_length=win_length,
+            hop_length=hop_length,
+            frame_length=frame_length,
+            power=power,
+            center=center,
+            pad_mode=pad_mode,
+        )
+        super().__init__(mel, scale=scale, offset=offset, top_db=top_db, subtract_mean=subtract_mean)

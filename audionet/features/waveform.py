@@ -1,4 +1,4 @@
-"""The front-end of networks that hear the waveform itself."""
+"""The front-end of networks that take the waveform itself."""
 
 from torch import Tensor
 
@@ -6,10 +6,10 @@ from audionet.features.frontend import Axis, Framing, FrontEnd
 
 
 class Waveform(FrontEnd):
-    """Hand the waveform on as a single band, one sample a frame.
+    """The waveform as a single band, with one sample in each frame.
 
     Args:
-        sample_rate: In hertz; nothing is computed with it, but the network is for this rate alone.
+        sample_rate: In hertz. No number depends on it, but the network is for this rate alone.
 
     Shape:
         (..., time) -> (..., 1, time)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from audionet.checks import listed
-from audionet.features.frontend import Framing, check_waveform
+from audionet.features.checks import check_waveform
+from audionet.features.frontend import Framing
 from audionet.features.functional import stft
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))

@@ -15,7 +15,7 @@ from audionet.features.learned.time_domain import (
     gabor_from_mel,
     squared_modulus,
 )
-from audionet.features.per_channel_energy import follow
+from audionet.features.per_channel_energy import pcen_step
 
 _EPS = 1e-12  # the paper's, which keeps sPCEN's division finite
 _LEAST = 1e-4  # of values that must stay positive and that the paper does not limit
@@ -100,7 +100,7 @@ class LEAF(TimeDomain):
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Compress pooled power (..., frame, n_filters) by sPCEN."""
-        return follow(
+        return pcen_step(
             x,
             state,
             gain=clamp_straight_through(self.gain, 0.0, 1.0),

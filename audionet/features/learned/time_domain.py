@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audionet.features.frontend import Framing, FrontEnd, check_dtype, format_settings, is_whole
+from audionet.features.checks import check_dtype, is_whole
+from audionet.features.frontend import Framing, FrontEnd, format_settings
 from audionet.features.mel import check_band_edges, mel_frequencies
 
 _IN_CACHE = 2**18  # filtered samples computed at a time on the CPU
