@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from audionet.audio import FULL_SCALE
-from audionet.checks import check_at_least, check_that
+from audionet.checks import check_at_least, check_one_of, check_that
 from audionet.registry import NamedArguments, Registry
 
 SILENCE_NOISE = (0.0, 1.0)  # amplitude of the noise that fills clips of digital silence (TensorFlow's input_data.py)
@@ -429,8 +429,7 @@ class SpecAugment(NamedArguments, nn.Module):
         fill: str = "zero",
     ) -> None:
         super().__init__()
-        if fill not in ("zero", "mean"):
-            raise ValueError(f"fill: expected 'zero' or 'mean', got {fill!r}")
+        check_one_of(("zero", "mean"), "fill", fill)
         check_at_least(0, n_time_masks=n_time_masks, time_width=time_width, whole=True)
         check_at_least(0, n_frequency_masks=n_frequency_masks, frequency_width=frequency_width, whole=True)
         check_at_least(0, 1, p=p)

@@ -648,7 +648,7 @@ def test_spec_augment_takes_masks_wider_than_the_spectrogram():
 
 
 def test_spec_augment_refuses_other_fills():
-    with pytest.raises(ValueError, match="fill: expected 'zero' or 'mean', got 'noise'"):
+    with pytest.raises(ValueError, match="fill: expected one of zero, mean, got 'noise'"):
         SpecAugment(fill="noise")
 
 

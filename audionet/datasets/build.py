@@ -64,12 +64,11 @@ def render_clips(
             started.append(first)
             yield first, clips[first : first + step]
 
-    n_done = sum(map(len, done.values()))
     workers = max(min(workers or usable_cores(), len(todo)), 1)
     work = partial(_render_chunk, folder, clip_length, render)
     try:
         with (
-            console.progress("clip store", len(clips), done=n_done, show=progress) as advance,
+            console.progress("clip store", len(clips), done=sum(map(len, done.values())), show=progress) as advance,
             closing(map_unordered(work, tasks(), workers=workers)) as chunks,
         ):
             for first, outcomes in chunks:

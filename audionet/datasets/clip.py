@@ -1,7 +1,7 @@
 """One clip of a corpus, and the splits it may be in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -40,6 +40,6 @@ class Listing:
     """
 
     clips: list[Clip]
-    fields: list[Mapping[str, str]]
+    fields: list[Mapping[str, str]] = field(default_factory=list)
     folder: Path = Path()
     prefix: str = ""

@@ -206,8 +206,7 @@ class SynthesisLayout:
 
     def index(self, root: Path) -> Listing:
         """List the clips, with their splits; the root is not used."""
-        clips = synthesis.index(**vars(self))
-        return Listing(clips, [{}] * len(clips))
+        return Listing(synthesis.index(**vars(self)))
 
     def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
         """Return the waveform of a clip, (time,) float32, by its path; the root is not used."""

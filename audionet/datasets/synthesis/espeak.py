@@ -6,16 +6,15 @@ of a millisecond, so it is loaded afresh for every utterance: the arguments alon
 """
 
 import _ctypes
+import contextlib
 import ctypes
 import functools
 import hashlib
 import importlib
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -150,23 +149,17 @@ def link_data(data: Path, cache: Path) -> Path:
     """
     key = hashlib.sha256(f"{data} {data.stat().st_mtime_ns}".encode()).hexdigest()[:16]
     links = cache / f"espeak-ng-{key}"
-    if links.is_dir():
-        return links
-    try:
-        links.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f"{links.name}-", dir=links.parent))
-        for file in filter(Path.is_file, data.rglob("*")):
-            name = file.relative_to(data).as_posix()
-            link = made / (name.lower() if name.startswith("lang/") else name)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(file)
-    except OSError:
-        return data
-    try:
-        made.rename(links)
-    except OSError:  # another process was first
-        shutil.rmtree(made)
-    return links
+    with contextlib.suppress(OSError):  # also where another process is first
+        if not links.is_dir():
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cache) as made:
+                for file in filter(Path.is_file, data.rglob("*")):
+                    name = file.relative_to(data).as_posix()
+                    link = Path(made, "data", name.lower() if name.startswith("lang/") else name)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(file)
+                Path(made, "data").rename(links)
+    return links if links.is_dir() else data
 
 
 class _Voice(ctypes.Structure):
@@ -191,7 +184,7 @@ def _data() -> Path:
     return link_data(Path(_loader().get_data_path()), cache_dir())
 
 
-@contextmanager
+@contextlib.contextmanager
 def _library() -> Iterator[ctypes.CDLL]:
     """Load espeak-ng and unload it afterwards."""
     data = _data()
