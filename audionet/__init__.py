@@ -12,4 +12,6 @@ Example:
 
 import lazy_loader
 
+__version__ = "0.1.0"  # the build reads it, too
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

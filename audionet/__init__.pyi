@@ -16,4 +16,5 @@ from .audio import save_audio as save_audio
 from .inference import load as load
 from .inference import load_generator as load_generator
 from .inference import load_recognizer as load_recognizer
-from .version import __version__ as __version__
+
+__version__: str

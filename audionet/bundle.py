@@ -15,11 +15,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from audionet import features, models
+from audionet import __version__, features, models
 from audionet.bundle_format import BundleError, Json, dump, load_weights, read
 from audionet.checks import listed
 from audionet.files import whole_file
-from audionet.version import __version__
 
 __all__ = ["SHIPPED", "TASKS", "Bundle", "BundleError", "Part", "find", "load", "new_part", "save", "shipped"]
 

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
+from audionet import __version__
 from audionet.checks import listed
-from audionet.version import __version__
 
 Json = dict[str, Any]
 """A JSON object."""

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
+from audionet import __version__
 from audionet.console import print_table
 from audionet.parallel import usable_cores
-from audionet.version import __version__
 
 # Libraries with compiled parts. Their import can fail although pip is content.
 _COMPILED = ("torch", "torchaudio", "numba", "soundfile", "soxr")

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from audionet.version import __version__
+from audionet import __version__
 
 PACKAGES = ("torch", "torchaudio", "lightning", "numpy")
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from pkgutil import resolve_name
 
+from audionet import __version__
 from audionet.checks import nearest
 from audionet.cli.parser import Command, UsageError, make_parser, run, summary
-from audionet.version import __version__
 
 COMMANDS = "recognize", "generate", "features", "data list", "data get", "data verify", "models list", "copy", "doctor"
 """Names of the commands. A name of two words belongs to a group."""

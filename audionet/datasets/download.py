@@ -12,12 +12,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from audionet import console
+from audionet import __version__, console
 from audionet.checks import listed
 from audionet.datasets.cards import Card, File
 from audionet.datasets.unpack import Advance, DownloadError, is_unpacked, read_manifest, sha256, unpack
 from audionet.files import check_free_space
-from audionet.version import __version__
 
 # Ours, although librosa brings pooch, which fetches, checks and unpacks: pooch begins a broken download anew, and the
 # archives here have up to 24 GB.

@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from audionet import __version__
 from audionet.datasets.corpus import Corpus
-from audionet.version import __version__
 
 Record = dict[str, str | int | float]
 
