@@ -1,6 +1,6 @@
 """How good generated audio is: numbers from a recogniser's embeddings and probabilities, and from waveforms.
 
-Those of embeddings and probabilities are the figures of the SC09 literature (DiffWave, Kong et al., 2021, appendix;
+Numbers from embeddings and probabilities are defined as in the SC09 literature (DiffWave, Kong et al., 2021, appendix;
 SaShiMi, Goel et al., 2022, appendix). They compare only under the same recogniser.
 """
 
