@@ -12,7 +12,7 @@ import torch
 
 import audionet
 from audionet import features, models
-from audionet.augment import Augment, SpecAugment
+from audionet.augment import AUGMENTATIONS, Augment, SpecAugment
 from audionet.datasets import read_card
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "recognition"
@@ -40,6 +40,10 @@ def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path)
     if config.spec_augment is not None:
         spectrogram = SpecAugment(**config.spec_augment)(spectrogram, generator)
     assert model(spectrogram).shape == (3, 12)
+
+
+def test_the_recipe_lists_every_augmentation(recipe: ModuleType) -> None:
+    assert recipe.make_parser().get_defaults().augment.as_dict() == dict.fromkeys(AUGMENTATIONS)  # in their order
 
 
 def test_flags_change_single_values_of_a_preset(recipe: ModuleType) -> None:
