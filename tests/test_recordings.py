@@ -23,6 +23,18 @@ def test_background_names_all_bad_recordings(tmp_path):
         read_background(paths, sample_rate=8_000)
 
 
+def test_scan_follows_links_but_not_in_circles(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/x.wav").write_bytes(b"1")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus/itself").symlink_to(tmp_path / "corpus")
+    before = scan(tmp_path / "corpus")
+    (tmp_path / "corpus/linked").symlink_to(tmp_path / "elsewhere")
+    assert scan(tmp_path / "corpus") != before
+    with pytest.raises(OSError, match="nowhere"):
+        scan(tmp_path / "nowhere")
+
+
 def test_scan_leaves_out_hidden_files(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.wav").write_bytes(b"1")
