@@ -34,7 +34,7 @@ def nearest(name: object, known: Iterable[str], otherwise: str = "choose one of 
 
 
 def check_one_of(known: Collection[str], name: object, got: object, otherwise: str = "choose one of them") -> None:
-    """Refuse what is not among the known names.
+    """Refuse a value that is not among the known names.
 
     Args:
         known: Names that fit.
@@ -60,7 +60,7 @@ def check_that(fits: object, name: object, expected: str, got: object) -> None:
     Args:
         fits: Whether the value fits.
         name: Name of the value, or path of a file.
-        expected: What fits.
+        expected: Description of the values that fit.
         got: The value.
 
     Raises:
@@ -121,7 +121,7 @@ def check_at_least(minimum: float, maximum: float = math.inf, /, *, whole: bool 
 
 
 def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:
-    """Refuse what is not a batch of spectrograms with the network's number of bands.
+    """Refuse a tensor that is no batch of spectrograms with the network's number of bands.
 
     Raises:
         ValueError: The shape is not (batch, 1, n_bands, frame).

@@ -1,4 +1,4 @@
-"""What is installed here, what does not fit together, and how to fix it.
+"""The doctor: versions and devices of this machine, conflicts between them, and their fixes.
 
 `examine` looks at the machine, `diagnose` judges what it found, `show` prints the judgement.
 """
@@ -68,14 +68,14 @@ class Row(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong, and how to fix it."""
+    """A defect of the installation, and its fix."""
 
     what: str
     fix: str
 
 
 class Report(NamedTuple):
-    """What is installed, and what is wrong with it."""
+    """Versions and devices, one a row, and the problems."""
 
     rows: list[Row]
     problems: list[Problem]
@@ -83,7 +83,7 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What `diagnose` judges.
+    """The state of a machine, which `diagnose` judges.
 
     Attributes:
         requirements: Requirements in audionet's packaging metadata, such as "numpy>=2"; empty if it is not installed.

@@ -57,7 +57,7 @@ def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str)
     Args:
         folder: An existing folder.
         n_bytes: Bytes that are going to be written.
-        purpose: What needs them, for the message.
+        purpose: Use of these bytes, for the message.
 
     Raises:
         OSError: There is less room; the message says how much is needed and how much is free.

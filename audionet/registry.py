@@ -20,7 +20,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     packages.
 
     Args:
-        kind: The word for one of them in messages, such as "front-end".
+        kind: Word for one of the classes in messages, such as "front-end".
         homes: Module of each of audionet's own classes, as {"LogMel": "audionet.features.spectral:LogMel"}.
         group: Group of the entry points, such as "audionet.features".
 

@@ -19,7 +19,7 @@ _CONVERT = "if it is sound, convert it with: ffmpeg -i IN OUT.wav"
 
 
 def check_rate(rate: int) -> None:
-    """Refuse a sample rate, in Hz, that only a damaged header gives."""
+    """Refuse a sample rate, in Hz, outside of ``RATES``."""
     if rate not in RATES:
         raise AudioError(
             f"its header gives a sample rate of {rate} Hz, expected {RATES[0]} to {RATES[-1]}; "
@@ -37,11 +37,11 @@ def check_seconds(seconds: float, max_seconds: float | None) -> None:
 
 
 def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
-    """Check from its headers that a sound file is whole. Its content tells which of the four kinds it is.
+    """Check from its headers that a sound file is whole. The kind is found from its content.
 
     Args:
         stream: A binary file that can seek; it is read from its beginning.
-        max_seconds: Longer files are refused where the headers tell; None lifts the limit.
+        max_seconds: Files that are longer by their headers are refused; None lifts the limit.
 
     Returns:
         The stream for libsndfile, at its start: the same one, or a repaired copy in memory.

@@ -31,7 +31,7 @@ def decode(source: Source, *, max_seconds: float | None = 600.0) -> tuple[np.nda
     Args:
         source: A path, the file's bytes, or a binary file object. A file object is read from its beginning
             (one that cannot seek: from where it stands) and left open.
-        max_seconds: Longer files are refused, from their header where that tells; None lifts the limit.
+        max_seconds: Longer files are refused, if possible from their header; None lifts the limit.
 
     Returns:
         The waveform (channel, time), float32, and the sample rate in Hz.
@@ -52,7 +52,7 @@ def decode(source: Source, *, max_seconds: float | None = 600.0) -> tuple[np.nda
 def load_audio(
     source: Source, sample_rate: int | None = None, *, mono: bool = False, max_seconds: float | None = 600.0
 ) -> tuple["torch.Tensor", int]:
-    """Load a sound file as a tensor. `decode` says what it reads and refuses.
+    """Load a sound file as a tensor. It reads and refuses the same files as `decode`.
 
     Args:
         source: A path, the file's bytes, or a binary file object.

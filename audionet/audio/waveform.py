@@ -147,7 +147,7 @@ def fit(waveform: np.ndarray, length: int) -> np.ndarray:
 
 
 def to_clip(waveform: np.ndarray, from_rate: float, to_rate: float, length: int | None = None) -> np.ndarray:
-    """Mix to mono, resample and fit: the one way from a recording to what a network hears.
+    """Turn a recording into a network's input: mix it to mono, resample it, and fit it to a length.
 
     Args:
         waveform: (channel, time), float, of at most 8 channels.
@@ -194,7 +194,7 @@ def to_float(integers: np.ndarray) -> np.ndarray:
 
 
 def check_waveform(waveform: np.ndarray) -> None:
-    """Refuse everything but a float array with samples.
+    """Refuse a waveform that is no float array with samples.
 
     Raises:
         AudioError: It is no NumPy array, its samples are not float32 or float64, or it has none.

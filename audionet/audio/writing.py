@@ -59,7 +59,7 @@ def save_audio(
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
-    """Refuse a place that `save_audio` could not write to, before there is anything to lose.
+    """Refuse a path that `save_audio` could not write, so that a long computation does not end in this error.
 
     Raises:
         AudioError: The extension is unknown, or the folder is missing or cannot be written.

@@ -9,7 +9,7 @@ def copy(recipe: str, folder: str) -> None:
 
     Args:
         recipe: Name of the recipe, such as recognition.
-        folder: Where to put it; must not exist, or be empty.
+        folder: Folder to copy it to; it must be new or empty.
 
     Example:
         audionet copy recognition my_recipe

@@ -2,7 +2,7 @@
 
 
 def doctor() -> int:
-    """Show versions and devices, what does not fit together, and how to fix it.
+    """Show versions and devices, conflicts between them, and their fixes.
 
     Example:
         audionet doctor

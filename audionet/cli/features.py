@@ -21,7 +21,7 @@ def features(
     plot: bool = False,
     workers: PositiveInt | None = None,
 ) -> int:
-    """Turn audio files into features on disk. Done again, it goes on with the files that are new or have changed.
+    """Compute features of audio files and save them. A second run computes only those of new and changed files.
 
     Args:
         files: Audio files, or folders of them; the output has the same folders.
@@ -30,9 +30,9 @@ def features(
         like: Instead of a kind, the tool to compute as: librosa, torchaudio, kaldi, whisper, bcresnet, yamnet.
         arguments: Argument of the front-end, such as --arguments.n_mels 64; may be repeated.
         sample_rate: Resample to this rate, in hertz; by default the front-end's.
-        format: npy, a file each; zarr, one store; or parquet, one file.
-        plot: Write pictures, too.
-        workers: Processes; by default one for each core, and none but this one for few files.
+        format: Format of the output: npy, one file for each input; zarr, one store; parquet, one file.
+        plot: Save a picture of each file's features, too.
+        workers: Number of processes; by default one for each core, or a single one for few files.
 
     Example:
         audionet features seven.wav --kind MFCC --arguments.n_mfcc 13 --output features

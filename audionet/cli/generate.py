@@ -26,24 +26,24 @@ def generate(
     precision: str = "float32",
     device: str = "cpu",
 ) -> int:
-    """Generate sound with a trained WaveNet and save it. Ctrl-C keeps what is made so far.
+    """Generate sound with a trained WaveNet and save it. Ctrl-C saves the part that is finished.
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
-        output: File to write (.wav, .flac, .ogg, .mp3); of several, each gets its number before the extension.
-        seconds: How long; by default as long as the clips that the model was trained on.
-        label: What to say, where the model was trained on labels; by default it is drawn.
-        speaker: Whose voice, where the model was trained on speakers; by default it is drawn.
+        output: File to write (.wav, .flac, .ogg, .mp3); with --count, each gets its number before the extension.
+        seconds: Length in seconds; by default that of the clips that the model was trained on.
+        label: Label to say, such as seven, if the model was trained on labels; by default it is drawn.
+        speaker: Speaker to sound like, if the model was trained on speakers; by default it is drawn.
         category: Value of any other category that the model was trained on, such as pitch=60; may be repeated.
-        temperature: Below 1 the probable becomes more probable, above 1 less.
+        temperature: Divisor of the log-probabilities: below 1, probable samples become more probable.
         top_k: Draw each sample from the k most probable values only.
         top_p: Draw each sample from the most probable values that together reach this probability only.
-        seed: Decides everything that is drawn.
-        count: How many to make.
-        prime: Audio file to go on from.
+        seed: Seed of everything that is drawn.
+        count: Number of sounds to make.
+        prime: Audio file that the generated sound continues.
         like: Audio file to imitate, for a vocoder or an autoencoder.
-        precision: How the weights are kept while generating on the CPU: float32, bfloat16 or int8.
-        device: Where to compute: cpu, cuda, cuda:1.
+        precision: Format of the weights on the CPU: float32, bfloat16 or int8.
+        device: Device that computes: cpu, cuda, cuda:1.
 
     Example:
         audionet generate digits --label seven --speaker jackson --output new.wav

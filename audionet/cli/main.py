@@ -1,4 +1,4 @@
-"""The entry of the command line: find the command, call it, and say what went wrong in one line.
+"""The entry of the command line: find the command, call it, and report an error in one line.
 
 A new command is a function in a file of its own and its name in ``COMMANDS``. Only the chosen command is imported, and
 it imports what is slow when it is called, so the help and errors in usage come at once.
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: What follows `audionet`; the process's own if None.
+        arguments: The words after `audionet`; None for those of this process.
 
     Returns:
         Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
@@ -61,10 +61,10 @@ def complain(error: Exception | str) -> None:
 
 
 def _overview(words: list[str]) -> int:
-    """Print what commands there are, of a group if its name is given, or refuse the words.
+    """Print the help that lists all commands, or those of the group that the first word names.
 
     Raises:
-        UsageError: The words name no command.
+        UsageError: The words name neither a command nor a group.
     """
     group = "".join(f"{word} " for word in words[:1] if not word.startswith("-"))
     members = [name for name in COMMANDS if name.startswith(group)]

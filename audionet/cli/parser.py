@@ -15,8 +15,8 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from types import UnionType
-from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 from audionet.registry import import_modules
 
@@ -34,18 +34,18 @@ class _Parser(ArgumentParser):
     """A parser whose errors are exceptions of one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise a `UsageError` with the message and where to look for help."""
+        """Raise a `UsageError` with the message and the command that shows the help."""
         raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
 def run(command: Command, name: str, words: Iterable[str]) -> int:
-    """Call a function with what a command line says for its parameters.
+    """Call a function with the arguments that a command line gives.
 
     Args:
         command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, or a mapping
             of str to str or Any, or one of these or None.
         name: Name of the command, such as "audionet recognize", for its help.
-        words: What follows the name.
+        words: The words after the name.
 
     Returns:
         Exit code of the command.
@@ -89,9 +89,9 @@ def make_parser(name: str, about: str, below: str, usage: str | None = None) -> 
 
 def _parser_of(command: Command, name: str) -> ArgumentParser:
     """Make the parser of a command from its signature and its docstring."""
-    sections = _sections(command)
-    parser = make_parser(name, summary(command), "example:\n" + sections.get("Example", ""))
-    helps = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", sections.get("Args", ""), re.MULTILINE))
+    documentation = inspect.getdoc(command) or ""
+    parser = make_parser(name, summary(command), "example:\n" + documentation.partition("Example:\n")[2])
+    helps = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", documentation, re.MULTILINE))
     for key, parameter in inspect.signature(command).parameters.items():
         text = " ".join(helps.get(key, "").split())
         _add(parser, parameter, text.replace("%", "%%"))
@@ -112,17 +112,16 @@ def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> Non
         text += "" if required or parameter.default is None else f" (default: {parameter.default})"
         parser.add_argument(option, help=text, required=required, default=parameter.default, type=_reader(kind))
     else:
-        several = parameter.kind is parameter.VAR_POSITIONAL
-        metavar = parameter.name.upper().removesuffix("S" if several else "")
-        parser.add_argument(
-            parameter.name, help=text, nargs="+" if several else None, type=_reader(kind), metavar=metavar
-        )
+        number = "+" if parameter.kind is parameter.VAR_POSITIONAL else None
+        metavar = parameter.name.upper().removesuffix("S" if number else "")
+        parser.add_argument(parameter.name, help=text, nargs=number, type=_reader(kind), metavar=metavar)
 
 
 def _kind(parameter: inspect.Parameter) -> object:
     """Return the type of a parameter, without its None."""
-    annotation: object = parameter.annotation
-    return get_args(annotation)[0] if get_origin(annotation) in (Union, UnionType) else annotation
+    kinds = get_args(parameter.annotation)
+    kind: object = kinds[0] if NoneType in kinds else parameter.annotation
+    return kind
 
 
 def _positive(text: str) -> int:
@@ -168,12 +167,6 @@ def _reader(kind: object) -> Callable[[str], object]:
             raise ArgumentTypeError(f"expected {expected}, got {text!r}") from None
 
     return checked
-
-
-def _sections(command: Command) -> dict[str, str]:
-    """Return the sections of a docstring, such as "Args", by their titles."""
-    parts = re.split(r"^([A-Z]\w+):\n", inspect.getdoc(command) or "", flags=re.MULTILINE)
-    return {title: text.rstrip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _undotted(words: Iterable[str]) -> Iterator[str]:

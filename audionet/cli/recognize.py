@@ -12,14 +12,14 @@ def recognize(
     json: bool = False,
     device: str = "cpu",
 ) -> int:
-    """Say what was spoken in audio files: a label and its probability for each.
+    """Recognise the words in audio files: print a label and its probability for each file.
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
         files: Audio files, or folders of them.
-        top_k: How many labels to give for a file.
+        top_k: Number of labels to print for each file.
         json: Print a JSON line for each file.
-        device: Where to compute: cpu, cuda, cuda:1, mps.
+        device: Device that computes: cpu, cuda, cuda:1, mps.
 
     Example:
         audionet recognize digits seven.wav
