@@ -1,7 +1,9 @@
 """What every front-end that has a name does, whichever it is."""
 
 import copy
+import inspect
 import pickle
+from functools import cache
 from math import nan
 from typing import Any
 
@@ -23,6 +25,21 @@ CHANGES: dict[str, dict[str, Any]] = {
     "PCEN+trainable": {"trainable": True},
 }
 CASES = [*NAMES, *CHANGES]
+# The code of these runs inside another case, where it is compiled and exported.
+WITHIN = {
+    "Spectrogram": "LogMel",
+    "MelSpectrogram": "LogMel",
+    "LinearFilterbank": "MFCC",
+    "LFCC": "MFCC",
+    "VQT": "CQT",
+    "KaldiFbank": "KaldiMFCC",
+    "WhisperLogMel": "MFCC",
+    "YamnetLogMel": "LogMel",
+    "ConvFilterbank": "LEAF",
+}
+MECHANISMS = [case for case in CASES if case not in WITHIN]
+# Each way from a long clip to its frames whose numbers could depend on how long it is.
+LONG = {"LogMel", "MFCC+deltas", "PCEN", "PCEN+trainable", "CQT", "Gammatone", "ZeroCrossingRate"}
 WITH_OFFSET = {"LogMel", "SpectralFlatness", "SincNet", "ConvFilterbank", "YamnetLogMel"}
 OFFSETS = (0.0, -1.0, 1e-38, nan)
 RAGGED = {"SpectralRolloff", "ZeroCrossingRate"}  # steps: a rounding error may move a whole one
@@ -140,7 +157,10 @@ class Network(nn.Module):
         return self.front_end(waveform).unsqueeze(1)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case != "Spectrogram+complex"])  # ONNX has no such numbers
+@pytest.mark.parametrize(
+    "case",
+    [case for case in MECHANISMS if case != "Spectrogram+complex"],  # ONNX has no such numbers
+)
 @pytest.mark.filterwarnings("ignore")
 def test_onnx_of_any_length_and_batch(case, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
@@ -166,7 +186,7 @@ def test_onnx_of_any_length_and_batch(case, tmp_path):
             assert error.max() <= 1e-4 * scale, error.max()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", MECHANISMS)
 def test_compiled(case):
     torch.compiler.reset()
     front_end, waveform = build(case), noise(2, 4000)
@@ -244,10 +264,13 @@ def test_bad_options_are_refused_at_once(name, arguments, message):
 
 @pytest.mark.parametrize("case", CASES)
 def test_ten_minutes(case):
-    """The last second of a long clip comes out as it does of its last half minute alone."""
+    """The last second of a long clip comes out as it does of its last half minute alone.
+
+    Ten minutes for each way to the frames; the others share these or, like LEAF, cut clips into pieces of one size.
+    """
     front_end = streamable(case)
     hop_length = front_end.framing.hop_length
-    seconds, alone = (10, 2) if case == "Waveform" else (600, 30)
+    seconds, alone = (600, 30) if case in LONG else (40, 10)
     waveform = noise(seconds * 16_000 // hop_length * hop_length)
     with torch.no_grad():
         whole = front_end(waveform)
@@ -255,6 +278,9 @@ def test_ten_minutes(case):
     n_frames = 16_000 // hop_length
     assert abs(whole.shape[-1] - len(waveform) // hop_length) <= front_end.framing.span // hop_length + 1
     assert_same(case, whole[:, -n_frames:], last[:, -n_frames:], 1e-4)
+
+
+made_once = cache(lambda name, deltas: create(name, deltas=deltas))
 
 
 @settings(max_examples=40, deadline=None)
@@ -265,7 +291,7 @@ def test_ten_minutes(case):
     deltas=st.integers(0, 2),
 )
 def test_frames_are_as_many_as_the_framing_says(name, time, leading, deltas):
-    front_end = create(name, deltas=deltas)
+    front_end = made_once(name, deltas)
     framing = front_end.framing
     if time < framing.shortest:
         with pytest.raises(ValueError, match="at least"):
@@ -274,4 +300,15 @@ def test_frames_are_as_many_as_the_framing_says(name, time, leading, deltas):
     n_frames = (framing.left + time + framing.right - framing.span) // framing.hop_length + 1
     with torch.no_grad():
         made = front_end(noise(*leading, time))
-    assert made.shape[:-2] == tuple(leading) and made.shape[-1] == n_frames
+    assert made.shape == (*leading, front_end.n_bands, n_frames)
+    assert made.is_complex() == front_end.is_complex
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_misspelled_argument_is_refused_by_the_name_of_the_class_that_was_called(name):
+    kind = FEATURES[name]
+    with pytest.raises(
+        TypeError, match=rf"^{kind.__name__} has no argument 'sample_rates'; did you mean 'sample_rate'"
+    ):
+        kind(sample_rates=8000)
+    assert not any(each.kind is each.VAR_KEYWORD for each in inspect.signature(kind).parameters.values())
