@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from audionet.augment import to_float
-from audionet.datasets.batches import Batch, Batches
-from audionet.datasets.crops import Crops
+from audionet.datasets.batches import Batches
+from audionet.datasets.crops import CropBatch, Crops
 from audionet.datasets.store import Store
 from audionet.features import LogMel
 
@@ -46,7 +46,7 @@ def crops(lengths: list[int], **changes: Any) -> Crops:
 
 
 def clip(some: Crops, number: int) -> np.ndarray:
-    row = some.store.waveforms[number]
+    row: np.ndarray = some.store.waveforms[number]
     return row[row > 0]  # the noise has no zeros
 
 
@@ -54,7 +54,7 @@ def all_clips(some: Crops) -> np.ndarray:
     return np.arange(len(some.store))
 
 
-def assert_windows_are_of_clips(some: Crops, batch: Batch, clips: Iterable[int], starts: Iterable[int]) -> None:
+def assert_windows_are_of_clips(some: Crops, batch: CropBatch, clips: Iterable[int], starts: Iterable[int]) -> None:
     time, margin = batch["counted"].shape[1], some.margin
     assert batch["start"].dtype == torch.int64 and batch["start"].tolist() == list(starts)
     assert batch["waveform"].dtype == torch.int16
@@ -115,7 +115,11 @@ def test_drawn_windows_are_of_their_clips_and_begin_at_multiples_of_the_hop(hop_
             seen = waveform[margin : margin + time]
             start = int(np.flatnonzero(samples == seen[0])[0])
             assert start % hop_length == 0
-            alone = {**batch, "waveform": batch["waveform"][number, None], "start": batch["start"][number, None]}
+            alone: CropBatch = {
+                **batch,
+                "waveform": batch["waveform"][number, None],
+                "start": batch["start"][number, None],
+            }
             assert_windows_are_of_clips(some, alone, [number], [start])
             if len(samples) <= WINDOW:
                 assert start == 0
@@ -151,12 +155,12 @@ def test_every_drawn_window_counts_something():
 def test_the_numbers_of_a_batch_decide_its_windows():
     some = crops([400] * 40)
 
-    def windows(first: int = 0, epochs: int = 2, seed: int = 3) -> list[Batch]:
+    def windows(first: int = 0, epochs: int = 2, seed: int = 3) -> list[CropBatch]:
         loader = Batches(some.draw, all_clips(some), batch_size=7, seed=seed)
         loader.load_state_dict({"epoch": first // len(loader), "batch": first % len(loader)})
         return [batch for epoch in range(epochs) for batch in loader]
 
-    def same(first: list[Batch], second: list[Batch]) -> bool:
+    def same(first: list[CropBatch], second: list[CropBatch]) -> bool:
         assert len(first) == len(second)
         return all(
             torch.equal(a[key], b[key]) for a, b in zip(first, second, strict=True) for key in ("waveform", "counted")
