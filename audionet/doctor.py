@@ -8,11 +8,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
@@ -81,8 +80,7 @@ class Report(NamedTuple):
     problems: list[Problem]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
+class Machine(NamedTuple):
     """The state of a machine, which `diagnose` judges.
 
     Attributes:
@@ -96,7 +94,7 @@ class Machine:
 
     requirements: tuple[str, ...]
     versions: Mapping[str, str]
-    import_errors: Mapping[str, str] = field(default_factory=dict)
+    import_errors: Mapping[str, str] = MappingProxyType({})
     devices: tuple[Row, ...] = ()
     nvidia_driver: bool = False
     cuda: bool = False

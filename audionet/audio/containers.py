@@ -58,24 +58,19 @@ def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
     stream.seek(0)
     if size <= _SMALL:  # one read, and no more seeks on the disk
         stream = io.BytesIO(stream.read())
-    head = stream.read(12)
+    start, head = 0, _read_at(stream, 0, 12)
     if not head:
         raise AudioError("is empty (0 bytes); fetch or record it again")
-    start = 0
     while head.startswith(b"ID3") and len(head) >= 10:  # tags, one after the other
-        n = 0
-        for byte in head[6:10]:
-            n = n << 7 | byte & 0x7F
-        start += 10 + n + (10 if head[5] & 0x10 else 0)
-        stream.seek(start)
-        head = stream.read(12)
+        n_bytes = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        start += 10 + n_bytes + (10 if head[5] & 0x10 else 0)
+        head = _read_at(stream, start, 12)
     if len(head) < 4:
         raise AudioError(f"is cut off inside its header ({size} bytes); {RESAVE}")
     if first := _mp3_frame(head):
         return _checked_mp3(stream, start, size, first, max_seconds)
     if start:  # libsndfile counts the tag as sound in some formats
-        stream.seek(start)
-        stream = io.BytesIO(stream.read())
+        stream = io.BytesIO(_read_at(stream, start))
         size -= start
     if head.startswith((b"RIFF", b"RIFX")):
         stream = _checked_wav(stream, size, max_seconds)
@@ -89,10 +84,15 @@ def check_container(stream: BinaryIO, max_seconds: float | None) -> BinaryIO:
     return stream
 
 
+def _read_at(stream: BinaryIO, position: int, n_bytes: int = -1) -> bytes:
+    """Read bytes from a position on, all of them by default."""
+    stream.seek(position)
+    return stream.read(n_bytes)
+
+
 def _checked_wav(stream: BinaryIO, size: int, max_seconds: float | None) -> BinaryIO:
     """Check that the data chunk of a RIFF WAVE file holds the bytes that it declares."""
-    stream.seek(0)
-    head = stream.read(12)
+    head = _read_at(stream, 0, 12)
     if len(head) < 12:
         raise AudioError(f"is cut off inside its header ({size} bytes); {RESAVE}")
     if head[8:] != b"WAVE":
@@ -100,8 +100,7 @@ def _checked_wav(stream: BinaryIO, size: int, max_seconds: float | None) -> Bina
     order: Literal["little", "big"] = "little" if head.startswith(b"RIFF") else "big"
     riff_size, byte_rate, position = int.from_bytes(head[4:8], order), 0, 12
     while True:
-        stream.seek(position)
-        chunk = stream.read(24)  # name, size, and of "fmt ": format, channels, rate, bytes a second
+        chunk = _read_at(stream, position, 24)  # name, size, and of "fmt ": format, channels, rate, bytes a second
         if len(chunk) < 8:
             raise AudioError(f"is cut off before its samples ({size} bytes, no data chunk); {RESAVE}")
         n_declared = int.from_bytes(chunk[4:8], order)
@@ -121,8 +120,7 @@ def _checked_wav(stream: BinaryIO, size: int, max_seconds: float | None) -> Bina
     elif n_declared == 0 and riff_size + 8 != size and n_there > 0:
         if byte_rate:
             check_seconds(n_there / byte_rate, max_seconds)
-        stream.seek(0)
-        content = bytearray(stream.read())
+        content = bytearray(_read_at(stream, 0))
         content[position + 4 : position + 8] = b"\xff" * 4  # libsndfile takes 0 at its word, but not this
         return io.BytesIO(content)
     return stream
@@ -132,14 +130,13 @@ def _check_flac(stream: BinaryIO, size: int) -> None:
     """Check that the metadata of a FLAC file (RFC 9639) is whole. libFLAC itself notices missing frames."""
     position, last = 4, False
     while not last:
-        stream.seek(position)
-        block = stream.read(4)
+        block = _read_at(stream, position, 4)
         position += 4 + int.from_bytes(block[1:])
         if len(block) < 4 or position > size:
             raise AudioError(f"is cut off inside its header ({size} bytes); {RESAVE}")
         last = block[0] >= 0x80
-    stream.seek(18)  # the first block is STREAMINFO: its sample rate (20 bits), ..., number of samples (36 bits)
-    info = stream.read(8)
+    # The first block is STREAMINFO. Its sample rate has 20 bits from byte 18 on, its number of samples the last 36.
+    info = _read_at(stream, 18, 8)
     check_rate(int.from_bytes(info[:3]) >> 4)
     if position == size:
         n_samples = int.from_bytes(info[3:]) & (2**36 - 1)
@@ -154,8 +151,7 @@ def _check_ogg(stream: BinaryIO, size: int, max_seconds: float | None) -> None:
     """
     position, rate, n_streams, ended = 0, 1, 0, False
     while position < size:
-        stream.seek(position)
-        page = stream.read(27)
+        page = _read_at(stream, position, 27)
         if not page.startswith(b"OggS"):
             if ended:  # padding
                 break
@@ -221,8 +217,7 @@ def _checked_mp3(stream: BinaryIO, start: int, size: int, first: _Mp3Frame, max_
     is missing or too small (concatenated files), libsndfile would guess the length from the first frame and stop there.
     Then a frame with the right count is put before the chain.
     """
-    stream.seek(start)
-    head = stream.read(first.size)
+    head = _read_at(stream, start, first.size)
     info = head[first.info :].ljust(12, b"\0")  # name, flags, and where these say so the number of frames
     has_info = info.startswith((b"Xing", b"Info"))
     has_count, has_size = has_info and info[7] & 1, has_info and info[7] & 2
@@ -235,8 +230,7 @@ def _checked_mp3(stream: BinaryIO, start: int, size: int, first: _Mp3Frame, max_
         position += frame.size
         n_frames += 1
         check_seconds(n_frames * first.n_samples / first.rate, max_seconds)
-        stream.seek(position)
-        tail = stream.read(128)
+        tail = _read_at(stream, position, 128)
         frame = _mp3_frame(tail)
     tagged = tail.startswith((b"APETAGEX", b"LYRICSBEGIN")) or (tail.startswith(b"TAG") and position + 128 == size)
     if position > size or (tail.strip(b"\0") and not tagged):
@@ -251,8 +245,7 @@ def _checked_mp3(stream: BinaryIO, start: int, size: int, first: _Mp3Frame, max_
         assert counting is not None
         prefix = header.ljust(counting.info, b"\0") + b"Xing" + (1).to_bytes(4) + n_frames.to_bytes(4)
         prefix = prefix.ljust(counting.size, b"\0")
-    stream.seek(start)
-    chain = bytearray(stream.read(position - start))
+    chain = bytearray(_read_at(stream, start, position - start))
     if has_size:  # in bytes; mpg123 warns when tags were counted in
         field = first.info + (12 if has_count else 8)
         chain[field : field + 4] = len(chain).to_bytes(4)
