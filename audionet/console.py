@@ -3,9 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -16,7 +13,7 @@ def progress(
 
     Args:
         title: Text before the bar.
-        total: Number of items or bytes; None where it is unknown.
+        total: Number of items or bytes; None if it is unknown: the bar then only shows that work goes on.
         done: How many of them are done already.
         in_bytes: Count in bytes instead of items.
         show: False for no bar.
@@ -35,17 +32,6 @@ def progress(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, completed=done)
         yield lambda amount: bar.advance(task, amount)
-
-
-def spinning(items: Iterable[T], text: str) -> Iterator[T]:
-    """Pass items on while standard error shows a spinner and a text, if it is a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield from items
 
 
 def print_table(rows: Iterable[Sequence[str]]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from audionet.cli.parser import PositiveInt
-from audionet.console import spinning
+from audionet.console import progress
 
 
 def generate(
@@ -75,8 +75,10 @@ def generate(
     )
     made, code = [], 0
     try:
-        for piece in spinning(pieces, "generating"):
-            made.append(piece)
+        with progress("generating", None) as advance:
+            for piece in pieces:
+                made.append(piece)
+                advance(1)
     except KeyboardInterrupt:
         code = 130
     if not made:
