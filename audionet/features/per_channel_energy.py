@@ -196,8 +196,7 @@ class PCEN(FrontEnd):
         gain: Exponent of the level; 1 removes the level altogether.
         bias: Offset that attenuates weak energies.
         power: Exponent of the compression.
-        time_constant: Memory T of the level in seconds; the smoothing s is (sqrt(1 + 4 T^2) - 1) / (2 T^2), with T in
-            frames.
+        time_constant: Memory of the level in seconds; with T, the same in frames, s is (sqrt(1 + 4 T^2) - 1) / (2 T^2).
         eps: A small number that keeps the division finite, in units of the scaled spectrogram.
         initial: The level before the first frame; None for the first frame itself.
         trainable: Whether each band learns its own gain, bias, power and smoothing: the first three as logarithms

@@ -79,9 +79,6 @@ class Filterbank(FrontEnd):
     Args:
         filters: The weight of each bin in each band, (n_fft // 2 + 1, band).
         spectrogram: The spectrogram, of a real power.
-
-    Shape:
-        (..., time) -> (..., band, frame)
     """
 
     filters: Tensor
@@ -89,9 +86,7 @@ class Filterbank(FrontEnd):
     def __init__(self, filters: Tensor, spectrogram: Spectrogram) -> None:
         super().__init__()
         if spectrogram.is_complex:
-            raise ValueError(
-                "power: expected 2 (power) or 1 (magnitude) for bands, which sum a real spectrum, got None"
-            )
+            raise ValueError("power: expected 2 (power) or 1 (magnitude), as bands sum a real spectrum, got None")
         self.spectrogram, self.framing, self.sample_rate = spectrogram, spectrogram.framing, spectrogram.sample_rate
         self.n_bands = filters.shape[1]
         self.register_buffer("filters", filters, persistent=False)
@@ -178,14 +173,13 @@ class Logarithm(FrontEnd):
         scale: "log" for ln(x + offset), "db" for 10 log10(max(x, offset)).
         offset: A small number that keeps the logarithm finite, in units of the bands.
         top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
-        subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
-            response as well; None for neither.
+        subtract_mean: "clip" to remove each clip's own mean, "band" that of each of its bands, None for neither.
 
     Shape:
         (..., time) -> (..., band, frame)
 
     Raises:
-        ValueError: If ``scale`` or ``subtract_mean`` is unknown, or ``offset`` or ``top_db`` does not fit.
+        ValueError: If an argument is not as described.
     """
 
     def __init__(
@@ -233,8 +227,8 @@ class Logarithm(FrontEnd):
         """The bands, with the logarithm's unit."""
         of = self.bands.axis.quantity
         level = {"log": f"ln {of}", "db": "power (dB)" if of == "power" else f"10 log10 {of}"}[self.scale]
-        less = f", less the {self.subtract_mean}'s mean" if self.subtract_mean else ""
-        return replace(self.bands.axis, quantity=level + less)
+        level += f", less the {self.subtract_mean}'s mean" if self.subtract_mean else ""
+        return replace(self.bands.axis, quantity=level)
 
 
 class LogMel(Logarithm):
@@ -257,8 +251,7 @@ class LogMel(Logarithm):
         scale: "log" for ln(x + offset), "db" for 10 log10(max(x, offset)).
         offset: A small number that keeps the logarithm finite, in units of the bands.
         top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
-        subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
-            response as well; None for neither.
+        subtract_mean: "clip" to remove each clip's own mean, "band" that of each of its bands, None for neither.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
