@@ -7,6 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -131,3 +132,28 @@ def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:
         raise ValueError(
             f"spectrogram: expected (batch, 1, n_bands = {n_bands}, frame), got {tuple(spectrogram.shape)}; {advice}"
         )
+
+
+def check_device(device: "str | torch.device") -> "torch.device":
+    """Return the device to compute on, if this machine has it.
+
+    Args:
+        device: "cpu", an accelerator such as "cuda" or "mps", or one of several, such as "cuda:1".
+
+    Raises:
+        ValueError: The machine does not have it; the message lists those that it has.
+
+    Example:
+        >>> check_device("cpu")
+        device(type='cpu')
+    """
+    import torch
+
+    known = ["cpu"]
+    if accelerator := torch.accelerator.current_accelerator(check_available=True):
+        kind = accelerator.type
+        known += [kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))]
+    if str(device) not in known:
+        listing = ", ".join(known)
+        raise ValueError(f"device: expected one of {listing}, got {str(device)!r}; `audionet doctor` tells more")
+    return torch.device(device)

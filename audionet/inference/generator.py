@@ -11,8 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.checks import check_at_least, check_one_of, check_that, listed
-from audionet.inference.devices import usable
+from audionet.checks import check_at_least, check_device, check_one_of, check_that, listed
 from audionet.inference.wavenet import sampling as loop
 from audionet.inference.wavenet.requests import Category, agreed_batch, checked_frames, checked_prime
 from audionet.models import WaveNet, WaveNetAutoencoder
@@ -55,7 +54,7 @@ class Generator:
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", *, precision: str = "float32") -> None:
         loop.precision_number(precision)  # is known
         self._engine: Callable[[], loop.Engine[Any]]
-        self.bundle, self.device = bundle, usable(device)
+        self.bundle, self.device = bundle, check_device(device)
         self.sample_rate = bundle.sample_rate
         model = bundle.model.module.to(self.device)
         self._front_end = None if bundle.front_end is None else bundle.front_end.module.to(self.device)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.checks import listed
-from audionet.inference.devices import usable
+from audionet.checks import check_device, listed
 
 MAX_SECONDS = 60.0
 """Longest recording that is taken. Of a longer one, the single answer would say next to nothing."""
@@ -59,7 +58,7 @@ class Recognizer:
             raise ValueError("bundle: expected one with a front-end, got one without; load a recogniser's")
         self.bundle = bundle
         self.labels, self.sample_rate, self.clip_length = bundle.labels, bundle.sample_rate, bundle.clip_length
-        self.device = usable(device)
+        self.device = check_device(device)
         self._front_end = bundle.front_end.module.to(self.device)
         self._network = bundle.model.module.to(self.device)
 
