@@ -282,6 +282,20 @@ def test_the_page_on_cards_names_every_layout_and_rule_and_its_cards_are_cards(t
     assert kinds == known and all(f"`{kind}`" in text for kind in known)
 
 
+def test_contributing_gives_the_import_order_and_the_reference_has_all_rooms() -> None:
+    order = load(ROOT / "tests" / "test_import_order.py")
+    section = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Who may import whom")[1].split("\n## ")[0]
+    )
+    listed = [re.findall(r"`(\w+)`", line) for line in section.splitlines() if re.match(r"\d\. ", line)]
+    assert listed[0] + listed[1] == list(order.ORDER) and listed[2] == list(order.USE)
+    there = {
+        path.stem for path in (ROOT / "audionet").iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"
+    }
+    without_a_page = {"__init__", "__main__", "cli", "doctor", "bundle_format"}
+    assert there - without_a_page == {*hooks.ROOMS, *hooks.SHARED}
+
+
 def test_the_first_page_names_every_command_and_every_room() -> None:
     text = (DOCS / "index.md").read_text(encoding="utf-8")
     assert all(f"`audionet {name}" in text for name in COMMANDS)
