@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from audionet.cli.main import complain
-from audionet.cli.parser import PositiveInt
+from audionet.cli.main import PositiveInt, complain
 from audionet.console import progress
 from audionet.files import audio_among
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from audionet.cli.parser import PositiveInt
+from audionet.cli.main import PositiveInt
 from audionet.console import progress
 
 

@@ -1,7 +1,6 @@
 """`audionet recognize`."""
 
-from audionet.cli.main import complain
-from audionet.cli.parser import PositiveInt
+from audionet.cli.main import PositiveInt, complain
 from audionet.files import audio_among
 
 
