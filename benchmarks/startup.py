@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Figure, interleaved, peak_memory
+from benchmarks.compare import command, make_sounds
+from benchmarks.measure import Figure, interleaved, peak_memory, ratios
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 REPEATS = 7
 BUILD_REPEATS = 3
 BATCH_SIZE = 100
+N_SOUNDS = 50
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -70,7 +72,39 @@ def in_new_process(function: Callable[..., dict[str, float]], *arguments: Any, c
     )
     environment = {**os.environ, "AUDIONET_CACHE": cache}
     done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    printed: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return printed
+
+
+def beside_torch(repeats: int) -> list[Figure]:
+    """Measure commands as multiples of ``import torch``, and the processor time of the features of 50 files."""
+    recipe = str(ROOT / "recipes" / "recognition" / "train.py")
+    commands = {
+        'python -c "import torch"': ["-c", "import torch"],
+        "audionet recognize digits seven.wav": ["-m", "audionet", "recognize", "digits", "tests/data/seven.wav"],
+        "train.py --help": [recipe, "--help"],
+        "train.py with a wrong flag": [recipe, "--task.learning_rat", "1"],
+    }
+    quiet = partial(subprocess.run, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = interleaved({name: partial(quiet, [sys.executable, *rest]) for name, rest in commands.items()}, repeats)
+    torch = seconds.pop('python -c "import torch"')
+    limits = {"audionet recognize digits seven.wav": 1.15}
+    figures = [
+        Figure(
+            f"`{name}` over `import torch`, whole processes",
+            "times",
+            ratios(each, torch),
+            at_most=limits.get(name, 1.2),
+        )
+        for name, each in seconds.items()
+    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        make_sounds(Path(temporary), N_SOUNDS)
+        values = []
+        for repeat in range(repeats):
+            features = command(ROOT, "-m", "audionet", "features", temporary, "--output", f"OUTPUT/{repeat}")
+            values.append(features())
+    return [*figures, Figure(f"`audionet features` of {N_SOUNDS} files, processor time", "s", values, at_most=2.5)]
 
 
 def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
@@ -91,6 +125,8 @@ def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
         Figure(f"`{name}`, whole process", "s", seconds, at_most=limits.get(name))
         for name, seconds in interleaved(commands, repeats).items()
     ]
+
+    figures += beside_torch(repeats)
 
     with tempfile.TemporaryDirectory() as temporary:
         caches = [f"{temporary}/{number}" for number in range(build_repeats)]
