@@ -24,7 +24,12 @@ def listed(names: Iterable[object], most: int = 3, *, separator: str = ", ") -> 
 
 
 def nearest(name: object, known: Iterable[str], otherwise: str = "choose one of them") -> str:
-    """Return the advice for a name that is not known: the nearest one that is, or else the advice given.
+    """Return the advice for an unknown name: a question about the nearest known one.
+
+    Args:
+        name: The unknown name.
+        known: The known names.
+        otherwise: Advice if none of them is near.
 
     Example:
         >>> nearest("sevn", ["six", "seven"])
@@ -41,7 +46,7 @@ def check_one_of(known: Collection[str], name: object, got: object, otherwise: s
         known: Names that fit.
         name: Name of the value.
         got: The value.
-        otherwise: Advice where no known name is near.
+        otherwise: Advice if no known name is near.
 
     Raises:
         ValueError: The value is not known.

@@ -14,7 +14,7 @@ def progress(
     Args:
         title: Text before the bar.
         total: Number of items or bytes; None if it is unknown: the bar then only shows that work goes on.
-        done: How many of them are done already.
+        done: Number of them that are done already.
         in_bytes: Count in bytes instead of items.
         show: False for no bar.
 

@@ -60,7 +60,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             raise ValueError(f"{self.kind} {name}: {error}") from error
 
     def __getitem__(self, name: str) -> type[T]:
-        """Return the class; a ValueError that names the nearest known one is raised for an unknown name."""
+        """Return the class.
+
+        Raises:
+            ValueError: The name is unknown; the message gives the nearest known one.
+        """
         found = self._entries.get(self._known(name))
         if found is None:
             from importlib.metadata import entry_points  # seldom needed

@@ -126,7 +126,7 @@ def _decode(source: Source, max_seconds: float | None) -> tuple[np.ndarray, int]
 
 @contextmanager
 def _opened(source: Source) -> Iterator[BinaryIO]:
-    """Give the binary file of a source, at its beginning if it can seek, otherwise what is left of it in memory."""
+    """Open a source as a binary file that can seek. A file that cannot, such as a pipe, is read into memory."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = io.BytesIO(source)
     with open(source, "rb") if isinstance(source, (str, os.PathLike)) else nullcontext(source) as stream:
