@@ -60,7 +60,7 @@ def check_one_of(known: Collection[str], name: object, got: object, otherwise: s
         raise ValueError(f"{name}: expected one of {', '.join(known)}, got {got!r}; {nearest(got, known, otherwise)}")
 
 
-def check_that(fits: object, name: object, expected: str, got: object) -> None:
+def check_that(fits: object, name: object, expected: str, got: object, advice: str = "") -> None:
     """Refuse a value that does not fit.
 
     Args:
@@ -68,17 +68,39 @@ def check_that(fits: object, name: object, expected: str, got: object) -> None:
         name: Name of the value, or path of a file.
         expected: Description of the values that fit.
         got: The value.
+        advice: What to do about it, if the description does not say so already.
 
     Raises:
         ValueError: It does not fit.
 
     Example:
-        >>> check_that(False, "size", "a number of bytes", -1)
+        >>> check_that(False, "size", "a number of bytes", -1, "count them")
         Traceback (most recent call last):
-        ValueError: size: expected a number of bytes, got -1
+        ValueError: size: expected a number of bytes, got -1; count them
     """
     if not fits:
-        raise ValueError(f"{name}: expected {expected}, got {got!r}")
+        raise ValueError(f"{name}: expected {expected}, got {got!r}{advice and '; '}{advice}")
+
+
+def check_rows(fits: "Tensor", name: object, expected: str, advice: str = "") -> None:
+    """Refuse a tensor that has rows that do not fit, and name the first three.
+
+    Args:
+        fits: (row,) bool, whether each row fits.
+        name: Name of the tensor.
+        expected: Description of the rows that fit.
+        advice: What to do about the others, if the description does not say so already.
+
+    Raises:
+        ValueError: A row does not fit.
+
+    Example:
+        >>> check_rows(torch.tensor([True, False]), "clips", "finite samples", "leave them out")
+        Traceback (most recent call last):
+        ValueError: clips: expected finite samples, got others in rows 1; leave them out
+    """
+    if wrong := (~fits).flatten().nonzero().flatten().tolist():
+        raise ValueError(f"{name}: expected {expected}, got others in rows {listed(wrong)}{advice and '; '}{advice}")
 
 
 def check_no_misfits(misfits: Collection[object], name: object, expected: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from audionet import metrics
-from audionet.checks import listed
+from audionet.checks import check_at_least, check_no_misfits, check_rows, check_that
 from audionet.inference import Recognizer
 from audionet.models import RecognitionNetwork, WaveNet
 
@@ -49,10 +49,9 @@ def bits_per_sample(
     lengths = _checked_lengths(waveforms, lengths)
     n_clips = len(waveforms)
     for name, rows in {**(conditions or {}), "frames": frames}.items():
-        if rows is not None and len(rows) != n_clips:
-            raise ValueError(f"{name}: expected {n_clips}, one a clip, got {len(rows)}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+        if rows is not None:
+            check_that(len(rows) == n_clips, name, f"{n_clips}, one a clip", len(rows))
+    check_at_least(1, batch_size=batch_size)
     device, distribution, total = next(model.parameters()).device, model.distribution, 0.0
     for start in range(0, n_clips, batch_size):
         batch = slice(start, start + batch_size)
@@ -71,19 +70,15 @@ def bits_per_sample(
 
 def _checked_lengths(waveforms: Tensor, lengths: Tensor | Sequence[int] | None) -> Tensor:
     """Return the samples of each clip of sound recordings, (clip,), or raise a ValueError."""
-    if waveforms.ndim != 2 or 0 in waveforms.shape or not waveforms.is_floating_point():
-        raise ValueError(
-            f"waveforms: expected float samples (clip, time), got {waveforms.dtype} {tuple(waveforms.shape)}"
-        )
-    if not (finite := waveforms.isfinite().all(-1)).all():
-        clips = listed((~finite).nonzero().flatten().tolist())
-        raise ValueError(f"waveforms: expected finite samples, got NaN or Inf in clips {clips}")
+    kind = waveforms.dtype, tuple(waveforms.shape)
+    fits = waveforms.ndim == 2 and 0 not in waveforms.shape and waveforms.is_floating_point()
+    check_that(fits, "waveforms", "float samples (clip, time)", kind)
+    check_rows(waveforms.isfinite().all(-1), "waveforms", "finite samples")
     n_clips, time = waveforms.shape
     lengths = torch.full((n_clips,), time) if lengths is None else torch.as_tensor(lengths).cpu()
-    if len(lengths) != n_clips:
-        raise ValueError(f"lengths: expected {n_clips}, one a clip, got {len(lengths)}")
-    if wrong := [length for length in lengths.tolist() if not 1 <= length <= time]:
-        raise ValueError(f"lengths: expected 1 to {time} samples, got {wrong[0]}")
+    check_that(len(lengths) == n_clips, "lengths", f"{n_clips}, one a clip", len(lengths))
+    wrong = [length for length in lengths.tolist() if not 1 <= length <= time]
+    check_no_misfits(wrong, "lengths", f"1 to {time} samples")
     return lengths
 
 
@@ -109,10 +104,8 @@ def summarize(
     Raises:
         ValueError: A waveform cannot be recognised, a label is unknown, or there are too few clips of a kind.
     """
-    if unknown := sorted(set(labels or ()) - set(recognizer.labels)):
-        raise ValueError(
-            f"labels: expected those of the recogniser, {', '.join(recognizer.labels)}, got {', '.join(unknown)}"
-        )
+    unknown = sorted(set(labels or ()) - set(recognizer.labels))
+    check_no_misfits(unknown, "labels", f"those of the recogniser, {', '.join(recognizer.labels)}")
     embeddings, probabilities = embeddings_and_probabilities(recognizer, generated, sample_rate)
     real_embeddings, real_probabilities = embeddings_and_probabilities(recognizer, training, sample_rate)
     figures = {
@@ -152,11 +145,9 @@ def embeddings_and_probabilities(
         (torch.Size([1, 64]), 7)
     """
     network, front_end = recognizer.bundle.model, recognizer.bundle.front_end
-    if front_end is None or not (hasattr(network.module, "embed") and hasattr(network.module, "head")):
-        raise ValueError(
-            f"recognizer: expected a network with embed and head, got {network.name} without; give it both, as "
-            "audionet.models.RecognitionNetwork says"
-        )
+    fits = hasattr(network.module, "embed") and hasattr(network.module, "head")
+    advice = "give it both, as audionet.models.RecognitionNetwork says"
+    check_that(fits, "recognizer", "a network with embed and head", network.name, advice)
     model = cast(RecognitionNetwork, network.module)
     embeddings, logits = [], []
     numbered = enumerate(waveforms)
@@ -165,8 +156,7 @@ def embeddings_and_probabilities(
         embedding = model.embed(front_end.module(batch))
         embeddings.append(embedding.double().cpu())
         logits.append(model.head(embedding).double().cpu())
-    if not logits:
-        raise ValueError("waveforms: expected at least one, got none")
+    check_that(logits, "waveforms", "at least one", logits)
     return torch.cat(embeddings), torch.cat(logits).softmax(-1)
 
 

@@ -95,10 +95,10 @@ def test_knowing_nothing_of_256_codes_takes_8_bits():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"waveforms": torch.zeros(120)}, r"\(clip, time\), got torch.float32 \(120,\)"),
-        ({"waveforms": torch.zeros(0, 120)}, r"got torch.float32 \(0, 120\)"),
+        ({"waveforms": torch.zeros(120)}, r"\(clip, time\), got \(torch.float32, \(120,\)"),
+        ({"waveforms": torch.zeros(0, 120)}, r"got \(torch.float32, \(0, 120\)"),
         ({"waveforms": torch.zeros(5, 120, dtype=torch.int16)}, "float samples.*int16"),
-        ({"waveforms": torch.full((5, 120), torch.nan)}, "NaN or Inf in clips 0, 1, 2 and 2 more"),
+        ({"waveforms": torch.full((5, 120), torch.nan)}, "finite samples, got others in rows 0, 1, 2 and 2 more"),
         ({"lengths": [1, 2]}, "lengths: expected 5, one a clip, got 2"),
         ({"lengths": [1, 2, 3, 4, 121]}, "expected 1 to 120 samples, got 121"),
         ({"lengths": [0, 2, 3, 4, 5]}, "expected 1 to 120 samples, got 0"),
@@ -184,12 +184,12 @@ def test_silent_clips_count_too(recognizer):
 
 
 def test_waveforms_without_embeddings_are_refused(recognizer):
-    with pytest.raises(ValueError, match="got none"):
+    with pytest.raises(ValueError, match=r"waveforms: expected at least one, got \[\]"):
         evaluate.embeddings_and_probabilities(recognizer, [], 8000)
     diverged = [torch.zeros(8000), torch.full((8000,), torch.nan)]
     with pytest.raises(ValueError, match="clip 1: waveform: .*NaN"):
         evaluate.embeddings_and_probabilities(recognizer, diverged, 8000)
-    with pytest.raises(ValueError, match="expected a network with embed and head, got other without"):
+    with pytest.raises(ValueError, match="expected a network with embed and head, got 'other'; give it both"):
         other = with_network(recognizer, WithoutEmbedding())
         evaluate.embeddings_and_probabilities(other, torch.zeros(1, 8000), 8000)
 

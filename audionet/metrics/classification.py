@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from audionet.checks import check_that
+
 
 class ClassScores(NamedTuple):
     """Scores of one class.
@@ -39,8 +41,7 @@ def accuracy(confusion: ArrayLike) -> float:
         0.875
     """
     counts = check_confusion(confusion)
-    if not counts.any():
-        raise ValueError("confusion: expected at least one clip, got none; test on some")
+    check_that(counts.any(), "confusion", "at least one clip", counts.tolist(), "test on some")
     return float(counts.trace() / counts.sum())
 
 
@@ -82,12 +83,10 @@ def check_confusion(confusion: ArrayLike, labels: Sequence[str] | None = None) -
         ValueError: It is no confusion matrix, or of another number of classes.
     """
     counts = np.asarray(confusion)
-    if counts.ndim != 2 or counts.size == 0 or counts.shape[0] != counts.shape[1]:
-        raise ValueError(
-            f"confusion: expected a square matrix, (true class, predicted class), got shape {counts.shape}"
-        )
-    if counts.dtype.kind not in "iuf" or not (np.isfinite(counts).all() and (counts >= 0).all()):
-        raise ValueError(f"confusion: expected finite counts from 0 on, got {counts.tolist()}")
-    if labels is not None and len(labels) != len(counts):
-        raise ValueError(f"labels: expected {len(counts)}, one a class, got {len(labels)}")
+    is_square = counts.ndim == 2 and counts.size > 0 and counts.shape[0] == counts.shape[1]
+    check_that(is_square, "confusion", "a square matrix, (true class, predicted class)", counts.shape)
+    fits = counts.dtype.kind in "iuf" and np.isfinite(counts).all() and (counts >= 0).all()
+    check_that(fits, "confusion", "finite counts from 0 on", counts.tolist())
+    if labels is not None:
+        check_that(len(labels) == len(counts), "labels", f"{len(counts)}, one a class", len(labels))
     return counts.astype(np.float64)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from audionet.checks import listed
+from audionet.checks import check_rows, check_that
 from audionet.features.checks import check_waveform
 from audionet.features.frontend import Framing
 from audionet.features.functional import stft
@@ -47,11 +47,9 @@ def frechet_distance(embeddings_a: Tensor, embeddings_b: Tensor) -> float:
         >>> round(frechet_distance(embeddings, embeddings + 1), 6)
         2.0
     """
-    if embeddings_a.ndim != 2 or embeddings_b.ndim != 2 or embeddings_a.shape[1] != embeddings_b.shape[1]:
-        raise ValueError(
-            "embeddings: expected (clip, channels) twice, of one width, got "
-            f"{tuple(embeddings_a.shape)} and {tuple(embeddings_b.shape)}; take both from one network"
-        )
+    shapes = tuple(embeddings_a.shape), tuple(embeddings_b.shape)
+    fits = embeddings_a.ndim == embeddings_b.ndim == 2 and embeddings_a.shape[1] == embeddings_b.shape[1]
+    check_that(fits, "embeddings", "(clip, channels) twice, of one width", shapes, "take both from one network")
     (mean_a, a), (mean_b, b) = (_moments(embeddings.double()) for embeddings in (embeddings_a, embeddings_b))
     # With C = Rᵀ R, the eigenvalues of C_a C_b are the squared singular values of R_a R_bᵀ: nothing squared has to be
     # rooted again, which would leave half the digits and could meet negative numbers.
@@ -62,13 +60,9 @@ def frechet_distance(embeddings_a: Tensor, embeddings_b: Tensor) -> float:
 def _moments(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean (channels,) and a factor R of the covariance Rᵀ R."""
     n_clips, channels = embeddings.shape
-    if n_clips <= channels:
-        raise ValueError(
-            f"embeddings: expected at least {channels + 1} clips for the covariance of {channels} channels, got "
-            f"{n_clips}; give several times as many"
-        )
-    if not (finite := embeddings.isfinite().all(-1)).all():
-        raise ValueError(f"embeddings: expected finite numbers, got NaN or Inf in clips {_where(~finite)}")
+    expected = f"at least {channels + 1} clips for the covariance of {channels} channels"
+    check_that(n_clips > channels, "embeddings", expected, n_clips, "give several times as many")
+    check_rows(embeddings.isfinite().all(-1), "embeddings", "finite numbers")
     mean = embeddings.mean(0)
     return mean, torch.linalg.qr((embeddings - mean) / math.sqrt(n_clips - 1), mode="r").R
 
@@ -142,11 +136,10 @@ def am_score(training_distribution: Tensor, probabilities: Tensor) -> float:
         0.0
     """
     probabilities = _checked(probabilities)
-    if training_distribution.shape != probabilities.shape[1:]:
-        raise ValueError(
-            f"training_distribution: expected ({probabilities.shape[1]},), one a class of the probabilities, got "
-            f"{tuple(training_distribution.shape)}; take both from one recogniser"
-        )
+    shape = tuple(training_distribution.shape)
+    expected = f"({probabilities.shape[1]},), one a class of the probabilities"
+    fits = shape == probabilities.shape[1:]
+    check_that(fits, "training_distribution", expected, shape, "take both from one recogniser")
     (training,) = _checked(training_distribution[None])
     entropy = torch.special.entr(probabilities).sum(-1).mean()
     return float(_divergence(training, probabilities.mean(0)) + entropy)
@@ -169,10 +162,9 @@ def class_accuracy(probabilities: Tensor, label_indices: Tensor | Sequence[int])
     probabilities = _checked(probabilities)
     indices = torch.as_tensor(label_indices, device=probabilities.device)
     n_clips, n_classes = probabilities.shape
-    if indices.shape != (n_clips,):
-        raise ValueError(f"label_indices: expected ({n_clips},), got {tuple(indices.shape)}; give one a clip")
-    if indices.is_floating_point() or not ((indices >= 0) & (indices < n_classes)).all():
-        raise ValueError(f"label_indices: expected whole numbers from 0 to {n_classes - 1}, got {indices.tolist()}")
+    check_that(indices.shape == (n_clips,), "label_indices", f"({n_clips},), one a clip", tuple(indices.shape))
+    fits = not indices.is_floating_point() and ((indices >= 0) & (indices < n_classes)).all()
+    check_that(fits, "label_indices", f"whole numbers from 0 to {n_classes - 1}", indices.tolist())
     return float((probabilities.argmax(-1) == indices).double().mean())
 
 
@@ -202,11 +194,9 @@ def stft_distance(generated: Tensor, reference: Tensor) -> Tensor:
         >>> stft_distance(reference, reference)
         tensor(0.)
     """
-    if generated.shape != reference.shape:
-        raise ValueError(
-            f"generated: expected the shape of the reference, {tuple(reference.shape)}, got {tuple(generated.shape)}; "
-            "cut both to the same samples"
-        )
+    expected = f"the shape of the reference, {tuple(reference.shape)}"
+    fits = generated.shape == reference.shape
+    check_that(fits, "generated", expected, tuple(generated.shape), "cut both to the same samples")
     for name, waveform in (("generated", generated), ("reference", reference)):
         check_waveform(waveform, name=name)
     distances = []
@@ -218,8 +208,7 @@ def stft_distance(generated: Tensor, reference: Tensor) -> Tensor:
             for waveform in (generated, reference)
         )
         norm = true.square().sum((-2, -1)).sqrt()
-        if (silent := norm == 0).any():
-            raise ValueError(f"reference: expected sound, got silence in clips {_where(silent)}; leave them out")
+        check_rows(norm != 0, "reference", "sound in each clip", "leave out those that are silent")
         convergence = torch.linalg.matrix_norm(true - produced) / norm
         logarithms = [magnitude.clamp(min=MAGNITUDE_FLOOR).log() for magnitude in (true, produced)]
         distances.append(convergence + (logarithms[0] - logarithms[1]).abs().mean((-2, -1)))
@@ -236,20 +225,11 @@ def _divergence(p: Tensor, q: Tensor) -> Tensor:
 
 def _checked(probabilities: Tensor) -> Tensor:
     """Return probabilities (clip, n_classes) as float64, or raise a ValueError."""
-    if probabilities.ndim != 2 or 0 in probabilities.shape:
-        raise ValueError(
-            f"probabilities: expected (clip, n_classes), got {tuple(probabilities.shape)}; give at least one clip"
-        )
+    shape = tuple(probabilities.shape)
+    check_that(
+        len(shape) == 2 and 0 not in shape, "probabilities", "(clip, n_classes)", shape, "give at least one clip"
+    )
     probabilities = probabilities.double()
-    fits = (probabilities >= 0).all(-1) & ((probabilities.sum(-1) - 1).abs() < 1e-3)  # NaN fits neither
-    if not fits.all():
-        raise ValueError(
-            f"probabilities: expected rows in [0, 1] with the sum 1, got others in rows {_where(~fits)}; of logits, "
-            "take the .softmax(-1)"
-        )
+    is_distribution = (probabilities >= 0).all(-1) & ((probabilities.sum(-1) - 1).abs() < 1e-3)  # NaN fits neither
+    check_rows(is_distribution, "probabilities", "rows in [0, 1] with the sum 1", "of logits, take the .softmax(-1)")
     return probabilities
-
-
-def _where(is_meant: Tensor) -> str:
-    """Return the first few indices where a mask is true."""
-    return listed(is_meant.flatten().nonzero().flatten().tolist())
