@@ -39,11 +39,11 @@ def nearest(name: object, known: Iterable[str], otherwise: str = "choose one of 
     return f"did you mean {near[0]!r}?" if near else otherwise
 
 
-def check_one_of(known: Collection[str], name: object, got: object, otherwise: str = "choose one of them") -> None:
-    """Refuse a value that is not among the known names.
+def check_one_of(known: Collection[object], name: object, got: object, otherwise: str = "choose one of them") -> None:
+    """Refuse a value that is not among the known ones, which are names as a rule.
 
     Args:
-        known: Names that fit.
+        known: Values that fit.
         name: Name of the value.
         got: The value.
         otherwise: Advice if no known name is near.
@@ -56,8 +56,9 @@ def check_one_of(known: Collection[str], name: object, got: object, otherwise: s
         Traceback (most recent call last):
         ValueError: label: expected one of six, seven, got 'sevn'; did you mean 'seven'?
     """
-    if got not in known:
-        raise ValueError(f"{name}: expected one of {', '.join(known)}, got {got!r}; {nearest(got, known, otherwise)}")
+    if got not in (fitting := list(known)):
+        names = list(map(str, fitting))
+        raise ValueError(f"{name}: expected one of {', '.join(names)}, got {got!r}; {nearest(got, names, otherwise)}")
 
 
 def check_that(fits: object, name: object, expected: str, got: object, advice: str = "") -> None:
@@ -146,6 +147,21 @@ def check_at_least(minimum: float, maximum: float = math.inf, /, *, whole: bool 
         number = float(value) if isinstance(value, Real) else math.nan
         fits = minimum <= number <= maximum and math.isfinite(number) and not (whole and number % 1)
         check_that(fits, name, expected, value)
+
+
+def check_positive(**values: object) -> None:
+    """Refuse the first value that is no finite number above 0, by the name that it is given here.
+
+    Raises:
+        ValueError: A value does not fit.
+
+    Example:
+        >>> check_positive(bandwidth=0.0)
+        Traceback (most recent call last):
+        ValueError: bandwidth: expected more than 0, got 0.0
+    """
+    for name, value in values.items():
+        check_that(isinstance(value, Real) and 0 < float(value) < math.inf, name, "more than 0", value)
 
 
 def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:

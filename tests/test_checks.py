@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_that, listed, nearest
+from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_positive, check_that, listed, nearest
 
 
 def test_listed():
@@ -45,6 +45,12 @@ def test_numbers_out_of_their_bounds(bounds, whole, value, expected):
 
 def test_numbers_within_their_bounds():
     check_at_least(1, 2, whole=True, a=1, b=2.0, c=np.int64(1), d=np.float32(2))
+
+
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, "1", None])
+def test_numbers_that_are_not_positive(value):
+    with pytest.raises(ValueError, match=f"^size: expected more than 0, got {value!r}$"):
+        check_positive(other=1e-30, size=value)
 
 
 def test_values_and_collections():

@@ -354,7 +354,7 @@ def test_subtract_mean_by_band_removes_a_microphones_response(waveform):
     clip = waveform.double()
     plain, centred = plain.double()(clip), centred.double()(clip)
     assert_close(centred, plain - plain.mean(-1, keepdim=True), 1e-12)
-    with pytest.raises(ValueError, match="subtract_mean: expected one of None, 'clip', 'band', got True"):
+    with pytest.raises(ValueError, match="subtract_mean: expected one of None, clip, band, got True"):
         LogMel(subtract_mean=True)  # type: ignore[arg-type]
 
 
@@ -375,7 +375,7 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
         (lambda: Spectrogram(win_length=0), r"win_length: expected 1 to n_fft.*got 0"),
         (lambda: Spectrogram(n_fft=256), r"win_length: expected 1 to n_fft = 256.*got 480"),
         (lambda: Spectrogram(hop_length=0), r"hop_length: expected a whole number .*got 0"),
-        (lambda: Spectrogram(pad_mode="wrap"), r"pad_mode: expected one of 'reflect', 'sym.*got 'wrap'"),
+        (lambda: Spectrogram(pad_mode="wrap"), r"pad_mode: expected one of reflect, sym.*got 'wrap'"),
         (lambda: Spectrogram(power=0), r"power: expected 2.*got 0"),
         (lambda: Spectrogram(power=-1.0), r"power: expected 2.*got -1.0"),
         (lambda: LogMel(power=None), r"power: expected 2 .*got None"),
@@ -388,10 +388,10 @@ def test_decibels_are_floored_at_each_clips_own_maximum():
             lambda: MelSpectrogram(n_mels=128),
             r"n_mels: .*got 128 .*\[0\] are empty with n_fft = 512; raise n_fft to",
         ),
-        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale: expected one of 'htk', 'slaney', got 'bark'"),
-        (lambda: MelSpectrogram(norm="area"), r"norm: expected one of None, 'slaney', got 'area'"),
-        (lambda: LogMel(scale="ln"), r"scale: expected one of 'log', 'db', got 'ln'"),
-        (lambda: MFCC(scale="dB"), r"scale: expected one of 'log', 'db', got 'dB'"),
+        (lambda: MelSpectrogram(mel_scale="bark"), r"mel_scale: expected one of htk, slaney, got 'bark'"),
+        (lambda: MelSpectrogram(norm="area"), r"norm: expected one of None, slaney, got 'area'"),
+        (lambda: LogMel(scale="ln"), r"scale: expected one of log, db, got 'ln'"),
+        (lambda: MFCC(scale="dB"), r"scale: expected one of log, db, got 'dB'"),
         (lambda: MFCC(n_mfcc=41), r"n_mfcc: expected 1 to n_mels = 40.*got 41"),
         (lambda: MFCC(n_mfcc=0), r"n_mfcc: expected 1 to n_mels.*got 0"),
         (lambda: LogMel()(torch.zeros(16_000, dtype=torch.int16)), r"got torch.int16; divide 16-bit integers by 32768"),
@@ -465,7 +465,7 @@ def test_the_waveform_front_end_hands_on_what_it_gets():
     front_end = features.create("Waveform", sample_rate=8000)
     assert torch.equal(front_end(waveform), waveform[:, :, None])
     assert Waveform()(waveform[0, 0]).shape == (1, 50)
-    with pytest.raises(ValueError, match="torch.int16: front-ends take float"):
+    with pytest.raises(ValueError, match="got torch.int16; divide 16-bit integers"):
         front_end(torch.zeros(50, dtype=torch.int16))
     with pytest.raises(ValueError, match="at least 1 samples"):
         front_end(torch.zeros(2, 0))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
-from audionet.features.checks import check_range
+from audionet.checks import check_that
 from audionet.features.frontend import Axis, FrontEnd, State
 from audionet.features.spectral import Logarithm, LogMel
 
@@ -30,8 +30,7 @@ class Cepstrum(FrontEnd):
 
     def __init__(self, logarithm: Logarithm, *, n_coefficients: int, lifter: float) -> None:
         super().__init__()
-        if not lifter >= 0:
-            raise ValueError(f"lifter: expected 0 (none) or more, got {lifter}")
+        check_that(lifter >= 0, "lifter", "0 (none) or more", lifter)
         self.logarithm, self.lifter = logarithm, lifter
         self.framing, self.sample_rate, self.n_bands = logarithm.framing, logarithm.sample_rate, n_coefficients
         dct = create_dct(n_coefficients, logarithm.n_bands, norm="ortho")
@@ -118,7 +117,7 @@ class MFCC(Cepstrum):
         top_db: float | None = 80.0,
         subtract_mean: str | None = None,
     ) -> None:
-        check_range("n_mfcc", n_mfcc, 1, "n_mels", n_mels)
+        check_that(1 <= n_mfcc <= n_mels, "n_mfcc", f"1 to n_mels = {n_mels}", n_mfcc)
         logarithm = LogMel(
             sample_rate=sample_rate,
             n_mels=n_mels,

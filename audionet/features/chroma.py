@@ -5,7 +5,7 @@ from math import inf, isfinite
 import torch
 from torch import Tensor
 
-from audionet.features.checks import check_positive
+from audionet.checks import check_positive
 from audionet.features.frontend import Axis
 from audionet.features.spectral import Filterbank, Spectrogram
 

@@ -6,8 +6,9 @@ from math import ceil, floor, pi
 import torch
 from torch import Tensor, nn
 
-from audionet.features.checks import check_dtype, check_positive, check_power
-from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, map_parts, name_power
+from audionet.checks import check_positive, check_that
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, name_power
+from audionet.features.functional import check_dtype, check_power, map_parts
 
 _FRAMES_AT_ONCE = 800  # so that their samples stay in the cache
 _TERMS = 128  # terms that a product sums at a time
@@ -125,14 +126,12 @@ class VQT(FrontEnd):
         super().__init__()
         check_positive(sample_rate=sample_rate, hop_length=hop_length, f_min=f_min, n_bins=n_bins)
         check_positive(bins_per_octave=bins_per_octave, filter_scale=filter_scale)
-        if not norm > 0:
-            raise ValueError(f"norm: expected more than 0, got {norm}")
+        check_that(norm > 0, "norm", "more than 0", norm)
         check_power(power)
         ratio = 2.0 ** (2 / bins_per_octave)
         alpha = (ratio - 1) / (ratio + 1)
         gamma = 24.7 * alpha / 0.108 if gamma is None else gamma
-        if not gamma >= 0:
-            raise ValueError(f"gamma: expected 0 Hz or more, or None for the ear's, got {gamma}")
+        check_that(gamma >= 0, "gamma", "0 Hz or more, or None for the ear's", gamma)
         frequencies = f_min * 2.0 ** (torch.arange(n_bins, dtype=torch.float64) / bins_per_octave)
         _check_highest(frequencies, alpha=alpha / filter_scale, gamma=gamma, sample_rate=sample_rate)
         lengths = filter_scale * sample_rate / (alpha * frequencies + gamma)

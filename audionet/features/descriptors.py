@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from audionet.checks import check_that
 from audionet.features.frontend import Axis, FrontEnd
 from audionet.features.functional import check_offset
 from audionet.features.spectral import Spectrogram
@@ -161,8 +162,7 @@ class SpectralRolloff(SpectralDescriptor):
             center=center,
             pad_mode=pad_mode,
         )
-        if not 0 < share < 1:
-            raise ValueError(f"share: expected more than 0 and less than 1, got {share}")
+        check_that(0 < share < 1, "share", "more than 0 and less than 1", share)
         self.share = share
 
     def describe(self, spectrum: Tensor) -> Tensor:

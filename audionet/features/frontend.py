@@ -2,9 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from numbers import Integral
 from typing import overload
 
 import numpy as np
@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.checks import check_array, check_choice, check_waveform, is_whole
+from audionet.checks import check_one_of, check_that
+from audionet.features.functional import map_frames
 from audionet.registry import NamedArguments
 
 PAD_MODES = ("reflect", "symmetric", "edge", "constant")
-_FRAMES_AT_ONCE = 300  # so that intermediates stay in the CPU's cache, which is three times as fast
 
 State = dict[str, Tensor]
-Map = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +48,9 @@ class Framing:
 
     def __post_init__(self) -> None:
         for name, length in (("hop_length", self.hop_length), ("frame length", self.span)):
-            if not is_whole(length) or length < 1:
-                raise ValueError(f"{name}: expected a whole number of samples, at least 1, got {length}")
-        check_choice("pad_mode", self.pad_mode, PAD_MODES)
+            fits = isinstance(length, Integral) and length >= 1
+            check_that(fits, name, "a whole number of samples, at least 1", length)
+        check_one_of(PAD_MODES, "pad_mode", self.pad_mode)
 
     @property
     def margin(self) -> int:
@@ -216,54 +215,6 @@ class FrontEnd(NamedArguments, nn.Module):
         return format_settings(**{n: value for n, value in kept.items() if isinstance(value, int | float | str | None)})
 
 
-def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at_once: int = _FRAMES_AT_ONCE) -> Tensor:
-    """Cut a waveform into frames and map them, as many at a time as the cache holds.
-
-    Args:
-        waveform: (..., time), padded.
-        block: Maps frames (clip, frame, span) to (clip, frame, ...).
-        span: Samples of a frame.
-        hop_length: Samples from one frame to the next.
-        n_at_once: Frames that are mapped at a time.
-
-    Returns:
-        (..., frame, ...), with the trailing axes of ``block``.
-    """
-
-    def cut(part: Tensor) -> Tensor:
-        return block(part.unfold(-1, span, hop_length))
-
-    return map_parts(waveform, cut, span=span, hop_length=hop_length, n_at_once=n_at_once)
-
-
-def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_at_once: int) -> Tensor:
-    """Map a waveform by parts of at most ``n_at_once`` frames, so that intermediates stay in the CPU's cache.
-
-    Args:
-        waveform: (..., time), padded.
-        function: Maps (clip, time) to (clip, frame, ...).
-        span: Samples of a frame.
-        hop_length: Samples from one frame to the next.
-        n_at_once: Frames that are mapped at a time.
-
-    Returns:
-        (..., frame, ...), as the function returns for the whole waveform.
-    """
-    clips = waveform.reshape(-1, waveform.shape[-1])
-    n_frames = (clips.shape[-1] - span) // hop_length + 1
-    if torch.compiler.is_compiling() or clips.device.type != "cpu" or len(clips) * n_frames <= n_at_once:
-        mapped = function(clips)
-    elif n_frames <= n_at_once:
-        mapped = torch.cat([function(part) for part in torch.split(clips, n_at_once // n_frames)])
-    else:
-        starts = range(0, n_frames * hop_length, n_at_once * hop_length)
-        length = (n_at_once - 1) * hop_length + span
-        mapped = torch.stack(
-            [torch.cat([function(clip[None, start : start + length])[0] for start in starts]) for clip in clips]
-        )
-    return mapped.reshape(*waveform.shape[:-1], *mapped.shape[1:])
-
-
 def format_settings(**values: object) -> str:
     """Return settings as front-ends print them: "n_fft=512, hop_length=160"."""
     return ", ".join(f"{name}={value!r}" for name, value in values.items())
@@ -272,3 +223,44 @@ def format_settings(**values: object) -> str:
 def name_power(power: float | None) -> str:
     """Return the quantity that |X|**power is; pictures of complex numbers show their magnitude."""
     return "power" if power == 2 else "magnitude" if power in (1, None) else f"magnitude^{power}"
+
+
+def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "waveform") -> None:
+    """Raise a ValueError that begins with ``name`` unless this is float, finite, and ``n_samples`` long.
+
+    Finiteness is checked on the CPU only, because it would have to wait for a GPU.
+    """
+    if not waveform.is_floating_point():
+        raise _not_float(name, waveform.dtype)
+    if waveform.ndim == 0 or waveform.shape[-1] < n_samples:
+        raise ValueError(
+            f"{name}: expected at least {n_samples} samples along the last axis (time), got shape "
+            f"{tuple(waveform.shape)}; pad it with audionet.audio.fit"
+        )
+    if torch.compiler.is_compiling() or waveform.device.type != "cpu":
+        return
+    if n_samples and not waveform.numel():
+        raise ValueError(f"{name}: expected at least one clip, got shape {tuple(waveform.shape)}")
+    # The sum tells it in a fraction of the time, unless it overflows.
+    if not waveform.detach().sum().isfinite() and not (finite := waveform.isfinite()).all():
+        place = tuple((~finite).nonzero()[0].tolist())
+        raise ValueError(
+            f"{name}: expected finite samples, got {waveform[place].item()} at {place}; repair the clip or drop it"
+        )
+
+
+def check_array(waveform: object) -> Tensor:
+    """Return a NumPy array as a tensor.
+
+    Raises:
+        ValueError: It is not an array of finite floats.
+    """
+    if not isinstance(waveform, np.ndarray) or waveform.dtype.kind != "f":
+        raise _not_float("waveform", waveform.dtype if isinstance(waveform, np.ndarray) else type(waveform).__name__)
+    given = torch.from_numpy(np.array(waveform, order="C"))
+    check_waveform(given, 0)
+    return given
+
+
+def _not_float(name: str, got: object) -> ValueError:
+    return ValueError(f"{name}: expected float samples in [-1, 1], got {got}; divide 16-bit integers by 32768.0 first")

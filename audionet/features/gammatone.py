@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.checks import check_dtype, check_positive
-from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, map_parts
+from audionet.checks import check_positive
+from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
+from audionet.features.functional import check_dtype, map_parts
 from audionet.features.mel import check_band_edges
 
 _TAIL = 1e-6  # an impulse response ends where its envelope has fallen to this share of its peak

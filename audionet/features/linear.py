@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
+from audionet.checks import check_that
 from audionet.features.cepstral import Cepstrum
-from audionet.features.checks import check_range
 from audionet.features.frontend import Axis
 from audionet.features.mel import linear_matrix
 from audionet.features.spectral import Filterbank, Logarithm, Spectrogram
@@ -129,7 +129,7 @@ class LFCC(Cepstrum):
         top_db: float | None = 80.0,
         subtract_mean: str | None = None,
     ) -> None:
-        check_range("n_lfcc", n_lfcc, 1, "n_bands", n_bands)
+        check_that(1 <= n_lfcc <= n_bands, "n_lfcc", f"1 to n_bands = {n_bands}", n_lfcc)
         bands = LinearFilterbank(
             sample_rate=sample_rate,
             n_bands=n_bands,

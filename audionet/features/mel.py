@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
-from audionet.features.checks import check_choice
+from audionet.checks import check_one_of, check_that
 
 _MOST_EDGES = 1 << 26  # that are compared to name an FFT size in a message, which takes a second
 _SLANEY_KNEE = 1000.0  # hertz up to which Slaney's scale is linear
@@ -80,8 +80,8 @@ def mel_matrix(
         ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
             would be empty.
     """
-    check_choice("mel_scale", mel_scale, ("htk", "slaney"))
-    check_choice("norm", norm, (None, "slaney"))
+    check_one_of(("htk", "slaney"), "mel_scale", mel_scale)
+    check_one_of((None, "slaney"), "norm", norm)
     _check_bands("n_mels", n_mels, f_min=f_min, f_max=f_max, sample_rate=sample_rate)
 
     def triangles(n_fft: int) -> Tensor:
@@ -162,8 +162,7 @@ def check_band_edges(f_min: float, f_max: float, sample_rate: int) -> None:
 
 
 def _check_bands(name: str, n_bands: int, *, f_min: float, f_max: float, sample_rate: int) -> None:
-    if n_bands < 1:
-        raise ValueError(f"{name}: expected at least 1 band, got {n_bands}")
+    check_that(n_bands >= 1, name, "at least 1 band", n_bands)
     check_band_edges(f_min, f_max, sample_rate)
 
 

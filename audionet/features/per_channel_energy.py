@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.features.checks import check_positive
+from audionet.checks import check_positive, check_that
 from audionet.features.frontend import Axis, FrontEnd, State, format_settings
 from audionet.features.spectral import MelSpectrogram
 
@@ -240,8 +240,8 @@ class PCEN(FrontEnd):
     ) -> None:
         super().__init__()
         check_positive(gain=gain, bias=bias, power=power, time_constant=time_constant, eps=eps, scale=scale)
-        if initial is not None and not 0 <= initial < inf:
-            raise ValueError(f"initial: expected 0 or more, or None to start from the first frame, got {initial}")
+        fits = initial is None or 0 <= initial < inf
+        check_that(fits, "initial", "0 or more, or None to start from the first frame", initial)
         self.mel = MelSpectrogram(
             sample_rate=sample_rate,
             n_mels=n_mels,

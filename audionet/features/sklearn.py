@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from audionet.features.checks import check_array, check_choice
-from audionet.features.frontend import FrontEnd
+from audionet.checks import check_one_of
+from audionet.features.frontend import FrontEnd, check_array
 from audionet.features.registry import create
 
 try:
@@ -65,7 +65,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: object, y: object = None) -> "FeatureTransformer":
         """Build the front-end and count the bands and frames of the first clip; nothing is learned."""
-        check_choice("pooling", self.pooling, _POOLINGS)
+        check_one_of(_POOLINGS, "pooling", self.pooling)
         clips = self._clips(X, reset=True)
         self.front_end_ = self._build()
         self.n_bands_, self.n_frames_ = self._features([clips[0]])[0].shape

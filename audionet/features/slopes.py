@@ -1,9 +1,11 @@
 """Deltas: slopes over time of any front-end's bands."""
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
-from audionet.features.checks import is_whole
+from audionet.checks import check_that
 from audionet.features.frontend import Axis, FrontEnd, State
 
 
@@ -51,8 +53,7 @@ class Deltas(FrontEnd):
 
     def __init__(self, front_end: FrontEnd, *, order: int = 2, width: int = 9) -> None:
         super().__init__()
-        if not is_whole(order) or order < 1:
-            raise ValueError(f"order: expected a whole number, at least 1, got {order}")
+        check_that(isinstance(order, Integral) and order >= 1, "order", "a whole number, at least 1", order)
         self.front_end, self.framing, self.order, self.width = front_end, front_end.framing, order, width
         self.sample_rate, self.is_complex = front_end.sample_rate, front_end.is_complex
         self.n_bands = (order + 1) * front_end.n_bands
@@ -96,8 +97,7 @@ class Deltas(FrontEnd):
 
 
 def _half(width: int) -> int:
-    if width < 3 or width % 2 == 0:
-        raise ValueError(f"width: expected an odd number of frames, at least 3, got {width}")
+    check_that(width >= 3 and width % 2, "width", "an odd number of frames, at least 3", width)
     return (width - 1) // 2
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from audionet.features.checks import check_choice, check_power, check_range
+from audionet.checks import check_one_of, check_that
 from audionet.features.frontend import Axis, Framing, FrontEnd, State, name_power
-from audionet.features.functional import center_window, check_offset, log_compress, spectrum
+from audionet.features.functional import center_window, check_offset, check_power, log_compress, spectrum
 from audionet.features.mel import mel_frequencies, mel_matrix
 
 MEAN_AXES: dict[str | None, tuple[int, ...]] = {None: (), "clip": (-2, -1), "band": (-2,)}
@@ -54,8 +54,9 @@ class Spectrogram(FrontEnd):
         super().__init__()
         win_length = n_fft if win_length is None else win_length
         frame_length = n_fft if frame_length is None else frame_length
-        check_range("win_length", win_length, 1, "n_fft", n_fft)
-        check_range("frame_length", frame_length, win_length, "n_fft", n_fft)
+        check_that(1 <= win_length <= n_fft, "win_length", f"1 to n_fft = {n_fft}", win_length)
+        expected = f"{win_length} to n_fft = {n_fft}"
+        check_that(win_length <= frame_length <= n_fft, "frame_length", expected, frame_length)
         check_power(power)
         self.framing = Framing.centered(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.n_fft, self.win_length, self.power = sample_rate, n_fft, win_length, power
@@ -192,10 +193,9 @@ class Logarithm(FrontEnd):
         subtract_mean: str | None = None,
     ) -> None:
         super().__init__()
-        check_choice("scale", scale, ("log", "db"))
-        check_choice("subtract_mean", subtract_mean, MEAN_AXES)
-        if top_db is not None and not top_db >= 0:
-            raise ValueError(f"top_db: expected 0 dB or more, or None for no floor, got {top_db}")
+        check_one_of(("log", "db"), "scale", scale)
+        check_one_of(MEAN_AXES, "subtract_mean", subtract_mean)
+        check_that(top_db is None or top_db >= 0, "top_db", "0 dB or more, or None for no floor", top_db)
         check_offset(offset)
         self.bands, self.framing, self.sample_rate, self.n_bands = (
             bands,

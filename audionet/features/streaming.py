@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audionet.features.checks import check_array, check_waveform
-from audionet.features.frontend import Framing, FrontEnd, State
+from audionet.features.frontend import Framing, FrontEnd, State, check_array, check_waveform
 from audionet.features.spectral import Filterbank, Logarithm
 
 Samples = Tensor | np.ndarray

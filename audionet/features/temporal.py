@@ -5,7 +5,9 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from audionet.features.frontend import Axis, Framing, FrontEnd, map_frames
+from audionet.checks import check_that
+from audionet.features.frontend import Axis, Framing, FrontEnd
+from audionet.features.functional import map_frames
 
 
 class ZeroCrossingRate(FrontEnd):
@@ -46,10 +48,8 @@ class ZeroCrossingRate(FrontEnd):
         pad_mode: str = "edge",
     ) -> None:
         super().__init__()
-        if frame_length < 2:
-            raise ValueError(f"frame_length: expected at least 2 samples, got {frame_length}")
-        if not threshold >= 0:
-            raise ValueError(f"threshold: expected 0 or more, got {threshold}")
+        check_that(frame_length >= 2, "frame_length", "at least 2 samples", frame_length)
+        check_that(threshold >= 0, "threshold", "0 or more", threshold)
         self.framing = Framing.centered(frame_length, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.frame_length, self.threshold = sample_rate, frame_length, threshold
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from audionet.checks import check_rows, check_that
-from audionet.features.checks import check_waveform
-from audionet.features.frontend import Framing
+from audionet.features.frontend import Framing, check_waveform
 from audionet.features.functional import stft
 
 RESOLUTIONS = ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50))

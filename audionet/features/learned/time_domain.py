@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from math import log, pi, sqrt
+from numbers import Integral
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audionet.features.checks import check_dtype, is_whole
 from audionet.features.frontend import Framing, FrontEnd, format_settings
+from audionet.features.functional import check_dtype
 from audionet.features.mel import check_band_edges, mel_frequencies
 
 _IN_CACHE = 2**18  # filtered samples computed at a time on the CPU
@@ -57,7 +58,7 @@ class TimeDomain(FrontEnd):
         win_length = odd_length(0.025, sample_rate) if win_length is None else win_length
         hop_length = sample_rate // 100 if hop_length is None else hop_length
         for name, length in (("kernel_size", kernel_size), ("win_length", win_length)):
-            if not is_whole(length) or length < 3 or length % 2 == 0:
+            if not isinstance(length, Integral) or length < 3 or length % 2 == 0:
                 raise ValueError(
                     f"{name}: expected an odd number of samples, at least 3, got {length}; only that has a middle"
                 )
