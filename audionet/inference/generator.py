@@ -52,14 +52,14 @@ class Generator:
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", *, precision: str = "float32") -> None:
-        loop.precision_number(precision)  # is known
+        check_one_of(loop.PRECISIONS, "precision", precision)
         self._engine: Callable[[], loop.Engine[Any]]
-        self.bundle, self.device = bundle, check_device(device)
-        self.sample_rate = bundle.sample_rate
-        model = bundle.model.module.to(self.device)
-        self._front_end = None if bundle.front_end is None else bundle.front_end.module.to(self.device)
-        self._autoencoder = model if isinstance(model, WaveNetAutoencoder) else None
-        wavenet = model if self._autoencoder is None else self._autoencoder.decoder
+        self._encode: Callable[[Tensor], Tensor] | None
+        self.bundle, self.device, self.sample_rate = bundle, check_device(device), bundle.sample_rate
+        wavenet = bundle.model.module.to(self.device)
+        self._encode = None if bundle.front_end is None else bundle.front_end.module.to(self.device)
+        if isinstance(wavenet, WaveNetAutoencoder):
+            self._encode, wavenet = wavenet.encode, wavenet.decoder
         if not isinstance(wavenet, WaveNet):
             raise ValueError(f"bundle: expected a WaveNet or a WaveNetAutoencoder, got {bundle.model.name}")
         self.wavenet, self.categories = wavenet, wavenet.categories
@@ -115,10 +115,19 @@ class Generator:
         Raises:
             ValueError: A category, length, number or shape is not as described; the message says the range.
         """
-        sampling = Sampling(temperature, top_k, top_p)
-        return torch.cat(
-            list(self._stream(seconds, _CHUNK_SECONDS, count, sampling, seed, prime, frames, categories)), 1
+        pieces = self.stream(
+            seconds,
+            chunk_seconds=_CHUNK_SECONDS,
+            count=count,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            prime=prime,
+            frames=frames,
+            **categories,
         )
+        return torch.cat(list(pieces), 1)
 
     def stream(
         self,
@@ -144,8 +153,34 @@ class Generator:
         Raises:
             ValueError: As from `generate`, or chunk_seconds is shorter than a sample.
         """
-        sampling = Sampling(temperature, top_k, top_p)
-        return self._stream(seconds, chunk_seconds, count, sampling, seed, prime, frames, categories)
+        sampling, distribution = Sampling(temperature, top_k, top_p), self.wavenet.distribution
+        if not distribution.has_choice and (top_k, top_p) != (None, None):
+            raise ValueError("top_k, top_p: expected None, because a Gaussian output has no codes; use temperature")
+        check_that(isinstance(seed, int) and seed >= 0, "seed", "a whole number from 0 on", seed)
+        check_at_least(1 / self.sample_rate, chunk_seconds=chunk_seconds)
+        primed = np.zeros((1, 0)) if prime is None else checked_prime(prime, self.wavenet)
+        framed = checked_frames(frames, self.wavenet)
+        batch, n_primed = agreed_batch(count, primed, framed, categories), primed.shape[1]
+        chosen = self.choose(batch, seed=seed, **categories)
+        lengths = self._lengths(seconds, n_primed, framed, chosen, batch)
+        with torch.inference_mode():
+            bias = self.wavenet.bias(
+                self.positions(chosen),
+                None if framed is None else framed.expand(batch, -1, -1),
+                batch=batch,
+                time=n_primed + max(lengths),
+                length=n_primed + torch.tensor(lengths, device=self.device),
+            )
+        return loop.generate(
+            self._engine(),  # made anew each time, so that it has the weights of now
+            distribution,
+            bias,
+            lengths=lengths,
+            chunk=round(chunk_seconds * self.sample_rate),
+            seed=seed,
+            sampling=sampling,
+            prime=np.broadcast_to(primed, (batch, n_primed)),
+        )
 
     def frames_of(self, waveform: Tensor | np.ndarray, sample_rate: int) -> Tensor:
         """Make the local conditioning of a recording: a vocoder's mel spectrogram, an autoencoder's code.
@@ -163,12 +198,10 @@ class Generator:
         samples = np.asarray(waveform)  # as it comes: integers are refused, not taken for full scale
         mono = audio.to_mono(samples[None] if samples.ndim == 1 else samples)
         resampled = torch.from_numpy(audio.resample(mono, sample_rate, self.sample_rate)).to(self.device, torch.float32)
-        encode = self._front_end if self._autoencoder is None else self._autoencoder.encode
-        if encode is None:
+        if self._encode is None:
             raise ValueError("frames_of: expected a network with local conditioning, got one that takes no frames")
         with torch.inference_mode():
-            frames: Tensor = encode(resampled)
-        return frames
+            return self._encode(resampled)
 
     @property
     def needs_frames(self) -> bool:
@@ -190,7 +223,7 @@ class Generator:
             ValueError: As from `generate`.
         """
         samples = torch.from_numpy(checked_prime(waveform, self.wavenet)).to(self.device)
-        conditions = self.positions(self._choose(len(samples), 0, categories))
+        conditions = self.positions(self.choose(len(samples), seed=0, **categories))
         with torch.inference_mode():
             outputs = self.wavenet(samples, conditions, checked_frames(frames, self.wavenet))
             return over_amplitudes(self.wavenet.distribution, outputs).cpu()
@@ -209,7 +242,21 @@ class Generator:
         Raises:
             ValueError: A category or a value that this network does not know; the message lists those it knows.
         """
-        return self._choose(count, seed, categories)
+        if unknown := sorted(categories.keys() - self.categories.keys()):
+            known = ", ".join(self.categories) or "no categories"
+            raise ValueError(f"{unknown[0]}: expected one of {known}, got another category")
+        chosen = {}
+        for number, (name, values) in enumerate(self.categories.items()):
+            asked = categories.get(name)
+            if asked is None:
+                # Spawned, so that they are independent of the numbers (seed, stream) that samples are drawn by.
+                sources = [np.random.SeedSequence((seed, stream), spawn_key=(number,)) for stream in range(count)]
+                asked = [values[int(np.random.default_rng(source).integers(len(values)))] for source in sources]
+            names = [asked] if isinstance(asked, str) else list(asked)
+            for value in names:
+                check_one_of(values, name, value)
+            chosen[name] = names * (count if len(names) == 1 else 1)
+        return chosen
 
     def positions(self, chosen: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
         """Return the positions (batch,) of values in each category's, which `wavenet` takes as conditions."""
@@ -218,88 +265,18 @@ class Generator:
             for name, values in chosen.items()
         }
 
-    # ---- one generation ----------------------------------------------------------------------------------------
-
-    def _stream(
-        self,
-        seconds: float | None,
-        chunk_seconds: float,
-        count: int,
-        sampling: Sampling,
-        seed: int,
-        prime: Tensor | np.ndarray | None,
-        frames: Tensor | None,
-        categories: Mapping[str, Category],
-    ) -> Iterator[Tensor]:
-        """Check what is asked for, and return the pieces as they are made."""
-        distribution, hop_length = self.wavenet.distribution, self.wavenet.hop_length
-        if not distribution.has_choice and (sampling.top_k, sampling.top_p) != (None, None):
-            raise ValueError("top_k, top_p: expected None, because a Gaussian output has no codes; use temperature")
-        check_that(isinstance(seed, int) and seed >= 0, "seed", "a whole number from 0 on", seed)
-        check_at_least(1 / self.sample_rate, chunk_seconds=chunk_seconds)
-        primed = None if prime is None else checked_prime(prime, self.wavenet)
-        framed = checked_frames(frames, self.wavenet)
-        batch = agreed_batch(count, primed, framed, categories)
-        chosen = self._choose(batch, seed, categories)
-        n_primed = 0 if primed is None else primed.shape[1]
-        lengths = self._lengths(seconds, n_primed, framed, chosen, batch)
-        total = n_primed + max(lengths)
-        if framed is not None and framed.shape[2] * hop_length < total:
-            raise ValueError(f"frames: expected enough for {total} samples, got {framed.shape[2]} of {hop_length}")
-        with torch.inference_mode():
-            bias = self.wavenet.bias(
-                self.positions(chosen),
-                None if framed is None else framed.expand(batch, -1, -1),
-                batch=batch,
-                time=total,
-                length=n_primed + torch.tensor(lengths, device=self.device),
-            )
-        return loop.generate(
-            self._engine(),  # made anew each time, so that it has the weights of now
-            distribution,
-            bias,
-            lengths=lengths,
-            chunk=round(chunk_seconds * self.sample_rate),
-            seed=seed,
-            sampling=sampling,
-            prime=None if primed is None else np.broadcast_to(primed, (batch, n_primed)),
-        )
-
-    def _choose(self, count: int, seed: int, categories: Mapping[str, Category]) -> dict[str, list[str]]:
-        if unknown := sorted(categories.keys() - self.categories.keys()):
-            known = ", ".join(self.categories) or "no categories"
-            raise ValueError(f"{unknown[0]}: expected one of {known}, got another category")
-        chosen = {}
-        for number, (name, values) in enumerate(self.categories.items()):
-            if name not in categories:
-                # Spawned, so that they are independent of the numbers (seed, stream) that samples are drawn by.
-                sources = [np.random.SeedSequence((seed, stream), spawn_key=(number,)) for stream in range(count)]
-                positions = [int(np.random.default_rng(source).integers(len(values))) for source in sources]
-                chosen[name] = [values[position] for position in positions]
-                continue
-            asked = categories[name]
-            names = [asked] if isinstance(asked, str) else list(asked)
-            for value in names:
-                check_one_of(values, name, value)
-            chosen[name] = names * (count if len(names) == 1 else 1)
-        return chosen
-
     def _lengths(
         self, seconds: float | None, n_primed: int, frames: Tensor | None, chosen: Mapping[str, list[str]], batch: int
     ) -> list[int]:
-        """Return the samples to make of each stream."""
-        usual = self.bundle.clip_length
+        """Return the number of samples to make of each stream."""
         if seconds is not None:
-            shortest = 1 / self.sample_rate
-            check_that(shortest <= seconds <= MAX_SECONDS, "seconds", f"{shortest:g} to {MAX_SECONDS:g}", seconds)
+            check_at_least(1 / self.sample_rate, MAX_SECONDS, seconds=seconds)
             return [round(seconds * self.sample_rate)] * batch
         if frames is not None:
-            if (covered := frames.shape[2] * self.wavenet.hop_length - n_primed) < 1:
-                raise ValueError(
-                    f"frames: expected more than the prime's {n_primed} samples, got {covered + n_primed}; give those "
-                    "of what follows too"
-                )
-            return [covered] * batch
+            covered = frames.shape[2] * self.wavenet.hop_length
+            check_that(covered > n_primed, "frames", f"frames of the prime's {n_primed} samples and of more", covered)
+            return [covered - n_primed] * batch
+        usual = self.bundle.clip_length
         if not self.wavenet.n_places:
             return [usual] * batch
         # A label that takes longer than others does so in every voice.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from audionet.checks import check_at_least, check_that
+from audionet.checks import check_at_least, check_one_of, check_that
 from audionet.inference.wavenet import compiled
-from audionet.inference.wavenet.sampling import precision_number
+from audionet.inference.wavenet.sampling import PRECISIONS
 from audionet.models.wavenet import distributions
 from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_CODES, N_UNIFORMS, Sampling
 from audionet.models.wavenet.layers import ValueInput
@@ -54,16 +54,16 @@ class Kernel:
     """
 
     def __init__(self, model: WaveNet, *, precision: str = "float32", threads: int | None = None) -> None:
-        if threads is not None:
-            check_at_least(1, threads=threads)
+        check_one_of(PRECISIONS, "precision", precision)
         self.threads = usable_cores() if threads is None else threads
+        check_at_least(1, threads=self.threads)
         self._distribution = model.distribution
         self._gates = tuple(model.gate_bias.shape)  # (n_layers, G)
         self._half = _padded(self._gates[1] // 2)
-        weights, biases, embedding = _pack(model, precision_number(precision))
+        weights, biases, embedding = _pack(model, PRECISIONS.index(precision))
         self._rings = (model.receptive_field - 1, embedding.shape[1])
         self._network = (  # all that `compiled.generate` needs to know of it, in its order
-            precision_number(precision),
+            PRECISIONS.index(precision),
             _DISTRIBUTIONS[type(model.distribution)],
             model.kernel_size,
             embedding.shape[1],
@@ -145,27 +145,23 @@ class Kernel:
         n_samples = uniforms.shape[1] if uniforms.ndim == 3 else 1
         n_biases = 1 if bias.ndim > 1 and bias.shape[1] == 1 else n_samples
         n_forced = forced.shape[1] if forced.ndim == 2 else 0
-        _check_shape("state", state.rings, (batch, *self._rings))
-        _check_shape("uniforms", uniforms, (batch, n_samples, N_UNIFORMS))
-        _check_shape("bias", bias, (batch, n_biases, *self._gates))
-        _check_shape("forced", forced, (batch, min(n_forced, n_samples)))
-        if outputs is not None:
-            _check_shape("outputs", outputs, (batch, n_samples, self._distribution.n_outputs))
+        for name, array, sizes in (
+            ("state", state.rings, self._rings),
+            ("uniforms", uniforms, (n_samples, N_UNIFORMS)),
+            ("bias", bias, (n_biases, *self._gates)),
+            ("forced", forced, (min(n_forced, n_samples),)),
+            ("outputs", outputs, (n_samples, self._distribution.n_outputs)),
+        ):
+            if array is not None:
+                check_that(array.shape == (batch, *sizes), name, f"the shape {(batch, *sizes)}", array.shape)
         if self._distribution.is_discrete and not ((forced >= 0) & (forced < N_CODES)).all():
             raise ValueError(f"forced: expected codes from 0 to {N_CODES - 1}, got others")
 
     def _padded_bias(self, bias: np.ndarray) -> np.ndarray:
         """Bring (..., G) to (..., 2 H), each half padded."""
-        half, padded = self._gates[1] // 2, self._half
-        if half == padded:
-            return _plain(bias, np.float32)
-        result = np.zeros((*bias.shape[:-1], 2, padded), np.float32)
-        result[..., :half] = bias.reshape(*bias.shape[:-1], 2, half)
-        return result.reshape(*bias.shape[:-1], 2 * padded)
-
-
-def _check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
-    check_that(array.shape == expected, name, f"the shape {expected}", array.shape)
+        if self._gates[1] < 2 * self._half:
+            bias = _wide(bias.reshape(*bias.shape[:-1], 2, -1), 4).reshape(*bias.shape[:-1], -1)
+        return _plain(bias, np.float32)
 
 
 def _plain(array: np.ndarray, dtype: type) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Checks of what is asked of a generator, each in one place."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,8 +26,8 @@ def checked_prime(prime: Tensor | np.ndarray, wavenet: WaveNet) -> np.ndarray:
     shape, is_float = tuple(waveform.shape), waveform.is_floating_point()
     expected = "a float waveform (time,) or (batch, time) in [-1, 1]"
     check_that(len(shape) == 2 and shape[1] and is_float, "prime", expected, (shape, waveform.dtype))
-    if not waveform.abs().max() <= 1:  # also where NaN
-        raise ValueError("prime: expected samples in [-1, 1], got larger ones or NaN")
+    largest = waveform.abs().max().item()
+    check_that(largest <= 1, "prime", "samples in [-1, 1]", largest)  # NaN does not fit either
     return wavenet.distribution.from_waveform(waveform.cpu()).numpy()
 
 
@@ -36,36 +37,30 @@ def checked_frames(frames: Tensor | None, wavenet: WaveNet) -> Tensor | None:
     Raises:
         ValueError: Frames are missing, not expected, of another shape or not finite.
     """
-    bands, hop_length = wavenet.local_bands, wavenet.hop_length
-    if not bands:
-        if frames is not None:
-            raise ValueError("frames: expected None, because the network has no local conditioning, got some")
+    if not wavenet.local_bands:
+        check_that(frames is None, "frames", "None, because the network has no local conditioning", type(frames))
         return None
-    expected = f"frames: expected (batch, {bands} bands, frame) at a hop of {hop_length} samples"
+    expected = f"(batch, {wavenet.local_bands} bands, frame) at a hop of {wavenet.hop_length} samples"
     if frames is None:
-        raise ValueError(f"{expected}, got None; frames_of(waveform, sample_rate) makes them of a recording")
-    frames = torch.as_tensor(frames, dtype=torch.float32)
+        raise ValueError(f"frames: expected {expected}, got None; frames_of(waveform, sample_rate) makes them")
+    frames = torch.as_tensor(frames, dtype=torch.float32, device=wavenet.gate_bias.device)
     frames = frames[None] if frames.ndim == 2 else frames
-    if frames.ndim != 3 or frames.shape[1] != bands or frames.shape[2] == 0:
-        raise ValueError(f"{expected}, got {tuple(frames.shape)}")
-    if not frames.isfinite().all():
-        raise ValueError("frames: expected finite numbers, got NaN or infinite ones")
-    return frames.to(wavenet.gate_bias.device)
+    shape = tuple(frames.shape)
+    check_that(len(shape) == 3 and shape[1] == wavenet.local_bands and shape[2], "frames", expected, shape)
+    largest = frames.abs().max().item()
+    check_that(math.isfinite(largest), "frames", "finite numbers", largest)
+    return frames
 
 
-def agreed_batch(
-    count: int, prime: np.ndarray | None, frames: Tensor | None, categories: Mapping[str, Category]
-) -> int:
+def agreed_batch(count: int, prime: np.ndarray, frames: Tensor | None, categories: Mapping[str, Category]) -> int:
     """Return the number of streams; whatever gives another number than 1 must give the same.
 
     Raises:
         ValueError: The numbers differ, or are out of range.
     """
-    sizes = {"count": count}
+    sizes = {"count": count, "prime": len(prime), "frames": 1 if frames is None else len(frames)}
     sizes |= {name: len(values) for name, values in categories.items() if not isinstance(values, str)}
-    sizes |= {"prime": 1 if prime is None else len(prime), "frames": 1 if frames is None else len(frames)}
-    if not all(1 <= size <= MAX_BATCH for size in sizes.values()):
-        raise ValueError(f"count: expected 1 to {MAX_BATCH} streams at a time, got {sizes}")
-    if len(set(sizes.values()) - {1}) > 1:
-        raise ValueError(f"count: expected one number of streams, got {sizes}")
+    is_allowed = all(1 <= size <= MAX_BATCH for size in sizes.values())
+    check_that(is_allowed, "count", f"1 to {MAX_BATCH} streams at a time", sizes)
+    check_that(len(set(sizes.values()) - {1}) <= 1, "count", "one number of streams", sizes)
     return max(sizes.values())

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audionet.checks import check_one_of
 from audionet.models.wavenet.conditioning import GateBias
 from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_UNIFORMS, Distribution, Sampling
 
@@ -17,16 +16,6 @@ PRECISIONS = ("float32", "bfloat16", "int8")
 _BLOCK = 256  # samples whose conditioning is laid out at a time, where it varies: some MB for each stream
 
 S = TypeVar("S")
-
-
-def precision_number(precision: str) -> int:
-    """Return the position in ``PRECISIONS``, by which compiled code knows a precision.
-
-    Raises:
-        ValueError: There is no such precision.
-    """
-    check_one_of(PRECISIONS, "precision", precision)
-    return PRECISIONS.index(precision)
 
 
 class Engine(Protocol[S]):
@@ -72,7 +61,7 @@ def generate(
     chunk: int,
     seed: int,
     sampling: Sampling,
-    prime: np.ndarray | None = None,
+    prime: np.ndarray,
 ) -> Iterator[Tensor]:
     """Yield the sound of a batch of streams in pieces, as it is made.
 
@@ -87,14 +76,14 @@ def generate(
         chunk: Samples of a piece.
         seed: Of the random numbers.
         sampling: Temperature, top-k and top-p.
-        prime: (batch, time) samples to go on from, or None.
+        prime: (batch, time) samples to go on from; time is 0 for none.
 
     Yields:
         Pieces (batch, n) float32 in [-1, 1].
     """
     state = engine.start(len(lengths))
     generators = [np.random.default_rng((seed, stream)) for stream in range(len(lengths))]
-    n_primed = 0 if prime is None else prime.shape[1]
+    n_primed = prime.shape[1]
     ends = n_primed + torch.tensor(lengths)
 
     def run(first: int, last: int) -> np.ndarray:
@@ -105,7 +94,7 @@ def generate(
             bias=added,
             uniforms=np.stack([generator.random((last - first, N_UNIFORMS)) for generator in generators]),
             sampling=sampling,
-            forced=None if prime is None else prime[:, first:last],
+            forced=prime[:, first:last],
         )
 
     total, block = int(ends.max()), chunk if bias.is_constant else _BLOCK
