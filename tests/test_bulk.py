@@ -264,6 +264,8 @@ def test_an_unknown_format_is_refused(corpus, tmp_path):
 def test_a_missing_library_is_named_with_its_extra(corpus, tmp_path, monkeypatch, format, library):
     for name in [library, *(name for name in sys.modules if name.startswith(f"{library}."))]:
         monkeypatch.setitem(sys.modules, name, None)
+    for module in ("zarr_store", "parquet_file"):
+        monkeypatch.delitem(sys.modules, f"audionet.bulk.{module}", raising=False)
     with pytest.raises(
         ValueError, match=rf"format: expected {library} for {format}, got .*pip install 'audionet\[{format}\]'"
     ):

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,15 @@ import torch
 
 from audionet import features
 from audionet.audio import read_mono
-from audionet.bulk.outputs import OUTPUTS, Item, Output, is_fresh, make_folders, remove_partials
-from audionet.checks import check_one_of
+from audionet.bulk.outputs import (
+    Item,
+    Output,
+    grouped,
+    is_fresh,
+    make_folders,
+    open_output,
+    remove_partials,
+)
 from audionet.features.frontend import FrontEnd
 from audionet.files import whole_file
 from audionet.parallel import WorkerCrash, map_unordered, usable_cores
@@ -105,8 +112,7 @@ def make_plan(
             the folder has features of other settings or of another base.
         OSError: The folder cannot be written.
     """
-    check_one_of(OUTPUTS, "format", format)
-    output = OUTPUTS[format](Path(folder))
+    output = open_output(format, Path(folder))
     items = find_items(paths, base)
     output.folder.mkdir(parents=True, exist_ok=True)
     _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
@@ -194,7 +200,7 @@ def extract(
     work = sum(item.size + plan.with_pictures * _PICTURE for item in plan.todo)
     workers = workers or (usable_cores() if work > _WORTH_WORKERS else 1)
     chunk_files = min(chunk_files, -(-len(plan.todo) // (4 * workers)))
-    chunks = list(_chunks(plan.todo, chunk_files, chunk_bytes))
+    chunks = list(grouped(plan.todo, lambda item: item.size, chunk_bytes, chunk_files))
     function = partial(_work, plan.output, front_end, plan.with_pictures)
     try:
         with FileLock(plan.output.folder / ".lock", timeout=0):
@@ -210,39 +216,23 @@ def extract(
 def _check_settings(path: Path, settings: Mapping[str, object]) -> None:
     """Record the settings, or check that those which are recorded are the same."""
     asked = json.loads(json.dumps(settings))
-    try:
-        kept = json.loads(path.read_bytes())
-        if not isinstance(kept, dict):
-            raise ValueError("no mapping")
-    except FileNotFoundError:
+    if not path.exists():
         with whole_file(path) as file:
             file.write(json.dumps(asked, indent=2).encode() + b"\n")
-        return
-    except ValueError:
+    kept: object = None
+    with suppress(ValueError):
+        kept = json.loads(path.read_bytes())
+    if not isinstance(kept, dict):
         raise ValueError(
             f"{path}: expected the settings of the features beside it, got a damaged file; remove it if they were "
             f"{asked}"
-        ) from None
+        )
     for name in {**asked, **kept}:
         if asked.get(name) != kept.get(name):
             raise ValueError(
                 f"{path.parent}: expected features of {name} = {json.dumps(asked.get(name))}, got a folder of "
                 f"{name} = {json.dumps(kept.get(name))}; name another folder, or remove this one"
             )
-
-
-def _chunks(items: Iterable[Item], most_files: int, most_bytes: int) -> Iterator[list[Item]]:
-    """Yield files in chunks that are not too large."""
-    chunk: list[Item] = []
-    n_bytes = 0
-    for item in items:
-        if chunk and (len(chunk) >= most_files or n_bytes + item.size > most_bytes):
-            yield chunk
-            chunk, n_bytes = [], 0
-        chunk.append(item)
-        n_bytes += item.size
-    if chunk:
-        yield chunk
 
 
 def _picture(output: Output, item: Item) -> str:
