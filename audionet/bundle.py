@@ -16,14 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from audionet import __version__, features, models
-from audionet.bundle_format import BundleError, Json, dump, load_weights, read
-from audionet.checks import listed
+from audionet.bundle_format import Json, dump, load_weights, read
+from audionet.checks import check_no_misfits, check_one_of, check_that
 from audionet.files import whole_file
-
-__all__ = ["SHIPPED", "TASKS", "Bundle", "BundleError", "Part", "find", "load", "new_part", "save", "shipped"]
 
 SHIPPED = Path(__file__).parent / "pretrained"
 """Folder of the bundles that come with audionet, with one folder a task."""
+
+
+class BundleError(ValueError):
+    """A bundle that cannot be found, read, trusted or written; the message says which and why."""
 
 
 @dataclass(frozen=True)
@@ -194,29 +196,31 @@ def load(name_or_path: str | os.PathLike[str], task: str | None = None) -> Bundl
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Put the file's name before the message of an error."""
+    """Turn an error about a value into one about the bundle, with the file's name before its message."""
     try:
         yield
-    except BundleError as error:
+    except ValueError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
-def _load(path: Path, task: str | None) -> Bundle:
+def _load(path: Path, wanted: str | None) -> Bundle:
     description, tensors = read(path)
-    _check_task(description["task"], task)
+    task = description["task"]
+    check_one_of([*TASKS], "task", task, "a newer audionet may know it")
+    check_that(wanted in (None, task), "task", repr(wanted), task, f"use it with `audionet {TASKS[task].command}`")
     values = {each.name: description[each.name] for each in fields(Bundle)}
     parts = {name: values[name] for name in _PARTS if values[name] is not None}
-    if unknown := sorted(name for name in tensors if name.partition(".")[0] not in parts):
-        raise BundleError(f"tensors: expected those of {' and '.join(parts)}, got {listed(unknown)}; make it again")
+    unknown = sorted(name for name in tensors if name.partition(".")[0] not in parts)
+    check_no_misfits(unknown, "tensors", f"those of {' and '.join(parts)}")
     values |= {name: _make(name, part["name"], part["arguments"], tensors) for name, part in parts.items()}
     bundle = Bundle(**values | {"labels": tuple(values["labels"])})
     n_threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)  # for one clip more do not pay, and on a busy machine they wait for each other
         with torch.inference_mode():
-            TASKS[bundle.task].try_out(bundle)
+            TASKS[task].try_out(bundle)
     except (ValueError, RuntimeError, AttributeError, TypeError) as error:
-        raise BundleError(f"its parts do not fit together for {bundle.task}: {error}") from error
+        raise ValueError(f"its parts do not fit together for {task}: {error}") from error
     finally:
         torch.set_num_threads(n_threads)
     return bundle
@@ -230,16 +234,9 @@ def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) 
             module = create(name, **arguments)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         advice = "make it again with this audionet" if name in known else _IMPORT_IT
-        raise BundleError(f"{kind}: {name} cannot be made by audionet {__version__} ({error}); {advice}") from error
+        raise ValueError(f"{kind}: {name} cannot be made by audionet {__version__} ({error}); {advice}") from error
     load_weights(module, tensors, kind)
     return Part(name, arguments, module.eval())
-
-
-def _check_task(task: str, wanted: str | None) -> None:
-    if task not in [*TASKS]:
-        raise BundleError(f"task: expected one of {', '.join(TASKS)}, got {task!r}; a newer audionet may know it")
-    if wanted not in (None, task):
-        raise BundleError(f"task: expected {wanted}, got {task}; use it with `audionet {TASKS[task].command}`")
 
 
 # ---- tasks: trying a bundle out on silence ------------------------------------------------------------------------
@@ -249,8 +246,8 @@ def _recognize(bundle: Bundle) -> None:
     if bundle.front_end is None:
         raise ValueError("front_end: expected one, got none")
     logits = bundle.model.module(bundle.front_end.module(torch.zeros(1, 1, bundle.clip_length)))
-    if logits.shape != (1, len(bundle.labels)):
-        raise ValueError(f"labels: expected one for each of the logits {tuple(logits.shape)}, got {len(bundle.labels)}")
+    expected = f"one for each of the logits {tuple(logits.shape)}"
+    check_that(logits.shape == (1, len(bundle.labels)), "labels", expected, len(bundle.labels))
 
 
 def _generate(bundle: Bundle) -> None:
@@ -260,13 +257,12 @@ def _generate(bundle: Bundle) -> None:
     frames = None if bundle.front_end is None else bundle.front_end.module(torch.zeros(1, bundle.clip_length))
     part = None if frames is None else frames[..., :2]
     outputs = model(model.distribution.from_waveform(torch.zeros(1, n_samples)), conditions, part)
-    if outputs.shape != (1, n_samples, model.distribution.n_outputs):
-        raise ValueError(f"model: expected outputs for {n_samples} samples, got {tuple(outputs.shape)}")
-    if frames is not None and frames.shape[-1] != (expected := 1 + bundle.clip_length // hop):
-        raise ValueError(
-            f"front_end: expected {expected} frames of {bundle.clip_length} samples, for the model's hop of {hop}, got "
-            f"{frames.shape[-1]}"
-        )
+    fits = outputs.shape == (1, n_samples, model.distribution.n_outputs)
+    check_that(fits, "model", f"outputs for {n_samples} samples", tuple(outputs.shape))
+    if frames is not None:
+        n_frames = 1 + bundle.clip_length // hop
+        expected = f"{n_frames} frames of {bundle.clip_length} samples, for the model's hop of {hop}"
+        check_that(frames.shape[-1] == n_frames, "front_end", expected, frames.shape[-1])
 
 
 class Task(NamedTuple):

@@ -1,6 +1,7 @@
 """The file of a bundle: a description (JSON) and tensors, in a safetensors file with a checksum over both.
 
 `audionet.bundle` says what they mean. This module reads and writes them, and brings older formats to the present one.
+Its errors do not name the file; `audionet.bundle` puts the name before them.
 
 A description of format 2 is {"format", "library_version", "task", "model", "front_end", "sample_rate", "clip_length",
 "labels", "value_lengths", "training", "sha256"}; a part is {"name", "arguments"}, and "front_end" may be null. Tensors
@@ -20,7 +21,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from audionet import __version__
-from audionet.checks import listed
+from audionet.checks import check_no_misfits, check_that, listed
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -42,10 +43,6 @@ _TENSORS_OF_FORMAT_1 = {  # beginnings of names; the first that fits counts
 _LINEAR_NOW = {"bcresnet": "model.head.weight"}  # a 1 × 1 convolution in format 1
 
 
-class BundleError(ValueError):
-    """A bundle that cannot be found, read, trusted or written; the message says which and why."""
-
-
 def dump(description: Json, tensors: Mapping[str, Tensor]) -> bytes:
     """Return the content of a file.
 
@@ -54,13 +51,13 @@ def dump(description: Json, tensors: Mapping[str, Tensor]) -> bytes:
         tensors: Weights by name; they may share memory.
 
     Raises:
-        BundleError: A value of the description is none that JSON can hold.
+        ValueError: A value of the description is none that JSON can hold.
     """
     described = {"format": FORMAT_VERSION, "library_version": __version__, **description}
     try:
         described = json.loads(json.dumps(described, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise BundleError(f"arguments, labels, training: expected plain JSON values, but {error}") from error
+        raise ValueError(f"arguments, labels, training: expected plain JSON values, but {error}") from error
     # Copies, because safetensors refuses tensors that share memory.
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
@@ -74,28 +71,26 @@ def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
     """Return the description and the tensors of a file, as the present format has them.
 
     Raises:
-        BundleError: The file is damaged, no bundle, or of a newer format.
+        ValueError: The file is damaged, no bundle, or of a newer format.
     """
     text, tensors = _read_safetensors(path)
     try:
         description = json.loads(text)
-        version = description["format"]
-        if version > FORMAT_VERSION:
-            raise BundleError(
-                f"format: expected at most {FORMAT_VERSION}, which audionet {__version__} reads, got {version}, which "
-                f"audionet {description.get('library_version')} wrote; pip install --upgrade audionet"
-            )
-        expected = description.pop("sha256")
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"its description is damaged ({error}); copy or download it again") from error
+        version, expected = description["format"], description.pop("sha256", None)
+        is_known = version <= FORMAT_VERSION
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its description is damaged ({error}); copy or download it again") from error
+    known = f"at most {FORMAT_VERSION}, which audionet {__version__} reads"
+    advice = f"audionet {description.get('library_version')} wrote it: pip install --upgrade audionet"
+    check_that(is_known, "format", known, version, advice)
     if checksum(description, tensors) != expected:
-        raise BundleError("damaged (its checksum does not match); copy or download it again")
+        raise ValueError("damaged (its checksum does not match); copy or download it again")
     try:
         if version == 1:
             description, tensors = upgrade(description, tensors)
         _check(description)
     except (AttributeError, KeyError, TypeError) as error:
-        raise BundleError(f"its description is incomplete ({error}); make it again") from error
+        raise ValueError(f"its description is incomplete ({error}); make it again") from error
     return description, tensors
 
 
@@ -104,18 +99,15 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     try:
         with path.open("rb") as file:
             start = file.read(9)
-        if start[8:] != b"{":  # after the header's length as 8 bytes comes its JSON object
-            raise BundleError(
-                "expected a safetensors file, got another; give the .safetensors that training writes at its end, no "
-                "checkpoint"
-            )
+        # After the header's length as 8 bytes comes its JSON object.
+        advice = "give the .safetensors that training writes at its end, no checkpoint"
+        check_that(start[8:] == b"{", "content", "a safetensors file", start, advice)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"damaged or cut short ({error}); copy or download it again") from error
-    if "audionet" not in metadata:
-        raise BundleError("expected a bundle, got a safetensors file of another program; give one that training wrote")
+        raise ValueError(f"damaged or cut short ({error}); copy or download it again") from error
+    check_that("audionet" in metadata, "metadata", "those of a bundle, which training writes", metadata)
     return metadata["audionet"], tensors
 
 
@@ -159,7 +151,7 @@ def _check(description: Json) -> None:
     """Check the fields of a description.
 
     Raises:
-        BundleError: A value cannot be.
+        ValueError: A value cannot be.
         AttributeError, KeyError, TypeError: A field is missing or of another type.
     """
     _ = description["task"], description["training"], description["library_version"]
@@ -170,19 +162,19 @@ def _check(description: Json) -> None:
     lengths = [length for values in description["value_lengths"].values() for length in values.values()]
     whole = {"sample_rate": [rate], "clip_length": [description["clip_length"]], "value_lengths": lengths}
     for name, values in whole.items():
-        if wrong := [value for value in values if not (isinstance(value, int) and value > 0)]:
-            raise BundleError(f"{name}: expected positive whole numbers, got {wrong[0]!r}; make it again")
-    if (own := front_end["arguments"].get("sample_rate", rate)) != rate:
-        raise BundleError(f"front_end: expected the {rate} Hz of the clips, got {own} Hz; make it again")
-    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) != len(labels):
-        raise BundleError(f"labels: expected distinct names that are not empty, got {labels}; make it again")
+        wrong = [value for value in values if not (isinstance(value, int) and value > 0)]
+        check_no_misfits(wrong, name, "positive whole numbers")
+    own = front_end["arguments"].get("sample_rate", rate)
+    check_that(own == rate, "front_end", f"the sample rate of the clips, {rate} Hz", own, "make it again")
+    fits = all(isinstance(label, str) and label for label in labels) and len({*labels}) == len(labels)
+    check_that(fits, "labels", "distinct names that are not empty", labels, "make it again")
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
     """Give a module its tensors: those named ``kind``, a dot, and the name in the module.
 
     Raises:
-        BundleError: Tensors are missing, of another architecture, of another shape, or not finite.
+        ValueError: Tensors are missing, of another architecture, of another shape, or not finite.
     """
     expected = module.state_dict()
     prefix = f"{kind}."
@@ -194,6 +186,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) ->
         "of another shape": {key for key in common if expected[key].shape != found[key].shape},
         "not finite": {key for key, value in found.items() if not value.isfinite().all()},
     }
-    if wrong := [f"{listed(sorted(names))} {problem}" for problem, names in problems.items() if names]:
-        raise BundleError(f"{kind}: expected the tensors of {type(module).__name__}, got {', '.join(wrong)}")
+    wrong = [f"{listed(sorted(names))} {problem}" for problem, names in problems.items() if names]
+    check_no_misfits(wrong, kind, f"the tensors of {type(module).__name__}")
     module.load_state_dict(found)

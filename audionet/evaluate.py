@@ -144,18 +144,17 @@ def embeddings_and_probabilities(
         >>> embeddings.shape, probabilities.argmax().item()
         (torch.Size([1, 64]), 7)
     """
-    network, front_end = recognizer.bundle.model, recognizer.bundle.front_end
-    fits = hasattr(network.module, "embed") and hasattr(network.module, "head")
+    fits = hasattr(recognizer.network, "embed") and hasattr(recognizer.network, "head")
     advice = "give it both, as audionet.models.RecognitionNetwork says"
-    check_that(fits, "recognizer", "a network with embed and head", network.name, advice)
-    model = cast(RecognitionNetwork, network.module)
+    check_that(fits, "recognizer", "a network with embed and head", recognizer.bundle.model.name, advice)
+    network = cast(RecognitionNetwork, recognizer.network)
     embeddings, logits = [], []
     numbered = enumerate(waveforms)
     while clips := [_clip(recognizer, *each, sample_rate) for each in islice(numbered, batch_size)]:
         batch = torch.from_numpy(np.stack(clips)[:, None]).to(recognizer.device, torch.float32)
-        embedding = model.embed(front_end.module(batch))
+        embedding = network.embed(recognizer.front_end(batch))
         embeddings.append(embedding.double().cpu())
-        logits.append(model.head(embedding).double().cpu())
+        logits.append(network.head(embedding).double().cpu())
     check_that(logits, "waveforms", "at least one", logits)
     return torch.cat(embeddings), torch.cat(logits).softmax(-1)
 

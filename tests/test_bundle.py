@@ -116,7 +116,7 @@ def test_a_checkpoint_is_not_a_bundle(tmp_path):
 def test_foreign_safetensors(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"weight": torch.zeros(3)}, path, metadata={"format": "pt"})
-    with pytest.raises(BundleError, match="expected a bundle, got a safetensors file of another program"):
+    with pytest.raises(BundleError, match=r"metadata: expected those of a bundle, .*'format': 'pt'"):
         bundle.load(path)
 
 
@@ -141,7 +141,7 @@ def test_newer_format_says_to_upgrade(write_bundle):
             {"front_end": {"name": "Cochlea", "arguments": {}}},
             "Cochlea.*LogMel.*import the module that adds it: .*--import",
         ),
-        ({"front_end": {"name": "LogMel", "arguments": {"sample_rate": 16000}}}, "8000 Hz.*got 16000 Hz"),
+        ({"front_end": {"name": "LogMel", "arguments": {"sample_rate": 16000}}}, "8000 Hz, got 16000"),
         ({"front_end": {"name": "LogMel", "arguments": {"sample_rate": 8000}}}, "do not fit together"),
         ({"labels": ["a", "b"]}, r"labels: .*\(1, 10\), got 2"),
         ({"labels": ["a"] * 10}, "distinct"),
@@ -375,12 +375,12 @@ def test_a_generator_with_weights_that_are_not_numbers_is_refused(tmp_path, kind
 
 def test_a_bundle_for_the_other_task_is_refused(write_bundle, tmp_path):
     with pytest.raises(
-        BundleError, match="task: expected generation, got recognition; use it with `audionet recognize`"
+        BundleError, match="task: expected 'generation', got 'recognition'; use it with `audionet recognize`"
     ):
         bundle.load(write_bundle(), "generation")
     path = write_generator(tmp_path / "new.safetensors")
     with pytest.raises(
-        BundleError, match="task: expected recognition, got generation; use it with `audionet generate`"
+        BundleError, match="task: expected 'recognition', got 'generation'; use it with `audionet generate`"
     ):
         bundle.load(path, "recognition")
     assert bundle.load(path).task == "generation"
@@ -395,7 +395,7 @@ def test_a_name_may_be_shipped_for_both_tasks(monkeypatch, write_bundle, tmp_pat
     assert bundle.find("digits", "generation") == generator
     assert bundle.find("digits", "recognition") == bundle.find("digits") == recogniser
     assert bundle.load("digits", "generation").task == "generation"
-    with pytest.raises(BundleError, match="commands.safetensors: task: expected generation, got recognition"):
+    with pytest.raises(BundleError, match="commands.safetensors: task: expected 'generation', got 'recognition'"):
         bundle.load("commands", "generation")  # says what it is, not that there is none
     with pytest.raises(BundleError, match=r"nowhere: expected .*\(for generation: digits\), got neither"):
         bundle.load("nowhere", "generation")

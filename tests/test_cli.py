@@ -407,9 +407,9 @@ def test_generate_says_what_is_wrong(capsys, digits_generator, tmp_path, monkeyp
 def test_generate_refuses_a_recogniser_and_recognize_a_generator(capsys, digits_generator, write_bundle, tmp_path):
     path = write_bundle(tmp_path / "words.safetensors")
     code, _, errors = call(capsys, "generate", path, "--output", tmp_path / "x.wav")
-    assert code == 1 and "task: expected generation, got recognition; use it with `audionet recognize`" in errors[0]
+    assert code == 1 and "task: expected 'generation', got 'recognition'; use it with `audionet recognize`" in errors[0]
     code, _, errors = call(capsys, "recognize", digits_generator, path)
-    assert code == 1 and "task: expected recognition, got generation; use it with `audionet generate`" in errors[0]
+    assert code == 1 and "task: expected 'recognition', got 'generation'; use it with `audionet generate`" in errors[0]
 
 
 def test_an_interrupted_generation_keeps_what_is_made(capsys, digits_generator, tmp_path, monkeypatch):

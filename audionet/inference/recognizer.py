@@ -11,7 +11,7 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.checks import check_device, listed
+from audionet.checks import check_device, check_that, listed
 
 MAX_SECONDS = 60.0
 """Longest recording that is taken. Of a longer one, the single answer would say next to nothing."""
@@ -40,6 +40,8 @@ class Recognizer:
         sample_rate: Samples per second of what the network hears.
         clip_length: Samples of what the network hears.
         device: Device that computes.
+        front_end: Front-end, (batch, 1, time) -> (batch, 1, n_bands, frame), on that device.
+        network: Network, (batch, 1, n_bands, frame) -> (batch, n_classes) logits, on that device.
 
     Raises:
         ValueError: The device cannot be used here.
@@ -59,8 +61,8 @@ class Recognizer:
         self.bundle = bundle
         self.labels, self.sample_rate, self.clip_length = bundle.labels, bundle.sample_rate, bundle.clip_length
         self.device = check_device(device)
-        self._front_end = bundle.front_end.module.to(self.device)
-        self._network = bundle.model.module.to(self.device)
+        self.front_end = bundle.front_end.module.to(self.device)
+        self.network = bundle.model.module.to(self.device)
 
     def __repr__(self) -> str:
         front_end = self.bundle.front_end and self.bundle.front_end.name
@@ -160,11 +162,10 @@ class Recognizer:
             return error
 
     def _predict(self, clips: list[np.ndarray], top_k: int | None) -> list[list[Prediction]]:
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k: expected at least 1, got {top_k}; None gives all labels")
+        check_that(top_k is None or top_k >= 1, "top_k", "at least 1, or None for all", top_k)
         batch = torch.from_numpy(np.stack(clips)[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
-            probabilities = self._network(self._front_end(batch)).softmax(dim=-1).cpu()
+            probabilities = self.network(self.front_end(batch)).softmax(dim=-1).cpu()
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
         return [
             [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)][:top_k]
@@ -174,29 +175,21 @@ class Recognizer:
 
 def _checked(waveform: np.ndarray | Tensor, sample_rate: int | None) -> tuple[np.ndarray, int]:
     """Return a waveform mixed to mono (1, time) and its rate, or raise a ValueError that says what is wrong."""
-    if sample_rate is None:
-        raise ValueError(
-            "sample_rate: expected the waveform's, which it does not tell itself, got none; for example "
-            "recognize(waveform, sample_rate=16_000)"
-        )
     if not (isinstance(sample_rate, Real) and 0 < sample_rate < np.inf and sample_rate == int(sample_rate)):
         raise ValueError(
-            f"sample_rate: expected a positive whole number of Hz, got {sample_rate!r}; give one such as 16000"
+            f"sample_rate: expected a positive whole number of Hz, got {sample_rate!r}; give the waveform's, such as "
+            "recognize(waveform, sample_rate=16_000)"
         )
     if isinstance(waveform, Tensor):
         waveform = waveform.detach().cpu()
         waveform = (waveform.float() if waveform.is_floating_point() else waveform).numpy()
-    if not isinstance(waveform, np.ndarray):
-        raise ValueError(
-            f"waveform: expected a numpy array or a torch tensor, got {type(waveform).__name__}; "
-            "for a file call recognize_file(path)"
-        )
+    is_array = isinstance(waveform, np.ndarray)
+    advice = "for a file call recognize_file(path)"
+    check_that(is_array, "waveform", "a numpy array or a torch tensor", type(waveform).__name__, advice)
     # Refuses integers, no samples, and what is not (channel, time).
     mono = audio.to_mono(waveform[None] if waveform.ndim == 1 else waveform)
-    if (seconds := mono.shape[-1] / sample_rate) > MAX_SECONDS:
-        raise ValueError(
-            f"waveform: expected at most {MAX_SECONDS:g} s for one answer, got {seconds:.0f} s; recognise it in "
-            "pieces, for example waveform[..., start:start + sample_rate]"
-        )
+    seconds, expected = mono.shape[-1] / sample_rate, f"at most {MAX_SECONDS:g} s for one answer"
+    advice = "recognise it in pieces, for example waveform[..., start:start + sample_rate]"
+    check_that(seconds <= MAX_SECONDS, "waveform", expected, seconds, advice)
     audio.check_scale(mono)
     return mono, int(sample_rate)
