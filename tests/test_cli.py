@@ -390,7 +390,7 @@ def test_generate_several_primed_and_for_some_time(capsys, digits_generator, tmp
         (("--speaker", "eve"), "speaker: expected one of ann, bob, got 'eve'"),
         (("--category", "pitch=60"), "pitch"),
         (("--seconds", "0"), "seconds: expected"),
-        (("--temperature", "99"), "temperature: expected 0.01 to 10, got 99"),
+        (("--temperature", "99"), "temperature: expected a number from 0.01 to 10, got 99"),
         (("--precision", "int4"), "precision: expected one of"),
         (("--like", "missing.wav"), "missing.wav"),
         (("--output", "nowhere/x.wav"), "nowhere/x.wav: cannot be written"),

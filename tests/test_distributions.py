@@ -276,8 +276,8 @@ def test_unknown_outputs_list_the_known():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"temperature": 0.0}, "temperature: expected 0.01 to 10, got 0"),
-        ({"temperature": float("nan")}, "temperature: expected 0.01 to 10, got nan"),
+        ({"temperature": 0.0}, "temperature: expected a number from 0.01 to 10, got 0"),
+        ({"temperature": float("nan")}, "temperature: expected a number from 0.01 to 10, got nan"),
         ({"top_k": 0}, "top_k: expected at least 1, or None for all, got 0"),
         ({"top_p": 0.0}, "top_p: expected more than 0 and at most 1, or None for all, got 0"),
         ({"top_p": 1.5}, "top_p: expected .*got 1.5"),

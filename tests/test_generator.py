@@ -257,7 +257,7 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
         ({"seconds": 0}, r"seconds: expected a number from 0.000125 to 3600, got 0"),
         ({"seconds": 1e9}, r"seconds: expected"),
         ({"seconds": float("nan")}, r"seconds: expected"),
-        ({"temperature": 0}, r"temperature: expected 0.01 to 10, got 0"),
+        ({"temperature": 0}, r"temperature: expected a number from 0.01 to 10, got 0"),
         ({"temperature": float("nan")}, r"temperature: expected"),
         ({"top_k": 0}, "top_k: expected at least 1"),
         ({"top_p": 1.5}, "top_p: expected more than 0 and at most 1"),

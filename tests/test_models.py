@@ -214,7 +214,7 @@ def test_the_dropout_argument_reaches_every_block():
 
 @pytest.mark.parametrize("n_bands", [0, 20, 64, 100])
 def test_bcresnet_refuses_bands_that_do_not_split(n_bands):
-    with pytest.raises(ValueError, match=rf"n_bands: expected a multiple of 40, .*5 sub-bands, got {n_bands};"):
+    with pytest.raises(ValueError, match=rf"n_bands: expected a multiple of 40, .*5 sub-bands, got {n_bands}"):
         BCResNet(n_classes=12, n_bands=n_bands)
 
 

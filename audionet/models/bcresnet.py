@@ -4,25 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least, check_spectrogram
+from audionet.checks import check_at_least, check_spectrogram, check_that
 from audionet.registry import NamedArguments
 
 N_SUB_BANDS = 5
 STAGE_BLOCKS = (2, 2, 4, 4)
 STAGE_WIDTHS = (1, 1.5, 2, 2.5)  # in units of 8 * tau channels
-
-
-class SubSpectralNorm(nn.Module):
-    """Batch normalisation with its own statistics and affine map in each sub-band (arXiv 2103.13620, eq. 2)."""
-
-    def __init__(self, n_channels: int, n_sub_bands: int = N_SUB_BANDS) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(n_channels * n_sub_bands)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise (channel, frequency, batch, frame); the frequencies divide into the sub-bands."""
-        normed: Tensor = self.norm(x.reshape(1, self.norm.num_features, -1))
-        return normed.view_as(x)
 
 
 class ChannelNorm(nn.BatchNorm1d):
@@ -31,6 +18,19 @@ class ChannelNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (channel, ...)."""
         return super().forward(x.reshape(1, self.num_features, -1)).view_as(x)
+
+
+class SubSpectralNorm(nn.Module):
+    """Batch normalisation with its own statistics and affine map in each sub-band (arXiv 2103.13620, eq. 2)."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(n_channels * N_SUB_BANDS)  # a sub-band of a channel counts as a channel of its own
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (channel, frequency, batch, frame); the frequencies divide into the sub-bands."""
+        normed: Tensor = self.norm(x)
+        return normed
 
 
 class PointwiseConv(nn.Conv2d):
@@ -51,10 +51,8 @@ class FrequencyConv(nn.Conv2d):
     product is faster than a depthwise convolution, forward and backward.
     """
 
-    def __init__(self, n_channels: int, stride: int) -> None:
-        super().__init__(
-            n_channels, n_channels, (3, 1), stride=(stride, 1), padding=(1, 0), groups=n_channels, bias=False
-        )
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__(channels, channels, (3, 1), stride=(stride, 1), padding=(1, 0), groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (channel, frequency, batch, frame) to (channel, frequency / stride, batch, frame)."""
@@ -63,19 +61,6 @@ class FrequencyConv(nn.Conv2d):
         units = units.view(frequency, 1, frequency, 1).expand(-1, channel, -1, -1)
         matrices = super().forward(units)[..., 0].permute(1, 2, 0)  # (channel, frequency out, frequency in)
         return (matrices @ x.flatten(2)).view(channel, -1, batch, frame)
-
-
-class TimeConv(nn.Conv2d):
-    """A dilated depthwise 1 × 3 convolution of (channel, batch, frame)."""
-
-    def __init__(self, n_channels: int, dilation: int) -> None:
-        super().__init__(
-            n_channels, n_channels, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=n_channels, bias=False
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (channel, batch, frame) to the same shape."""
-        return super().forward(x)  # torch reads it as one unbatched picture of height `batch`
 
 
 class BCResBlock(nn.Module):
@@ -90,8 +75,11 @@ class BCResBlock(nn.Module):
         self.is_transition = n_in != n_out
         widen = [PointwiseConv(n_in, n_out), ChannelNorm(n_out), nn.ReLU(inplace=True)] if self.is_transition else []
         self.f2 = nn.Sequential(*widen, FrequencyConv(n_out, stride), SubSpectralNorm(n_out))
-        self.f1 = nn.Sequential(
-            TimeConv(n_out, dilation), ChannelNorm(n_out), nn.SiLU(inplace=True), PointwiseConv(n_out, n_out)
+        self.f1 = nn.Sequential(  # torch reads (channel, batch, frame) as one picture of height `batch`
+            nn.Conv2d(n_out, n_out, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=n_out, bias=False),
+            ChannelNorm(n_out),
+            nn.SiLU(inplace=True),
+            PointwiseConv(n_out, n_out),
         )
         self.dropout = dropout
 
@@ -130,25 +118,20 @@ class BCResNet(NamedArguments, nn.Module):
 
     def __init__(self, *, n_classes: int, tau: float = 1, n_bands: int = 40, dropout: float = 0.1) -> None:
         super().__init__()
-        if n_bands < 40 or n_bands % 40:
-            raise ValueError(
-                "n_bands: expected a multiple of 40, whose half, quarter and eighth divide into "
-                f"{N_SUB_BANDS} sub-bands, got {n_bands}; give the front-end 40 or 80 bands"
-            )
+        expected = f"a multiple of 40, such as 40 or 80, whose eighth divides into {N_SUB_BANDS} sub-bands"
+        check_that(n_bands >= 40 and n_bands % 40 == 0, "n_bands", expected, n_bands)
         check_at_least(0.25, tau=tau)  # every stage needs a channel of its own
         self.n_bands, self.n_classes = n_bands, n_classes
         unit = 8 * tau
-        n_stem, n_embedding = int(2 * unit), int(4 * unit)
-        widths = [int(width * unit) for width in STAGE_WIDTHS]
-        self.stem = nn.Conv2d(1, n_stem, 5, stride=(2, 1), padding=2, bias=False)
-        self.stem_norm = ChannelNorm(n_stem)
+        n_in, n_embedding = int(2 * unit), int(4 * unit)
+        self.stem = nn.Conv2d(1, n_in, 5, stride=(2, 1), padding=2, bias=False)
+        self.stem_norm = ChannelNorm(n_in)
         blocks: list[nn.Module] = []
-        n_in = n_stem
-        for stage, (n_blocks, width) in enumerate(zip(STAGE_BLOCKS, widths, strict=True)):
+        for stage, (n_blocks, width) in enumerate(zip(STAGE_BLOCKS, STAGE_WIDTHS, strict=True)):
             for block in range(n_blocks):
-                stride = 2 if block == 0 and stage in (1, 2) else 1
-                blocks.append(BCResBlock(n_in, width, stride=stride, dilation=2**stage, dropout=dropout))
-                n_in = width
+                n_out, stride = int(width * unit), 2 if block == 0 and stage in (1, 2) else 1
+                blocks.append(BCResBlock(n_in, n_out, stride=stride, dilation=2**stage, dropout=dropout))
+                n_in = n_out
         self.blocks = nn.Sequential(*blocks)
         self.tail = nn.Sequential(
             nn.Conv2d(n_in, n_in, 5, padding=(0, 2), groups=n_in, bias=False),

@@ -1,5 +1,7 @@
 """TC-ResNet8: temporal convolutions with the bands as channels (Choi et al., 2019, arXiv 1904.03814)."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -61,15 +63,10 @@ class TCResNet(NamedArguments, nn.Module):
         check_at_least(1, n_bands=n_bands)
         check_at_least(1 / STEM_CHANNELS, width=width)
         self.n_bands, self.n_classes = n_bands, n_classes
-        n_in = int(STEM_CHANNELS * width)
-        self.stem = nn.Conv1d(n_bands, n_in, 3, padding=1, bias=False)
-        blocks: list[nn.Module] = []
-        for channels in STAGE_CHANNELS:
-            n_out = int(channels * width)
-            blocks.append(TCResBlock(n_in, n_out))
-            n_in = n_out
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(n_in, n_classes))
+        widths = [int(channels * width) for channels in (STEM_CHANNELS, *STAGE_CHANNELS)]
+        self.stem = nn.Conv1d(n_bands, widths[0], 3, padding=1, bias=False)
+        self.blocks = nn.Sequential(*(TCResBlock(n_in, n_out) for n_in, n_out in pairwise(widths)))
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(widths[-1], n_classes))
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, 48 * width)."""

@@ -223,10 +223,7 @@ def _packed(matrices: np.ndarray, precision: int) -> np.ndarray:
         scales = np.maximum(np.abs(blocks).max(-1, keepdims=True), 1e-30) / np.float32(127)
         rounded = np.rint(blocks / scales).astype(np.int8)
         steps = rounded.reshape(*blocks.shape[:3], n_inputs // 2, 2).swapaxes(2, 3)
-        parts = [
-            scales.reshape(*blocks.shape[:2], -1).view(np.uint8),
-            steps.reshape(*blocks.shape[:2], -1).view(np.uint8),
-        ]
+        parts = [part.reshape(*blocks.shape[:2], -1).view(np.uint8) for part in (scales, steps)]
         return np.concatenate(parts, -1).reshape(count, -1)
     steps = (blocks if precision == compiled.FLOAT32 else _halves(blocks)).swapaxes(2, 3)
     return np.ascontiguousarray(steps).view(np.uint8).reshape(count, -1)

@@ -55,6 +55,7 @@ class Stepwise:
     ) -> np.ndarray:
         """Make samples and move the state on, in place, as `Engine.run` describes it."""
         batch, n_samples = uniforms.shape[:2]
+        forced = np.zeros((batch, 0)) if forced is None else forced
         is_varying = bias.shape[1] > 1
         key = (is_varying, sampling)
         if key not in self._steps:
@@ -63,11 +64,7 @@ class Stepwise:
         blocks = []
         for first in range(0, n_samples, self.block):
             block = slice(first, min(first + self.block, n_samples))
-            step.fill(
-                bias=bias[:, block] if is_varying else bias,
-                uniforms=uniforms[:, block],
-                forced=None if forced is None else forced[:, block],
-            )
+            step.fill(bias[:, block] if is_varying else bias, uniforms[:, block], forced[:, block])
             step.repeat(block.stop - first)
             # A copy: on the CPU it would be the buffer itself, where the next block comes.
             blocks.append(step.samples[: block.stop - first].T.cpu().numpy().copy())
@@ -92,27 +89,20 @@ class _Step:
         self.now, self.n_forced = torch.zeros(2, 1, dtype=torch.int64, device=stream.device)
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def fill(self, *, bias: np.ndarray, uniforms: np.ndarray, forced: np.ndarray | None) -> None:
+    def fill(self, bias: np.ndarray, uniforms: np.ndarray, forced: np.ndarray) -> None:
         """Copy the numbers of a block of samples into the buffers."""
-        pairs = [(self.bias, bias), (self.uniforms, uniforms)]
-        if forced is not None:
-            pairs.append((self.samples, forced))
-        for buffer, values in pairs:
+        for buffer, values in ((self.bias, bias), (self.uniforms, uniforms), (self.samples, forced)):
             buffer[: values.shape[1]] = torch.from_numpy(np.ascontiguousarray(values.swapaxes(0, 1))).to(buffer.device)
-        self.n_forced.fill_(0 if forced is None else forced.shape[1])
+        self.n_forced.fill_(forced.shape[1])
         self.now.zero_()
 
     def repeat(self, n_samples: int) -> None:
         """Make the samples of a block."""
-        if self.now.device.type != "cuda":
-            for _ in range(n_samples):
-                self.advance()
-            return
-        if self.graph is None:
+        if self.now.device.type == "cuda" and self.graph is None:
             self._capture()
-        assert self.graph is not None
+        make_one = self.advance if self.graph is None else self.graph.replay
         for _ in range(n_samples):
-            self.graph.replay()
+            make_one()
 
     def advance(self) -> None:
         """Make one sample."""

@@ -190,17 +190,12 @@ class WaveNetAutoencoder(NamedArguments, nn.Module):
             ValueError: The codes' channels or the batches differ, or the weight is out of range.
         """
         weight = torch.as_tensor(weight, dtype=first.dtype, device=first.device)
-        if not ((weight >= 0) & (weight <= 1)).all():
-            raise ValueError(f"weight: expected 0 (the first) to 1 (the second), got {weight.tolist()}")
-        if first.ndim != 3 or second.ndim != 3 or first.shape[1] != second.shape[1]:
-            raise ValueError(
-                "first, second: expected two codes (batch, bottleneck_channels, frame) of one encoder, "
-                f"got {tuple(first.shape)} and {tuple(second.shape)}"
-            )
-        if weight.ndim > 1 or len({len(first), len(second), weight.numel()} - {1}) > 1:
-            raise ValueError(
-                "weight: expected codes and weights of one batch, or of 1, got "
-                f"{len(first)} and {len(second)} codes and weights {tuple(weight.shape)}"
-            )
+        is_share = ((weight >= 0) & (weight <= 1)).all()
+        check_that(is_share, "weight", "0 (the first) to 1 (the second)", weight.tolist())
+        shapes = [tuple(tensor.shape) for tensor in (first, second, weight)]
+        is_code = first.ndim == second.ndim == 3 and first.shape[1] == second.shape[1]
+        check_that(is_code, "first, second", "two codes (batch, bottleneck_channels, frame) of one encoder", shapes[:2])
+        is_batch = weight.ndim <= 1 and len({len(first), len(second), weight.numel()} - {1}) <= 1
+        check_that(is_batch, "first, second, weight", "shapes of one batch, or of 1", shapes)
         n_frames = min(first.shape[2], second.shape[2])
         return torch.lerp(first[..., :n_frames], second[..., :n_frames], weight.view(-1, 1, 1))

@@ -1,5 +1,7 @@
 """WaveNet classifier: recognition from the raw waveform, helped by also predicting the next sample."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -89,17 +91,15 @@ class WaveNetClassifier(NamedArguments, nn.Module):
             n_mixtures=n_mixtures,
         )
         blocks: list[nn.Module] = []
-        n_in = skip_channels
-        for _ in range(frame_layers):
-            conv = nn.Conv1d(n_in, frame_channels, frame_kernel, padding=frame_kernel // 2, bias=False)
-            blocks += [conv, nn.BatchNorm1d(frame_channels), nn.ReLU(inplace=True)]
-            n_in = frame_channels
+        for n_in, n_out in pairwise([skip_channels] + [frame_channels] * frame_layers):
+            conv = nn.Conv1d(n_in, n_out, frame_kernel, padding=frame_kernel // 2, bias=False)
+            blocks += [conv, nn.BatchNorm1d(n_out), nn.ReLU(inplace=True)]
         self.frames = nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(frame_channels, n_classes))
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map waveforms (batch, 1, 1, time) to embeddings (batch, frame_channels)."""
-        return self._pooled(self._skips(self._samples(spectrogram)))
+        return self._heard(spectrogram)[-1]
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Map waveforms (batch, 1, 1, time) to logits (batch, n_classes)."""
@@ -108,22 +108,17 @@ class WaveNetClassifier(NamedArguments, nn.Module):
 
     def logits_and_loss(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (batch, n_classes) and the weighted mean bits of each next sample, from one pass."""
-        samples = self._samples(spectrogram)
-        skips = self._skips(samples)
+        samples, skips, embedding = self._heard(spectrogram)
         outputs = self.stack.output(F.relu(self.stack.hidden(skips)))
         bits = self.stack.distribution.bits(outputs, samples)
-        return self.head(self._pooled(skips)), self.next_sample_weight * bits.mean()
+        return self.head(embedding), self.next_sample_weight * bits.mean()
 
-    def _samples(self, spectrogram: Tensor) -> Tensor:
+    def _heard(self, spectrogram: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the samples, the rectified sum (batch, time, S) of the skip connections, and the embeddings."""
         check_spectrogram(spectrogram, self.n_bands)
-        return self.stack.distribution.from_waveform(spectrogram[:, 0, 0])
-
-    def _skips(self, samples: Tensor) -> Tensor:
-        """Return the rectified sum (batch, time, S) of all layers' skip connections."""
+        samples = self.stack.distribution.from_waveform(spectrogram[:, 0, 0])
         batch, time = samples.shape
-        return F.relu(self.stack.skip(self.stack.units(samples, self.stack.bias(batch=batch, time=time))))
-
-    def _pooled(self, skips: Tensor) -> Tensor:
+        skips = F.relu(self.stack.skip(self.stack.units(samples, self.stack.bias(batch=batch, time=time))))
         # The last frame may be shorter; its mean is over what there is.
-        frames: Tensor = self.frames(F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True))
-        return frames.mean(-1)
+        frames = self.frames(F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True))
+        return samples, skips, frames.mean(-1)

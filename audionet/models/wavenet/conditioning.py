@@ -10,7 +10,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from audionet.checks import check_at_least
+from audionet.checks import check_at_least, check_that
 
 
 class Categories(nn.ModuleDict):
@@ -35,8 +35,7 @@ class Categories(nn.ModuleDict):
         Raises:
             ValueError: The conditions are for other categories.
         """
-        if conditions.keys() != self.keys():
-            raise ValueError(f"conditions: expected {list(self)}, got {list(conditions)}")
+        check_that(conditions.keys() == self.keys(), "conditions", f"{list(self)}", list(conditions))
         embedded: list[Tensor] = [self[name](positions)[:, None] for name, positions in conditions.items()]
         return sum(embedded[1:], embedded[0]) if embedded else None
 
@@ -102,11 +101,9 @@ class Upsampler(nn.Module):
 
     def __init__(self, n_bands: int, channels: int, factors: Sequence[int]) -> None:
         super().__init__()
-        if n_bands < 1 or not factors or min(factors) < 1:
-            raise ValueError(
-                "local_bands, upsample: expected both or neither, with factors of at least 1 whose product is the hop, "
-                f"got {n_bands} and {list(factors)}"
-            )
+        expected = "both or neither, with factors of at least 1 whose product is the hop"
+        is_both = n_bands >= 1 and len(factors) > 0 and min(factors) >= 1
+        check_that(is_both, "local_bands, upsample", expected, (n_bands, list(factors)))
         check_at_least(1, local_channels=channels)
         self.n_bands, self.factors = n_bands, list(factors)
         self.hop_length: int = prod(factors)

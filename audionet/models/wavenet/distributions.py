@@ -5,7 +5,6 @@ batched, compiled, on a GPU) therefore makes the same sound from the same number
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,11 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import mu_law_decoding, mu_law_encoding
 
-from audionet.checks import check_one_of, check_that
+from audionet.checks import check_at_least, check_one_of, check_that
 
 N_CODES = 256
 N_UNIFORMS = 2  # random numbers for each sample, whatever the distribution
-TEMPERATURES = (0.01, 10.0)
 BITS = math.log2(math.e)  # in one nat
 
 _HALF_STEP = 1 / 65536  # half the distance of two 16-bit values, which are -32768 ... 32767 over 32768
@@ -44,8 +42,7 @@ class Sampling:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        low, high = TEMPERATURES
-        check_that(low <= self.temperature <= high, "temperature", f"{low:g} to {high:g}", self.temperature)
+        check_at_least(0.01, 10, temperature=self.temperature)
         check_that(self.top_k is None or self.top_k >= 1, "top_k", "at least 1, or None for all", self.top_k)
         share = "more than 0 and at most 1, or None for all"
         check_that(self.top_p is None or 0 < self.top_p <= 1, "top_p", share, self.top_p)
@@ -203,9 +200,8 @@ class Gaussian(_Continuous):
         mean, log_scale = outputs.float().unbind(-1)
         first, second = uniforms.double().unbind(-1)
         deviation = (torch.sqrt(-2 * torch.log1p(-first)) * torch.cos(2 * math.pi * second)).float()
-        return (mean + sampling.temperature * torch.exp(log_scale.clamp(min=self.min_log_scale)) * deviation).clamp(
-            -1, 1
-        )
+        scale = torch.exp(log_scale.clamp(min=self.min_log_scale))
+        return (mean + sampling.temperature * scale * deviation).clamp(-1, 1)
 
 
 def over_amplitudes(distribution: Distribution, outputs: Tensor) -> Tensor:
@@ -234,10 +230,10 @@ def create(name: str, *, n_mixtures: int = 10) -> Distribution:
     Raises:
         ValueError: The name is unknown.
     """
-    known: dict[str, Callable[[], Distribution]] = {
-        "softmax": Softmax,
-        "logistic_mixture": lambda: LogisticMixture(n_mixtures),
-        "gaussian": Gaussian,
+    known: dict[str, Distribution] = {
+        "softmax": Softmax(),
+        "logistic_mixture": LogisticMixture(n_mixtures),
+        "gaussian": Gaussian(),
     }
     check_one_of(known, "output", name)
-    return known[name]()
+    return known[name]
