@@ -30,8 +30,8 @@ class Generator:
 
     Args:
         bundle: A bundle of the task "generation".
-        device: Where to compute. On the CPU the compiled kernel does it, elsewhere torch; on CUDA with graphs.
-        precision: How the kernel keeps the weights: "float32", or the smaller and faster "bfloat16" or "int8".
+        device: Device that computes: the CPU by the compiled kernel, any other by torch, CUDA with graphs.
+        precision: Form of the weights in the kernel: "float32", or the smaller and faster "bfloat16" or "int8".
 
     Raises:
         ValueError: The device is not usable here, the precision is unknown, or the bundle holds no WaveNet.
@@ -39,7 +39,7 @@ class Generator:
     Attributes:
         bundle: The network and its description.
         sample_rate: Samples per second.
-        categories: What it can be conditioned on, {name: values}.
+        categories: Values of each category that it can be conditioned on, {name: values}.
         wavenet: The network that generates; of an autoencoder, its decoder.
 
     Example:
@@ -102,7 +102,7 @@ class Generator:
             top_k: Draw from the k most probable codes or components only; None for all.
             top_p: Draw from the most probable codes or components that together reach this probability only; None for
                 all.
-            seed: Decides everything that is drawn.
+            seed: Number that decides everything that is drawn.
             prime: Sound to go on from, (time,) or (batch, time) in [-1, 1] at the generator's rate. The result begins
                 after it.
             frames: Local conditioning, (batch, band, frame) or (band, frame), as `frames_of` makes it.
@@ -233,7 +233,7 @@ class Generator:
 
         Args:
             count: Number of streams.
-            seed: Decides what is drawn.
+            seed: Number that decides what is drawn.
             **categories: As for `generate`.
 
         Returns:

@@ -24,7 +24,7 @@ _DISTRIBUTIONS = {
 
 @dataclass
 class State:
-    """What the kernel remembers of a batch of streams.
+    """The kernel's memory of a batch of streams.
 
     Attributes:
         rings: (batch, slot, R) float32, the past inputs of all layers, each in a ring of its receptive field's length.
@@ -45,7 +45,7 @@ class Kernel:
 
     Args:
         model: The network.
-        precision: How weights are kept: "float32", "bfloat16", or "int8" with a scale for each output. The signals that
+        precision: Form of the weights: "float32", "bfloat16", or "int8" with a scale for each output. The signals that
             meet int8 weights are rounded to 16 bits.
         threads: Cores that several streams are divided over; None for all that this process may use.
 

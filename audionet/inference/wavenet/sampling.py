@@ -37,9 +37,9 @@ class Engine(Protocol[S]):
         """Make samples and move the state on, in place. Two runs make what one of their common length makes.
 
         Args:
-            state: Of `start`.
-            bias: (batch, 1 or n, n_layers, G), what is added to the signals in each layer's gates.
-            uniforms: (batch, n, 2) in [0, 1), the randomness.
+            state: State that `start` or the run before has left.
+            bias: (batch, 1 or n, n_layers, G), added to the signals in the gates of each layer.
+            uniforms: (batch, n, 2) in [0, 1), the random numbers of the draws.
             sampling: Temperature, top-k and top-p.
             forced: (batch, m) samples that are taken instead of drawn, for the first m.
             outputs: (batch, n, n_outputs) float32, filled with the network's outputs.
@@ -69,12 +69,12 @@ def generate(
     chunks, alone or in a batch.
 
     Args:
-        engine: What computes the samples.
-        distribution: The network's.
-        bias: What the conditions add to the gates, for the prime and all samples after it.
+        engine: Engine that computes the samples.
+        distribution: Distribution of the samples.
+        bias: Bias that the conditions add to the gates, for the prime and all samples after it.
         lengths: Samples to make of each stream; after its end a stream is silent.
         chunk: Samples of a piece.
-        seed: Of the random numbers.
+        seed: Seed of the random numbers.
         sampling: Temperature, top-k and top-p.
         prime: (batch, time) samples to go on from; time is 0 for none.
 

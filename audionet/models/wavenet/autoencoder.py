@@ -42,14 +42,14 @@ class WaveNetAutoencoder(NamedArguments, nn.Module):
         encoder_channels: Width of the encoder.
         bottleneck_channels: Numbers in one frame of the code.
         upsample: Factors whose product is the hop, the samples of one frame of the code.
-        n_layers: As in `WaveNet`, like all that follow.
-        n_cycles: Number of dilation cycles.
+        n_layers: Dilated layers of the decoder, in all cycles together.
+        n_cycles: Number of dilation cycles of the decoder; divides n_layers.
         kernel_size: Taps of each dilated convolution.
         residual_channels: Width of the residual stream.
         gate_channels: Width of filter and gate together.
         skip_channels: Width of the skip sum.
         output_channels: Width of the layer before the outputs.
-        output: Distribution of the next sample.
+        output: Distribution of the next sample: "softmax", "logistic_mixture" or "gaussian".
         n_mixtures: Components of a "logistic_mixture".
         categories: Values of each named category.
         category_channels: Width of the categories' embeddings.

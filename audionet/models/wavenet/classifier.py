@@ -28,14 +28,14 @@ class WaveNetClassifier(NamedArguments, nn.Module):
         frame_kernel: Taps of the convolutions over frames, an odd number.
         dropout: Probability that a channel of the embedding is dropped before the classifier.
         next_sample_weight: Factor on the second loss, in bits per sample, beside the first.
-        n_layers: As in `WaveNet`, like all that follow.
-        n_cycles: Number of dilation cycles.
+        n_layers: Dilated layers of the WaveNet, in all cycles together.
+        n_cycles: Number of dilation cycles; divides n_layers.
         kernel_size: Taps of each dilated convolution.
         residual_channels: Width of the residual stream.
         gate_channels: Width of filter and gate together.
         skip_channels: Width of the skip sum.
         output_channels: Width of the layer before the next sample's distribution.
-        output: Distribution of the next sample.
+        output: Distribution of the next sample: "softmax", "logistic_mixture" or "gaussian".
         n_mixtures: Components of a "logistic_mixture".
 
     Shape:

@@ -29,9 +29,10 @@ class Sampling:
 
     Args:
         temperature: Divides logits and multiplies scales, 0.01 to 10; below 1 the probable becomes more probable.
-        top_k: Draw from the k most probable codes or components only, and from equals of the last one; None for all.
+        top_k: Draw from the k most probable codes or components only, and from those that equal the last of them; None
+            for all.
         top_p: Draw from the most probable codes or components that together reach this probability only, and from
-            equals of the last one; None for all.
+            those that equal the last of them; None for all.
 
     Raises:
         ValueError: A number is out of range.
@@ -53,7 +54,7 @@ DEFAULT_SAMPLING = Sampling()
 
 
 class Distribution(Protocol):
-    """One kind of output.
+    """A distribution of the next sample.
 
     Attributes:
         n_outputs: Numbers that the network gives for each sample.

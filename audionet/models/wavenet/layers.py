@@ -1,5 +1,7 @@
 """The parts of WaveNet's figure 4: the input layer, for codes or for values, and one layer of the stack."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,34 +36,25 @@ class ValueInput(nn.Linear):
 class Layer(nn.Module):
     """The gated unit with its residual connection (eq. 2 and figure 4 of the paper).
 
-    A dilated convolution sees the stream at ``kernel_size`` times, ``dilation`` apart. Here it is a linear layer over
+    A dilated convolution sees the stream at a few times, a dilation apart. Here it is a linear layer over
     copies of the stream that are shifted by those times and laid side by side. That is one large matrix product, which
     is faster than a dilated convolution, and the same that generation computes for a single sample.
 
     Args:
         residual_channels: Width of the residual stream, R.
         gate_channels: Width of filter and gate together, G.
-        kernel_size: Number of times that the convolution sees.
-        dilation: Samples between two of them.
-        local_channels: Width of the local conditioning, 0 for none.
-        is_last: True for the last layer, whose stream nobody reads: it has no residual connection.
+        shifts: Samples by which each copy of the stream is shifted, the largest first and 0 last.
+        local_channels: Width of the local conditioning; 0 for none.
+        is_last: Whether it is the last layer. Nobody reads its stream, so it has no residual connection.
     """
 
     def __init__(
-        self,
-        *,
-        residual_channels: int,
-        gate_channels: int,
-        kernel_size: int,
-        dilation: int,
-        local_channels: int,
-        is_last: bool,
+        self, residual_channels: int, gate_channels: int, shifts: Sequence[int], *, local_channels: int, is_last: bool
     ) -> None:
         super().__init__()
-        self.residual_channels = residual_channels
-        self.shifts = [dilation * tap for tap in reversed(range(kernel_size))]
+        self.residual_channels, self.shifts = residual_channels, shifts
         # The oldest shift comes first, the local conditioning last. The bias comes with the conditions.
-        self.dilated = nn.Linear(kernel_size * residual_channels + local_channels, gate_channels, bias=False)
+        self.dilated = nn.Linear(len(shifts) * residual_channels + local_channels, gate_channels, bias=False)
         self.residual = None if is_last else nn.Linear(gate_channels // 2, residual_channels)
 
     def forward(self, stream: Tensor, bias: Tensor, local: Tensor | None) -> tuple[Tensor, Tensor]:

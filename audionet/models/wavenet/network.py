@@ -127,10 +127,9 @@ class WaveNet(NamedArguments, nn.Module):
 
         layers = [
             Layer(
-                residual_channels=residual_channels,
-                gate_channels=gate_channels,
-                kernel_size=kernel_size,
-                dilation=dilation,
+                residual_channels,
+                gate_channels,
+                [dilation * tap for tap in reversed(range(kernel_size))],
                 local_channels=local_channels if local_bands else 0,
                 is_last=number == n_layers - 1,
             )
