@@ -5,7 +5,7 @@ from math import inf, isfinite
 import torch
 from torch import Tensor
 
-from audionet.checks import check_positive
+from audionet.checks import check_positive, check_that
 from audionet.features.frontend import Axis
 from audionet.features.spectral import Filterbank, Spectrogram
 
@@ -40,11 +40,10 @@ def chroma_matrix(
     Raises:
         ValueError: If a size is not positive.
     """
-    check_positive(
-        sample_rate=sample_rate, n_fft=n_fft, n_chroma=n_chroma, octwidth=1 if octwidth is None else octwidth
-    )
-    if not isfinite(tuning):
-        raise ValueError(f"tuning: expected a number of steps, got {tuning}")
+    check_positive(sample_rate=sample_rate, n_fft=n_fft, n_chroma=n_chroma)
+    if octwidth is not None:
+        check_positive(octwidth=octwidth)
+    check_that(isfinite(tuning), "tuning", "a number of steps", tuning)
     # One bin beyond the last, for the distance to it.
     frequencies = torch.arange(1, n_fft // 2 + 2, dtype=torch.float64) * sample_rate / n_fft
     pitches = n_chroma * torch.log2(frequencies / 27.5) - tuning
@@ -114,8 +113,7 @@ class Chroma(Filterbank):
         center: bool = True,
         pad_mode: str = "constant",
     ) -> None:
-        if norm is not None and not norm > 0:
-            raise ValueError(f"norm: expected more than 0, or None to leave frames as they are, got {norm}")
+        check_that(norm is None or norm > 0, "norm", "more than 0, or None to leave frames as they are", norm)
         filters = chroma_matrix(sample_rate, n_fft, n_chroma, tuning, ctroct, octwidth, base_c)
         spectrogram = Spectrogram(
             sample_rate=sample_rate,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from audionet.checks import check_positive, check_that
-from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings, name_power
+from audionet.features.frontend import Axis, Framing, FrontEnd, name_power
 from audionet.features.functional import check_dtype, check_power, map_parts
 
 _FRAMES_AT_ONCE = 800  # so that their samples stay in the cache
@@ -68,10 +68,6 @@ class _Octave(nn.Module):
         x = _product(blocks[:, margin : blocks.shape[1] - margin], self.basis)
         pieces = x.unfold(1, self.n_pieces, 1).mT.flatten(-2)  # (clip, frame, piece x vector)
         return _product(pieces, self.weights)
-
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        return format_settings(n_bins=self.weights.shape[1] // 2, n_pieces=self.n_pieces, n_vectors=self.basis.shape[1])
 
 
 class VQT(FrontEnd):
@@ -233,24 +229,17 @@ def _product(x: Tensor, matrix: Tensor) -> Tensor:
     Longer sums in float32 would differ by up to 1e-6 between the few rows of a stream and the many of a clip.
     """
     rows = x.reshape(-1, x.shape[-1])
-    products = [
-        part @ some for part, some in zip(torch.split(rows, _TERMS, 1), torch.split(matrix, _TERMS), strict=True)
-    ]
-    return reduce(torch.add, products).view(*x.shape[:-1], matrix.shape[1])
+    pairs = zip(torch.split(rows, _TERMS, 1), torch.split(matrix, _TERMS), strict=True)
+    return reduce(torch.add, (part @ some for part, some in pairs)).view(*x.shape[:-1], matrix.shape[1])
 
 
 def _check_highest(frequencies: Tensor, *, alpha: float, gamma: float, sample_rate: float) -> None:
     """Raise a ValueError that names the largest number of bins unless the highest ends below half the sample rate."""
     edges = frequencies + _HANN_BANDWIDTH / 2 * alpha * frequencies + gamma / 2
-    n_bins, n_fitting = len(edges), int((edges <= sample_rate / 2).sum())
-    if n_fitting == n_bins:
-        return
-    lowest, highest = frequencies[0].item(), edges[-1].item()
-    do = f"lower n_bins to {n_fitting}" if n_fitting else "lower f_min"
-    raise ValueError(
-        f"n_bins: expected at most {n_fitting} from f_min = {lowest:g} Hz below {sample_rate / 2:g} Hz, half the "
-        f"sample rate, got {n_bins}, of which the highest reaches {highest:g} Hz; {do}"
-    )
+    n_fitting = int((edges <= sample_rate / 2).sum())
+    limits = f"from f_min = {float(frequencies[0]):g} Hz below {sample_rate / 2:g} Hz, half the sample rate"
+    do = f"the highest reaches {float(edges[-1]):g} Hz: lower {f'n_bins to {n_fitting}' if n_fitting else 'f_min'}"
+    check_that(n_fitting == len(edges), "n_bins", f"at most {n_fitting} {limits}", len(edges), do)
 
 
 def _kernels(pairs: list[tuple[float, float]], hop_length: int, *, sample_rate: float, norm: float) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audionet.checks import check_positive
-from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
+from audionet.features.frontend import Axis, Framing, FrontEnd
 from audionet.features.functional import check_dtype, map_parts
 from audionet.features.mel import check_band_edges
 
@@ -113,10 +113,6 @@ class _Bands(nn.Module):
         sums: Tensor = torch.linalg.vecdot(y, y)  # three times as fast as (y * y).sum(-1)
         return sums
 
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        return format_settings(n_bands=len(self.response), n_taps=self.n_taps, n_fft=self.n_fft)
-
 
 class Gammatone(FrontEnd):
     """Mean power of the bands of a gammatone filterbank (Patterson et al. 1992; Slaney 1993).
@@ -169,22 +165,14 @@ class Gammatone(FrontEnd):
         self.sample_rate, self.n_bands, self.f_min, self.f_max = sample_rate, n_bands, f_min, f_max
         self.order, self.bandwidth, self.win_length = order, bandwidth, win_length
         centers = gammatone_frequencies(n_bands=n_bands, f_min=f_min, f_max=f_max).tolist()
-        kernels = [
-            gammatone_kernel(frequency, sample_rate=sample_rate, order=order, bandwidth=bandwidth)
-            for frequency in centers
-        ]
+        kernels = [gammatone_kernel(f, sample_rate=sample_rate, order=order, bandwidth=bandwidth) for f in centers]
         self.unit = gcd(win_length, hop_length)  # samples whose squares are summed once, for all frames
         groups = groupby(kernels, lambda kernel: _fft_size(len(kernel), self.unit))
         self.groups = nn.ModuleList([_Bands(list(group), self.unit) for _, group in groups])
         self.history = max(map(len, kernels)) - 1
         half = win_length // 2 if center else 0
-        self.framing = Framing(
-            span=self.history + win_length,
-            hop_length=hop_length,
-            left=self.history + half,
-            right=half,
-            pad_mode=pad_mode,
-        )
+        span, left = self.history + win_length, self.history + half
+        self.framing = Framing(span=span, hop_length=hop_length, left=left, right=half, pad_mode=pad_mode)
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map a padded waveform (..., time) to (..., frame, n_bands)."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from audionet.checks import check_one_of
+from audionet.checks import check_one_of, check_that
 from audionet.features.frontend import FrontEnd, check_array
 from audionet.features.registry import create
 
@@ -76,12 +76,10 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         features = self._features(self._clips(X, reset=False))
         if self.pooling == "none":
+            expected = f"{self.n_frames_} frames, as in fit, because of pooling = 'none'"
+            advice = "fit its length with audionet.audio.fit, or choose 'mean_std'"
             for number, x in enumerate(features):
-                if x.shape[1] != self.n_frames_:
-                    raise ValueError(
-                        f"clip {number}: expected {self.n_frames_} frames, as in fit, because of pooling = 'none', got "
-                        f"{x.shape[1]}; fit its length with audionet.audio.fit, or choose 'mean_std'"
-                    )
+                check_that(x.shape[1] == self.n_frames_, f"clip {number}", expected, x.shape[1], advice)
             return np.stack([x.ravel() for x in features])
         return np.stack([np.concatenate([getattr(x, name)(1) for name in _POOLINGS[self.pooling]]) for x in features])
 
@@ -109,16 +107,14 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: Its arguments do not fit.
         """
         if isinstance(self.front_end, str):
-            rate = {} if self.sample_rate is None else {"sample_rate": self.sample_rate}
-            return create(self.front_end, **rate, **(self.arguments or {}))
-        if self.arguments:
-            kind = type(self.front_end).__name__
-            raise ValueError(f"arguments: expected none beside a front-end ({kind}), got {self.arguments}")
-        if self.sample_rate not in (None, self.front_end.sample_rate):
-            raise ValueError(
-                f"sample_rate: expected the front-end's {self.front_end.sample_rate} Hz, got {self.sample_rate}; "
-                "resample the clips with audionet.audio.resample"
-            )
+            given = {} if self.sample_rate is None else {"sample_rate": self.sample_rate}
+            return create(self.front_end, **given, **(self.arguments or {}))
+        kind, rate = type(self.front_end).__name__, self.front_end.sample_rate
+        check_that(not self.arguments, "arguments", f"none beside a front-end ({kind})", self.arguments)
+        advice = "resample the clips with audionet.audio.resample"
+        check_that(
+            self.sample_rate in (None, rate), "sample_rate", f"the front-end's {rate} Hz", self.sample_rate, advice
+        )
         return self.front_end
 
     def _clips(self, X: object, *, reset: bool) -> Sequence[np.ndarray]:

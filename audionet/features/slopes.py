@@ -101,18 +101,12 @@ def _half(width: int) -> int:
     return (width - 1) // 2
 
 
-def _repeated(frame: Tensor, times: int) -> Tensor:
-    """Repeat a frame (..., 1, band) to (..., times, band); no frame stays none."""
-    return frame.repeat_interleave(times, -2)
-
-
 def _next_slopes(x: Tensor, past: Tensor, m: int, is_last: bool) -> tuple[Tensor, Tensor]:
     """Return the slopes that the next frames (..., frame, band) complete, and the frames that later slopes need."""
-    if not past.shape[-2]:
-        past = _repeated(x[..., :1, :], m)
+    past = past if past.shape[-2] else x[..., :1, :].repeat_interleave(m, -2)  # none, where there is no frame
     x = torch.cat([past, x], -2)
     if is_last:
-        x = torch.cat([x, _repeated(x[..., -1:, :], m)], -2)
+        x = torch.cat([x, x[..., -1:, :].repeat_interleave(m, -2)], -2)
     return (_slopes(x, m), x[..., -2 * m :, :]) if x.shape[-2] > 2 * m else (x[..., :0, :], x)
 
 

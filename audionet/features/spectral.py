@@ -86,8 +86,8 @@ class Filterbank(FrontEnd):
 
     def __init__(self, filters: Tensor, spectrogram: Spectrogram) -> None:
         super().__init__()
-        if spectrogram.is_complex:
-            raise ValueError("power: expected 2 (power) or 1 (magnitude), as bands sum a real spectrum, got None")
+        fits = spectrogram.power is not None
+        check_that(fits, "power", "2 (power) or 1 (magnitude), as bands sum a real spectrum", spectrogram.power)
         self.spectrogram, self.framing, self.sample_rate = spectrogram, spectrogram.framing, spectrogram.sample_rate
         self.n_bands = filters.shape[1]
         self.register_buffer("filters", filters, persistent=False)
@@ -197,12 +197,8 @@ class Logarithm(FrontEnd):
         check_one_of(MEAN_AXES, "subtract_mean", subtract_mean)
         check_that(top_db is None or top_db >= 0, "top_db", "0 dB or more, or None for no floor", top_db)
         check_offset(offset)
-        self.bands, self.framing, self.sample_rate, self.n_bands = (
-            bands,
-            bands.framing,
-            bands.sample_rate,
-            bands.n_bands,
-        )
+        self.bands, self.framing = bands, bands.framing
+        self.sample_rate, self.n_bands = bands.sample_rate, bands.n_bands
         self.scale, self.offset, self.top_db, self.subtract_mean = scale, offset, top_db, subtract_mean
 
     def block(self, frames: Tensor) -> Tensor:
