@@ -232,8 +232,8 @@ def test_a_picture_shows_the_bands_where_they_are():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: KaldiFbank(window="hann"), r"window: expected one of 'povey', 'hamming', .* got 'hann'"),
-        (lambda: KaldiFbank(win_length=1), r"win_length: expected at least 2 samples, got 1"),
+        (lambda: KaldiFbank(window="hann"), r"window: expected one of povey, hamming, .* got 'hann'"),
+        (lambda: KaldiFbank(win_length=1), r"win_length: expected at least 2, got 1"),
         (
             lambda: KaldiFbank(win_length=399, round_to_power_of_two=False),
             r"win_length: expected an even number, got 399",
@@ -243,8 +243,8 @@ def test_a_picture_shows_the_bands_where_they_are():
             lambda: KaldiFbank(hop_length=500, snip_edges=False),
             r"hop_length: expected at most .* 400 without snip_edges, got 500",
         ),
-        (lambda: KaldiFbank(preemphasis=1.5), r"preemphasis: expected 0 \(none\) to 1, got 1.5"),
-        (lambda: KaldiFbank(energy_floor=-1.0), r"energy_floor: expected 0 .*got -1.0"),
+        (lambda: KaldiFbank(preemphasis=1.5), r"preemphasis: expected a number from 0 to 1, got 1.5"),
+        (lambda: KaldiFbank(energy_floor=-1.0), r"energy_floor: expected at least 0, got -1.0"),
         (lambda: KaldiFbank(n_mels=0), r"n_mels: expected at least 1 band, got 0"),
         (
             lambda: KaldiFbank(n_mels=128),
@@ -252,7 +252,7 @@ def test_a_picture_shows_the_bands_where_they_are():
         ),
         (lambda: KaldiFbank(f_max=8001.0), r"f_max <= 8000 Hz, .*and 8001.0 Hz"),
         (lambda: KaldiMFCC(n_mfcc=24), r"n_mfcc: expected 1 to n_mels = 23, got 24"),
-        (lambda: KaldiMFCC(lifter=-1.0), r"lifter: expected 0 .* got -1.0"),
+        (lambda: KaldiMFCC(lifter=-1.0), r"lifter: expected at least 0, got -1.0"),
         (
             lambda: KaldiFbank()(torch.zeros(800, dtype=torch.float32)),
             r"expected torch.float64, .*got torch.float32; c",

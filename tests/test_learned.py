@@ -361,10 +361,10 @@ def test_bad_input_is_refused_with_its_reason(kind):
 
 def test_bands_closer_than_the_least_bandwidth_are_refused():
     with pytest.raises(
-        ValueError, match=r"min_bandwidth: expected above 0 and below 22.\d+ Hz, got 50.0 Hz; .*n_filters = 80"
+        ValueError, match=r"min_bandwidth: expected above 0 and below 22.\d+ Hz, .*n_filters = 80 .*, got 50.0"
     ):
         SincNet(min_bandwidth=50.0)
-    with pytest.raises(ValueError, match=r"min_bandwidth: .* got 0.0 Hz"):
+    with pytest.raises(ValueError, match=r"min_bandwidth: .* got 0.0"):
         SincNet(min_bandwidth=0.0)
 
 

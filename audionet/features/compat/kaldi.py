@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torchaudio.functional import create_dct
 
 from audionet.audio import FULL_SCALE
+from audionet.checks import check_at_least, check_one_of, check_that
 from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
 from audionet.features.functional import spectrum
 from audionet.features.mel import straight_mel_matrix
@@ -30,8 +31,7 @@ def kaldi_window(name: str, length: int) -> Tensor:
     Raises:
         ValueError: The name is unknown or the length too small.
     """
-    if length < 2:
-        raise ValueError(f"win_length: expected at least 2 samples, got {length}")
+    check_at_least(2, win_length=length)
     turn = 2 * pi * torch.arange(length, dtype=torch.float64) / (length - 1)
     windows = {
         "povey": (0.5 - 0.5 * turn.cos()) ** 0.85,
@@ -40,8 +40,7 @@ def kaldi_window(name: str, length: int) -> Tensor:
         "rectangular": torch.ones_like(turn),
         "blackman": 0.42 - 0.5 * turn.cos() + 0.08 * (2 * turn).cos(),
     }
-    if name not in windows:
-        raise ValueError(f"window: expected one of {', '.join(map(repr, windows))}, got {name!r}")
+    check_one_of(windows, "window", name)
     return windows[name].to(torch.get_default_dtype())
 
 
@@ -112,12 +111,10 @@ class KaldiFbank(FrontEnd):
         super().__init__()
         win_length = sample_rate * 25 // 1000 if win_length is None else win_length
         hop_length = sample_rate * 10 // 1000 if hop_length is None else hop_length
-        if not 0 <= preemphasis <= 1:
-            raise ValueError(f"preemphasis: expected 0 (none) to 1, got {preemphasis}")
-        if not energy_floor >= 0:
-            raise ValueError(f"energy_floor: expected 0 (none) or more, got {energy_floor}")
-        if win_length % 2 and not round_to_power_of_two:
-            raise ValueError(f"win_length: expected an even number, got {win_length}; or set round_to_power_of_two")
+        check_at_least(0, 1, preemphasis=preemphasis)
+        check_at_least(0, energy_floor=energy_floor)
+        is_fit = round_to_power_of_two or win_length % 2 == 0
+        check_that(is_fit, "win_length", "an even number without round_to_power_of_two", win_length)
         self.framing = kaldi_framing(win_length, hop_length, snip_edges=snip_edges)
         self.sample_rate, self.window_name = sample_rate, window
         self.preemphasis, self.remove_dc = preemphasis, remove_dc
@@ -233,10 +230,8 @@ class KaldiMFCC(FrontEnd):
         round_to_power_of_two: bool = True,
     ) -> None:
         super().__init__()
-        if not 0 < n_mfcc <= n_mels:
-            raise ValueError(f"n_mfcc: expected 1 to n_mels = {n_mels}, got {n_mfcc}")
-        if not lifter >= 0:
-            raise ValueError(f"lifter: expected 0 (none) or more, got {lifter}")
+        check_that(0 < n_mfcc <= n_mels, "n_mfcc", f"1 to n_mels = {n_mels}", n_mfcc)
+        check_at_least(0, lifter=lifter)
         self.fbank = KaldiFbank(
             sample_rate=sample_rate,
             n_mels=n_mels,
@@ -287,8 +282,8 @@ def kaldi_framing(win_length: int, hop_length: int, *, snip_edges: bool) -> Fram
     """
     if snip_edges:
         return Framing(span=win_length, hop_length=hop_length)
-    if hop_length > win_length:
-        raise ValueError(f"hop_length: expected at most win_length = {win_length} without snip_edges, got {hop_length}")
+    expected = f"at most win_length = {win_length} without snip_edges"
+    check_that(hop_length <= win_length, "hop_length", expected, hop_length)
     left = win_length // 2 - hop_length // 2
     right = win_length - left - hop_length + hop_length // 2  # for (time + hop_length // 2) // hop_length frames
     return Framing(span=win_length, hop_length=hop_length, left=left, right=right, pad_mode="symmetric")

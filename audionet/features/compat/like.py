@@ -1,7 +1,7 @@
 """Front-ends with the numbers of other tools, by the tool's name."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from audionet.checks import check_one_of
@@ -10,21 +10,6 @@ from audionet.features.compat.whisper import WhisperLogMel
 from audionet.features.compat.yamnet import YamnetLogMel
 from audionet.features.frontend import FrontEnd
 from audionet.features.spectral import LogMel, MelSpectrogram
-
-
-@dataclass(frozen=True)
-class Tool:
-    """The front-end of a tool.
-
-    Attributes:
-        build: Builds the front-end.
-        arguments: Arguments that differ from its defaults.
-        sample_rate: The only sample rate in hertz that the tool accepts; None for any.
-    """
-
-    build: Callable[..., FrontEnd]
-    arguments: Mapping[str, object] = field(default_factory=dict)
-    sample_rate: int | None = None
 
 
 def _torchaudio(
@@ -36,27 +21,28 @@ def _torchaudio(
     return MelSpectrogram(n_fft=n_fft, win_length=win_length, hop_length=hop_length, n_mels=n_mels, **mel)
 
 
-_LIBROSA = {
-    "sample_rate": 22_050,
-    "n_mels": 128,
-    "mel_scale": "slaney",
-    "norm": "slaney",
-    "n_fft": 2048,
-    "win_length": None,
-    "hop_length": 512,
-    "pad_mode": "constant",
-    "scale": "db",
-    "offset": 1e-10,
-    "top_db": 80.0,
+TOOLS: dict[str, Callable[..., FrontEnd]] = {
+    "librosa": partial(
+        LogMel,
+        sample_rate=22_050,
+        n_mels=128,
+        mel_scale="slaney",
+        norm="slaney",
+        n_fft=2048,
+        win_length=None,
+        hop_length=512,
+        pad_mode="constant",
+        scale="db",
+        offset=1e-10,
+        top_db=80.0,
+    ),
+    "torchaudio": _torchaudio,
+    "kaldi": KaldiFbank,
+    "whisper": WhisperLogMel,
+    "bcresnet": LogMel,
+    "yamnet": YamnetLogMel,
 }
-TOOLS = {
-    "librosa": Tool(LogMel, _LIBROSA),
-    "torchaudio": Tool(_torchaudio),
-    "kaldi": Tool(KaldiFbank),
-    "whisper": Tool(WhisperLogMel, sample_rate=16_000),
-    "bcresnet": Tool(LogMel, sample_rate=16_000),
-    "yamnet": Tool(YamnetLogMel, sample_rate=16_000),
-}
+_ONLY_AT_16_KHZ = ("whisper", "bcresnet", "yamnet")
 
 
 def like(tool: str, **arguments: object) -> FrontEnd:
@@ -86,15 +72,15 @@ def like(tool: str, **arguments: object) -> FrontEnd:
         >>> like("whisper", n_mels=128)(torch.randn(480_000)).shape
         torch.Size([128, 3000])
     """
-    check_one_of(TOOLS, "like", tool.lower())
-    known = TOOLS[tool.lower()]
-    sample_rate = arguments.get("sample_rate", known.sample_rate)
-    if known.sample_rate is not None and sample_rate != known.sample_rate:
+    name = tool.lower()
+    check_one_of(TOOLS, "like", name)
+    sample_rate = arguments.get("sample_rate", 16_000)
+    if name in _ONLY_AT_16_KHZ and sample_rate != 16_000:
         raise ValueError(
-            f"sample_rate: expected {known.sample_rate} Hz, the only one that {tool} accepts, got {sample_rate} Hz; "
-            f"resample with audionet.load_audio(path, sample_rate={known.sample_rate}) or audionet.audio.resample"
+            f"sample_rate: expected 16000 Hz, the only one that {tool} accepts, got {sample_rate} Hz; "
+            "resample with audionet.load_audio(path, sample_rate=16000) or audionet.audio.resample"
         )
     try:
-        return known.build(**{**known.arguments, **arguments})
+        return TOOLS[name](**arguments)
     except TypeError as error:
         raise ValueError(f"like {tool}: {error}") from error

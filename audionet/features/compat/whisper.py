@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from audionet.checks import check_that
 from audionet.features.frontend import Axis, FrontEnd, State
 from audionet.features.spectral import LogMel
 
@@ -44,8 +45,8 @@ class WhisperLogMel(FrontEnd):
         top_db: float | None = 80.0,
     ) -> None:
         super().__init__()
-        if hop_length > n_fft // 2:
-            raise ValueError(f"hop_length: expected at most {n_fft // 2}, half of n_fft = {n_fft}, got {hop_length}")
+        expected = f"at most {n_fft // 2}, half of n_fft = {n_fft}"
+        check_that(hop_length <= n_fft // 2, "hop_length", expected, hop_length)
         self.decibels = LogMel(
             sample_rate=sample_rate,
             n_mels=n_mels,

@@ -5,13 +5,7 @@ from torch import Tensor, nn
 
 from audionet.features.frontend import Axis, format_settings
 from audionet.features.functional import check_offset, log_compress
-from audionet.features.learned.time_domain import (
-    TimeDomain,
-    filter_and_pool,
-    gabor_filters,
-    gabor_from_mel,
-    squared_modulus,
-)
+from audionet.features.learned.time_domain import TimeDomain, filter_and_pool, gabor_filters, gabor_from_mel
 
 
 class ConvFilterbank(TimeDomain):
@@ -72,8 +66,7 @@ class ConvFilterbank(TimeDomain):
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map a padded waveform (..., time) to (..., frame, n_filters)."""
-        hop_length = self.framing.hop_length
-        x = filter_and_pool(waveform, self.filters, self.pooling, hop_length=hop_length, rectify=squared_modulus)
+        x = filter_and_pool(waveform, self.filters, self.pooling, hop_length=self.framing.hop_length)
         return log_compress(x.abs(), offset=self.offset)
 
     @property

@@ -1,6 +1,6 @@
 """LEAF: a front-end of which filters, pooling and compression are learned."""
 
-from math import inf, pi, sqrt
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from audionet.features.learned.time_domain import (
     filter_and_pool,
     gabor_filters,
     gabor_from_mel,
-    squared_modulus,
+    gaussian,
 )
 from audionet.features.per_channel_energy import pcen_step
 
@@ -92,11 +92,9 @@ class LEAF(TimeDomain):
         """Map a padded waveform (..., time) to the pooled power of each filter (..., frame, n_filters)."""
         center = clamp_straight_through(self.center_frequency, 0.0, 0.5)
         filters = gabor_filters(center, self._limited(self.width), self.kernel_size)
-        pooling = gaussian_pooling(
-            clamp_straight_through(self.pooling_width, 2 / self.win_length, 0.5), self.win_length
-        )
-        hop_length = self.framing.hop_length
-        return filter_and_pool(waveform, filters, pooling, hop_length=hop_length, rectify=squared_modulus)
+        half_windows = clamp_straight_through(self.pooling_width, 2 / self.win_length, 0.5)
+        pooling = gaussian(self.win_length // 2 * half_windows, self.win_length)
+        return filter_and_pool(waveform, filters, pooling, hop_length=self.framing.hop_length)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Compress pooled power (..., frame, n_filters) by sPCEN."""
@@ -115,19 +113,3 @@ class LEAF(TimeDomain):
     def axis(self) -> Axis:
         """The centres of the filters."""
         return Axis(quantity="sPCEN", frequencies=self.center_frequency.detach().clamp(0.0, 0.5) * self.sample_rate)
-
-
-def gaussian_pooling(width: Tensor, win_length: int) -> Tensor:
-    """Return Gaussian pooling windows, e^(-t^2 / (2 w^2)) / (sqrt(2 pi) w) (Zeghidour et al. 2021, eq. 3).
-
-    Args:
-        width: Standard deviations w in half windows, (win_length - 1) / 2 samples, (filter,).
-        win_length: Samples of a window, odd.
-
-    Returns:
-        (filter, win_length)
-    """
-    half = win_length // 2
-    t = torch.arange(win_length, dtype=width.dtype, device=width.device) - half
-    samples = half * width[:, None]
-    return torch.exp(-(t**2) / (2 * samples**2)) / (sqrt(2 * pi) * samples)

@@ -5,6 +5,7 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
+from audionet.checks import check_that
 from audionet.features.frontend import Axis, format_settings
 from audionet.features.functional import check_offset, log_compress
 from audionet.features.learned.time_domain import (
@@ -102,11 +103,9 @@ class SincNet(TimeDomain):
         f_max = sample_rate / 2 if f_max is None else f_max
         edges = mel_edges(n_filters + 1, sample_rate=sample_rate, f_min=f_min, f_max=f_max)
         narrowest = sample_rate * float(edges.diff()[0])
-        if not 0 < min_bandwidth < narrowest:
-            raise ValueError(
-                f"min_bandwidth: expected above 0 and below {narrowest:.4g} Hz, got {min_bandwidth} Hz; lower it, or "
-                f"n_filters = {n_filters} between {f_min:g} and {f_max:g} Hz"
-            )
+        bands = f"the narrowest of n_filters = {n_filters} bands between {f_min:g} and {f_max:g} Hz"
+        expected = f"above 0 and below {narrowest:.4g} Hz, {bands}"
+        check_that(0 < min_bandwidth < narrowest, "min_bandwidth", expected, min_bandwidth)
         window = torch.hamming_window(self.kernel_size, periodic=False)
         self.register_buffer("window", window, persistent=False)
         dtype = torch.get_default_dtype()
@@ -124,9 +123,10 @@ class SincNet(TimeDomain):
         """Map a padded waveform (..., time) to (..., frame, n_filters)."""
         filters = sinc_filters(*self.cutoffs, self.window)
         pooling = filters.new_full((len(filters), self.win_length), 1 / self.win_length)
-        hop_length = self.framing.hop_length
-        x = filter_and_pool(waveform, filters[None], pooling, hop_length=hop_length, rectify=_absolute)
-        return log_compress(x, offset=self.offset)
+        amplitude = filter_and_pool(
+            waveform, filters[None], pooling, hop_length=self.framing.hop_length, rectify=lambda x: x.squeeze(-3).abs()
+        )
+        return log_compress(amplitude, offset=self.offset)
 
     @property
     def axis(self) -> Axis:
@@ -137,7 +137,3 @@ class SincNet(TimeDomain):
     def extra_repr(self) -> str:
         """Return the sizes, the least bandwidth and the offset."""
         return f"{super().extra_repr()}, {format_settings(min_bandwidth=self.min_bandwidth, offset=self.offset)}"
-
-
-def _absolute(x: Tensor) -> Tensor:
-    return x.squeeze(-3).abs()

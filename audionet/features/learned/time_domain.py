@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from audionet.checks import check_at_least, check_that
 from audionet.features.frontend import Framing, FrontEnd, format_settings
 from audionet.features.functional import check_dtype
 from audionet.features.mel import check_band_edges, mel_frequencies
@@ -52,16 +53,13 @@ class TimeDomain(FrontEnd):
         pad_mode: str,
     ) -> None:
         super().__init__()
-        if n_filters < 1:
-            raise ValueError(f"n_filters: expected at least 1, got {n_filters}")
+        check_at_least(1, n_filters=n_filters)
         kernel_size = odd_length(0.025, sample_rate) if kernel_size is None else kernel_size
         win_length = odd_length(0.025, sample_rate) if win_length is None else win_length
         hop_length = sample_rate // 100 if hop_length is None else hop_length
         for name, length in (("kernel_size", kernel_size), ("win_length", win_length)):
-            if not isinstance(length, Integral) or length < 3 or length % 2 == 0:
-                raise ValueError(
-                    f"{name}: expected an odd number of samples, at least 3, got {length}; only that has a middle"
-                )
+            fits = isinstance(length, Integral) and length >= 3 and length % 2 == 1
+            check_that(fits, name, "an odd number of samples, at least 3, which has a middle", length)
         span = kernel_size + win_length - 1
         self.framing = Framing.centered(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.n_bands = sample_rate, n_filters
@@ -88,7 +86,15 @@ def clamp_straight_through(x: Tensor, low: float, high: float) -> Tensor:
     return x + (x.clamp(low, high) - x).detach()
 
 
-def filter_and_pool(waveform: Tensor, filters: Tensor, pooling: Tensor, *, hop_length: int, rectify: Rectify) -> Tensor:
+def squared_modulus(x: Tensor) -> Tensor:
+    """Return the squared modulus (..., filter, time) of real and imaginary parts (..., 2, filter, time)."""
+    squares = x * x
+    return squares[..., 0, :, :] + squares[..., 1, :, :]
+
+
+def filter_and_pool(
+    waveform: Tensor, filters: Tensor, pooling: Tensor, *, hop_length: int, rectify: Rectify = squared_modulus
+) -> Tensor:
     """Filter a waveform at every sample, rectify, and pool with a stride, all by valid convolutions.
 
     The filters are applied by the FFT, over pieces of the waveform that overlap by a kernel (overlap-save). This is
@@ -102,7 +108,8 @@ def filter_and_pool(waveform: Tensor, filters: Tensor, pooling: Tensor, *, hop_l
         filters: (part, filter, kernel), correlated with the samples, not flipped.
         pooling: Window of each filter, (filter, window), likewise.
         hop_length: Samples from one frame to the next.
-        rectify: Maps filtered samples (..., part, filter, time) to (..., filter, time).
+        rectify: Maps filtered samples (..., part, filter, time) to (..., filter, time). The default is for complex
+            filters, whose parts are the real and the imaginary one.
 
     Returns:
         (..., frame, filter)
@@ -160,12 +167,6 @@ def _power_of_two(least: int) -> int:
     return 1 << (least - 1).bit_length()
 
 
-def squared_modulus(x: Tensor) -> Tensor:
-    """Return the squared modulus (..., filter, time) of real and imaginary parts (..., 2, filter, time)."""
-    squares = x * x
-    return squares[..., 0, :, :] + squares[..., 1, :, :]
-
-
 def gabor_filters(center: Tensor, width: Tensor, kernel_size: int) -> Tensor:
     """Return complex Gabor filters, e^(2 pi i c t) e^(-t^2 / (2 w^2)) / (sqrt(2 pi) w) (Zeghidour et al. 2021, eq. 1).
 
@@ -177,10 +178,26 @@ def gabor_filters(center: Tensor, width: Tensor, kernel_size: int) -> Tensor:
     Returns:
         Real and imaginary parts, (2, filter, kernel_size).
     """
-    t = torch.arange(kernel_size, dtype=center.dtype, device=center.device) - kernel_size // 2
-    center, width = center[:, None], width[:, None]
-    envelope = torch.exp(-(t**2) / (2 * width**2)) / (sqrt(2 * pi) * width)
-    return torch.stack([torch.cos(2 * pi * center * t), torch.sin(2 * pi * center * t)]) * envelope
+    turn = 2 * pi * center[:, None] * _times(kernel_size, center)
+    return torch.stack([turn.cos(), turn.sin()]) * gaussian(width, kernel_size)
+
+
+def gaussian(width: Tensor, length: int) -> Tensor:
+    """Return Gaussian windows, e^(-t^2 / (2 w^2)) / (sqrt(2 pi) w) (Zeghidour et al. 2021, eq. 3).
+
+    Args:
+        width: Standard deviations w in samples, (filter,).
+        length: Samples of a window, odd: t runs from -(length - 1) / 2 to (length - 1) / 2.
+
+    Returns:
+        (filter, length)
+    """
+    width = width[:, None]
+    return torch.exp(-(_times(length, width) ** 2) / (2 * width**2)) / (sqrt(2 * pi) * width)
+
+
+def _times(length: int, like: Tensor) -> Tensor:
+    return torch.arange(length, dtype=like.dtype, device=like.device) - length // 2
 
 
 def mel_edges(n_edges: int, *, sample_rate: int, f_min: float, f_max: float) -> Tensor:
