@@ -236,7 +236,7 @@ def test_a_picture_shows_the_bands_where_they_are():
         (lambda: KaldiFbank(win_length=1), r"win_length: expected at least 2, got 1"),
         (
             lambda: KaldiFbank(win_length=399, round_to_power_of_two=False),
-            r"win_length: expected an even number, got 399",
+            r"win_length: expected an even number without round_to_power_of_two, got 399",
         ),
         (lambda: KaldiFbank(hop_length=0), r"hop_length: expected a whole number .*got 0"),
         (

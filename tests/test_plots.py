@@ -257,16 +257,14 @@ def test_of_more_frames_than_pixels_neighbours_are_averaged():
 
 @pytest.mark.parametrize("shape", [(40,), (1, 40, 101), (40, 0)])
 def test_what_is_no_picture_is_refused(shape):
-    with pytest.raises(ValueError, match=r"x: expected features \(band, frame\), got shape"):
+    with pytest.raises(ValueError, match=r"x: expected features \(band, frame\), got \("):
         plot_features(np.zeros(shape), LogMel())
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(
-        ValueError, match="expected one, or sample_rate and hop_length, got sample_rate 8000 and hop_length None"
-    ):
+    with pytest.raises(ValueError, match="expected one, or sample_rate and hop_length, got 8000 and None"):
         plot_features(np.zeros((3, 4)), sample_rate=8000)
-    with pytest.raises(ValueError, match=r"frequencies: expected \(3,\), got shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"frequencies: expected \(3,\), one a band, got \(2,\)"):
         plot_features(np.zeros((3, 4)), sample_rate=8000, hop_length=80, frequencies=[1.0, 2.0])
 
 
@@ -498,29 +496,13 @@ def test_amplitudes_of_the_codes_of_mu_law():
 
 
 @pytest.mark.parametrize(
-    ("widest", "labels"),
-    [(1.0, ["-1", "-0.5", "-0.2", "0", "0.2", "0.5", "1"]), (0.3, ["-0.2", "-0.1", "0", "0.1", "0.2"])],
-)
-def test_other_amplitudes(widest, labels):
-    amplitudes = np.linspace(-widest, widest, 256)
-    axes = plot_distribution(
-        np.full((3, 256), 1 / 256), samples=[-widest, 0, widest], sample_rate=8000, amplitudes=amplitudes
-    ).axes[0]
-    assert names(axes.get_yticklabels()) == labels
-    (points,) = lines(axes).values()
-    np.testing.assert_allclose(points[:, 1], [0, 127.5, 255])
-
-
-@pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"probabilities": np.ones(256) / 256}, r"\(time, bin\), got shape \(256,\)"),
-        ({"probabilities": np.ones((0, 256))}, r"\(time, bin\)"),
-        ({"probabilities": np.full((4, 256), -5.5)}, "got -5.5 to -5.5; take the softmax first"),
-        ({"samples": np.zeros(5)}, r"samples: expected \(4,\), as the probabilities have, got shape \(5,\)"),
+        ({"probabilities": np.ones(256) / 256}, r"\(time, code\), got \(256,\)"),
+        ({"probabilities": np.ones((0, 256))}, r"\(time, code\)"),
+        ({"probabilities": np.full((4, 256), -5.5)}, "got -5.5; take the softmax first"),
+        ({"samples": np.zeros(5)}, r"samples: expected \(4,\), as the probabilities have, got \(5,\)"),
         ({"samples": np.full(4, 128)}, "to_waveform"),
-        ({"amplitudes": np.linspace(-1, 1, 255)}, r"256 rising numbers, one a bin, got shape \(255,\)"),
-        ({"amplitudes": np.linspace(1, -1, 256)}, "rising"),
     ],
 )
 def test_what_is_no_distribution_is_refused(changes, words):

@@ -194,7 +194,7 @@ def test_failure_leaves_the_former_report(tmp_path, arguments, clips):
     path = write_recognition(tmp_path / "out", **arguments)
     before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     silent = ReportClip(clips[0].path, "yes", [])
-    with pytest.raises(ValueError, match=r"low\.wav: expected predictions, got none"):
+    with pytest.raises(ValueError, match=r"low\.wav: expected at least one \(label, probability\), got \[\]"):
         write_recognition(tmp_path / "out", clips=[silent], **arguments | {"title": "Other"})
     missing = ReportClip(tmp_path / "missing.wav", "yes", [("yes", 1.0)])
     with pytest.raises(ValueError, match=r"missing\.wav"):
@@ -316,5 +316,5 @@ def test_frames_of_a_clip_lie_a_hop_apart(n_samples):
 
 @pytest.mark.parametrize("shape", [(2, 4000), (0,)])
 def test_what_is_no_waveform_is_refused(shape):
-    with pytest.raises(ValueError, match=r"waveform: expected \(time,\), got shape"):
+    with pytest.raises(ValueError, match=r"waveform: expected \(time,\), got \("):
         plot_clip(np.zeros(shape), 8000)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audionet.metrics import check_confusion, ratio
-from audionet.plots.style import INK, LINE, font_families, make_figure, make_plain, make_plain_colorbar
+from audionet.plots.style import INK, LINE, font_families, make_figure, make_plain_colorbar
 
 WIDE = 16  # classes beyond which the picture needs the whole width of a page
 _LEGIBLE = 5.0  # points: smaller counts are left out
@@ -39,7 +39,6 @@ def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> Figure:
     n_classes = len(counts)
     inches = min(max(5.6, 0.29 * n_classes), 24.0)
     figure, axes = make_figure(inches, inches)
-    make_plain(axes)
     # The square root makes rare mistakes visible beside a diagonal near 100%.
     norm = PowerNorm(0.5, vmin=0, vmax=100)
     percent = 100 * ratio(counts, counts.sum(1, keepdims=True))
@@ -56,17 +55,14 @@ def _label(axes: Axes, labels: Sequence[str], cell: float) -> None:
     """Name rows and columns, and separate the cells by white lines."""
     n_classes = len(labels)
     names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
-    size = min(10.0, 0.55 * cell)
-    families = font_families("".join(names))
-    axes.set_xticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
-    axes.set_yticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
+    size, families = min(10.0, 0.55 * cell), font_families("".join(names))
+    for axis, title in ((axes.xaxis, "predicted"), (axes.yaxis, "true")):
+        axis.set_ticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)
+        axis.set_ticks(np.arange(1, n_classes) - 0.5, minor=True)
+        axis.set_label_text(title)
     slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     for label in axes.get_xticklabels() if max(map(len, names)) > 2 else ():
         label.set(**{"rotation": 90} if n_classes > WIDE else slanted)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(np.arange(1, n_classes) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_color(LINE)

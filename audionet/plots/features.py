@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from audionet.checks import check_that
 from audionet.features.frontend import Axis, FrontEnd
 from audionet.plots.style import COLORS, PAPER_TO_INK, make_figure, make_plain, make_plain_colorbar
 
@@ -89,8 +90,8 @@ def plot_features(
 def _values(x: Tensor | ArrayLike) -> np.ndarray:
     """Return the real values to draw, (band, frame)."""
     values = x.detach().cpu().resolve_conj().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    if values.ndim != 2 or values.size == 0:
-        raise ValueError(f"x: expected features (band, frame), got shape {values.shape}; plot one clip at a time")
+    fits = values.ndim == 2 and values.size
+    check_that(fits, "x", "features (band, frame)", values.shape, "plot one clip at a time")
     return np.abs(values) if np.iscomplexobj(values) else values
 
 
@@ -104,10 +105,7 @@ def _middles(
         sample_rate = front_end.sample_rate if sample_rate is None else sample_rate
         hop_length = front_end.framing.hop_length if hop_length is None else hop_length
     if sample_rate is None or hop_length is None:
-        raise ValueError(
-            f"front_end: expected one, or sample_rate and hop_length, got sample_rate {sample_rate} and hop_length "
-            f"{hop_length}; give both, or the front_end"
-        )
+        raise ValueError(f"front_end: expected one, or sample_rate and hop_length, got {sample_rate} and {hop_length}")
     return (np.arange(n_frames + 1) * hop_length + offset) / sample_rate
 
 
@@ -140,9 +138,8 @@ def _draw_bands(
     image = axes.pcolormesh(times, heights, values, cmap=PAPER_TO_INK, norm=norm, rasterized=True)
     figure = axes.get_figure(root=True)
     if colorbar and figure is not None:
-        scale = figure.colorbar(image, ax=axes, pad=0.01, aspect=30, ticks=ticks)
-        if ticks is not None:
-            scale.set_ticklabels([f"{tick:g}" for tick in ticks])
+        form = None if ticks is None else "%g"
+        scale = figure.colorbar(image, ax=axes, pad=0.01, aspect=30, ticks=ticks, format=form)
         make_plain_colorbar(scale, quantity)
 
 
@@ -162,8 +159,8 @@ def _color_scale(values: np.ndarray, quantity: str, is_even: bool) -> tuple[Norm
 def _rising(frequencies: Tensor | ArrayLike, n_bands: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the order of bands by frequency, and their frequencies in it, with equal ones moved apart a little."""
     centers = np.asarray(frequencies.detach().cpu() if isinstance(frequencies, Tensor) else frequencies, np.float64)
-    if centers.shape != (n_bands,) or not np.isfinite(centers).all():
-        raise ValueError(f"frequencies: expected ({n_bands},), got shape {centers.shape}; give one for each band")
+    check_that(centers.shape == (n_bands,), "frequencies", f"({n_bands},), one a band", centers.shape)
+    check_that(np.isfinite(centers).all(), "frequencies", "finite numbers", centers)
     order = np.argsort(centers, kind="stable")
     least = max(float(np.ptp(centers)), 1.0) * 1e-6
     return order, np.maximum.accumulate(centers[order] - least * np.arange(n_bands)) + least * np.arange(n_bands)

@@ -13,10 +13,12 @@ PAPER_TO_INK = "BuPu"  # its lightness falls evenly, so that a page can invert i
 _DPI = 200
 
 
-def make_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return a figure of a size in inches, and its only axes. It belongs to no window."""
+def make_figure(width: float, height: float, *, title: str = "") -> tuple[Figure, Axes]:
+    """Return a figure of a size in inches, and its only axes, which are plain. It belongs to no window."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+    axes = figure.subplots()
+    make_plain(axes, title=title)
+    return figure, axes
 
 
 def make_plain(axes: Axes, *, title: str = "", grid: bool = False) -> None:

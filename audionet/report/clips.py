@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from audionet.audio import load_audio, save_audio
+from audionet.checks import check_that
 from audionet.features.spectral import LogMel
 from audionet.plots.distribution import plot_distribution
 from audionet.plots.features import plot_features
@@ -115,8 +116,8 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
         'frequency (Hz)'
     """
     signal = torch.as_tensor(waveform, dtype=torch.float32)
-    if signal.ndim != 1 or len(signal) == 0:
-        raise ValueError(f"waveform: expected (time,), got shape {tuple(signal.shape)}; plot one channel at a time")
+    fits = signal.ndim == 1 and len(signal)
+    check_that(fits, "waveform", "(time,)", tuple(signal.shape), "plot one channel at a time")
     window = round(0.03 * sample_rate)
     log_mel = LogMel(
         sample_rate=sample_rate,
@@ -155,21 +156,19 @@ def plot_generated(
 
 def generated_part(clips: Sequence[ReportClip]) -> str:
     """Return the HTML part of generated clips, with the number that a recogniser names right."""
-    if not clips:
-        return ""
     judged = [clip for clip in clips if clip.predictions]
     n_right = sum(clip.is_right for clip in judged)
     note = f'<p class="note">A recogniser names {n_right} of {len(judged)} right.</p>' if judged else ""
-    return f"<h2>Generated</h2>{note}{clip_cards(clips)}"
+    return clips_part("Generated", clips, note)
 
 
-def clip_cards(clips: Sequence[ReportClip]) -> str:
-    """Return one HTML card for each clip.
+def clips_part(heading: str, clips: Sequence[ReportClip], note: str = "") -> str:
+    """Return the HTML part of clips: a heading, a note and a card for each clip. Without clips, it is empty.
 
     Raises:
         ValueError: A file cannot be read.
     """
-    return f'<div class="clips">{"".join(map(_card, clips))}</div>'
+    return f'<h2>{heading}</h2>{note}<div class="clips">{"".join(map(_card, clips))}</div>' if clips else ""
 
 
 def _card(clip: ReportClip) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
 from audionet.report.clips import ReportClip, generated_part
-from audionet.report.page import fact_list, frame, image, section, write_page
+from audionet.report.page import fact_list, image, section, write_page
 
 _EXPLANATION = (
     '<p class="note">Each column is the distribution that the network predicts for a sample from those before it, '
@@ -64,11 +64,12 @@ def write_generation(
         sections.append(
             section("Predicted distributions", _EXPLANATION + image(pictures["heat_map.png"], _ALT), wide=True)
         )
-    page = frame(
+    return write_page(
+        folder,
+        pictures,
         title=title,
         figure=f"{bits:.2f} bits",
         meaning=f"per sample on {n_test_clips:,} test clips",
         sections=sections,
         below=generated_part(clips),
     )
-    return write_page(folder, page, pictures)

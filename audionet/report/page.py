@@ -10,26 +10,6 @@ from string import Template
 from audionet.files import whole_file
 
 
-def frame(*, title: str, figure: str, meaning: str, sections: Sequence[str], below: str = "") -> str:
-    """Return the HTML of a page.
-
-    Args:
-        title: Heading of the page.
-        figure: The result, such as "87.5%", the largest text of the page.
-        meaning: Meaning of the figure, written below it.
-        sections: Cards that `section` returns; they stand side by side.
-        below: HTML below the cards, over the full width.
-    """
-    page = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    return page.substitute(
-        title=escape(title),
-        figure=escape(figure),
-        meaning=escape(meaning),
-        sections="\n".join(sections),
-        below=below,
-    )
-
-
 def section(heading: str, content: str, *, wide: bool = False) -> str:
     """Return a card with a heading and HTML content; a wide one has the full width of the page."""
     return f'<section class="card{" wide" if wide else ""}"><h2>{escape(heading)}</h2>{content}</section>'
@@ -45,19 +25,35 @@ def image(png: bytes, description: str) -> str:
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{b64encode(png).decode()}">'
 
 
-def write_page(folder: str | os.PathLike[str], page: str, pictures: Mapping[str, bytes]) -> Path:
+def write_page(
+    folder: str | os.PathLike[str],
+    pictures: Mapping[str, bytes],
+    *,
+    title: str,
+    figure: str,
+    meaning: str,
+    sections: Sequence[str],
+    below: str = "",
+) -> Path:
     """Write pictures and report.html into a folder, which is created if it is missing.
 
     Each file appears complete or not at all, the page last.
 
     Args:
         folder: Folder of the files.
-        page: Content of report.html.
         pictures: Name and content of each other file.
+        title: Heading of the page.
+        figure: The result, such as "87.5%", the largest text of the page.
+        meaning: Meaning of the figure, written below it.
+        sections: Cards that `section` returns; they stand side by side.
+        below: HTML below the cards, over the full width.
 
     Returns:
         The path of report.html.
     """
+    template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
+    texts = {"title": escape(title), "figure": escape(figure), "meaning": escape(meaning)}
+    page = template.substitute(texts, sections="\n".join(sections), below=below)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in {**pictures, "report.html": page.encode()}.items():

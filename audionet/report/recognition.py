@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from audionet.checks import check_that
 from audionet.metrics import ClassScores, accuracy, per_class
 from audionet.plots.confusion import WIDE, plot_confusion
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
-from audionet.report.clips import ReportClip, clip_cards, generated_part
-from audionet.report.page import fact_list, frame, image, section, write_page
+from audionet.report.clips import ReportClip, clips_part, generated_part
+from audionet.report.page import fact_list, image, section, write_page
 
 
 def write_recognition(
@@ -59,14 +60,15 @@ def write_recognition(
         ['confusion.png', 'curves.png', 'report.html']
     """
     for clip in clips:
-        if not clip.predictions:
-            raise ValueError(f"{clip.path}: expected predictions, got none; give at least one (label, probability)")
+        check_that(clip.predictions, clip.path, "at least one (label, probability)", clip.predictions)
     scores = per_class(confusion, labels)
     n_right, n_clips = np.trace(np.asarray(confusion)), sum(score.support for score in scores)
     matrix, curves = png(plot_confusion(confusion, labels)), png(plot_curves(history))
     matrix_image = image(matrix, "Confusion matrix; the table of labels has the same figures label by label")
     is_wide = len(labels) > WIDE
-    page = frame(
+    return write_page(
+        folder,
+        {"confusion.png": matrix, "curves.png": curves},
         title=title,
         figure=f"{accuracy(confusion):.1%}",
         meaning=f"accuracy: {n_right:,.0f} of {n_clips:,} test clips named right",
@@ -76,9 +78,8 @@ def write_recognition(
             section("Confusion matrix", matrix_image, wide=is_wide),
             section("Scores by label", _score_table(scores), wide=is_wide),
         ],
-        below=(f"<h2>Listen</h2>{clip_cards(clips)}" if clips else "") + generated_part(generated),
+        below=clips_part("Listen", clips) + generated_part(generated),
     )
-    return write_page(folder, page, {"confusion.png": matrix, "curves.png": curves})
 
 
 def _score_table(scores: Sequence[ClassScores]) -> str:
