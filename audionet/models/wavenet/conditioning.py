@@ -108,13 +108,12 @@ class Upsampler(nn.Module):
         self.n_bands, self.factors = n_bands, list(factors)
         self.hop_length: int = prod(factors)
         self.mix = nn.Conv1d(n_bands, channels, 5, padding=2)
-        smooth = [
-            nn.Conv1d(channels, channels, 2 * factor + 1, padding=factor, groups=channels, bias=False)
-            for factor in factors
-        ]
-        self.smooth = nn.ModuleList(smooth)
-        for conv in smooth:
-            nn.init.constant_(conv.weight, 1 / conv.kernel_size[0])
+        self.smooth = nn.ModuleList()
+        for factor in factors:
+            taps = 2 * factor + 1
+            conv = nn.Conv1d(channels, channels, taps, padding=factor, groups=channels, bias=False)
+            nn.init.constant_(conv.weight, 1 / taps)
+            self.smooth.append(conv)
 
     def forward(self, frames: Tensor | None, time: int) -> Tensor:
         """Stretch frames (batch, n_bands, frame) over ``time`` samples: (batch, time, channels)."""
@@ -123,11 +122,10 @@ class Upsampler(nn.Module):
             raise ValueError(f"{expected}, got {None if frames is None else tuple(frames.shape)}")
         if frames.shape[2] * self.hop_length < time:
             raise ValueError(f"{expected} that cover {time} samples, got {frames.shape[2]} frames; give more")
-        signal = self.mix(frames)
+        signal: Tensor = self.mix(frames)
         for factor, conv in zip(self.factors, self.smooth, strict=True):
             signal = conv(signal.repeat_interleave(factor, -1))
-        stretched: Tensor = signal.mT[:, :time]
-        return stretched
+        return signal.mT[:, :time]
 
 
 @dataclass(frozen=True)
