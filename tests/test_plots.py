@@ -447,12 +447,12 @@ def test_noisy_loss_gets_its_running_mean(tmp_path):
 def test_history_that_is_none_is_refused(tmp_path, content):
     path = tmp_path / "metrics.csv"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"metrics\.csv: expected columns of numbers"):
+    with pytest.raises(ValueError, match=r"metrics\.csv: expected the numbers of CSVLogger's"):
         plot_curves(path)
 
 
 def test_missing_history_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.csv: expected columns of numbers"):
+    with pytest.raises(ValueError, match=r"none\.csv: expected the numbers of CSVLogger's"):
         plot_curves(tmp_path / "none.csv")
 
 

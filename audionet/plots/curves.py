@@ -13,7 +13,7 @@ from audionet.plots.style import COLORS, INK, SOFT, make_plain
 # Measures, recorded as train_..., validation_... and test_...: the label of the panel, and the format of a value.
 _MEASURES = {"loss": ("loss", ".2f"), "accuracy": ("accuracy", ".1%"), "bits": ("bits per sample", ".2f")}
 
-Curves = dict[str, tuple[np.ndarray, np.ndarray]]
+Curves = dict[str, np.ndarray]  # of each column: positions and values, (2, point)
 
 
 def plot_curves(history: str | os.PathLike[str]) -> Figure:
@@ -67,10 +67,9 @@ def _draw_measure(axes: Axes, name: str, curves: Curves) -> None:
     axes.set_ylabel(title)
     if form.endswith("%"):
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    for color, (split, label) in zip(COLORS, {"train": "training", "validation": "validation"}.items(), strict=False):
+    for color, split, label in zip(COLORS, ("train", "validation"), ("training", "validation"), strict=False):
         if f"{split}_{name}" in curves:
-            x, values = curves[f"{split}_{name}"]
-            _draw_curve(axes, x, values, color=color, label=label, noisy=split == "train")
+            _draw_curve(axes, *curves[f"{split}_{name}"], color=color, label=label, noisy=split == "train")
     if f"test_{name}" in curves:
         tested = curves[f"test_{name}"][1][-1]
         axes.axhline(tested, color=COLORS[2], linestyle="--", linewidth=1.4, label=f"test, {tested:{form}}", zorder=1)
@@ -93,16 +92,13 @@ def _read_history(path: str | os.PathLike[str]) -> tuple[str, Curves]:
         with open(path, newline="", encoding="utf-8") as file:
             rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
     except (OSError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: expected columns of numbers, got {error}; give the metrics.csv of CSVLogger"
-        ) from error
+        raise ValueError(f"{path}: expected the numbers of CSVLogger's metrics.csv, got {error}") from error
     # Steps and epochs count from 0, and the last step of an epoch is always recorded if any validation is.
     rates = [(row["step"] + 1) / (row["epoch"] + 1) for row in rows if row.keys() >= {"step", "epoch"}]
     steps_per_epoch = max(rates, default=1.0)
-    curves: dict[str, list[tuple[float, float]]] = {}
+    points: dict[str, list[tuple[float, float]]] = {}
     for index, row in enumerate(rows):
         position = (row.get("step", index) + 1) / steps_per_epoch
         for name, value in row.items():
-            curves.setdefault(name, []).append((position, value))
-    columns = {name: np.array(points).T for name, points in curves.items()}
-    return "epoch" if rates else "step", {name: (x, values) for name, (x, values) in columns.items()}
+            points.setdefault(name, []).append((position, value))
+    return "epoch" if rates else "step", {name: np.array(column).T for name, column in points.items()}

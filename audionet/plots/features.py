@@ -14,7 +14,7 @@ from audionet.checks import check_that
 from audionet.features.frontend import Axis, FrontEnd
 from audionet.plots.style import COLORS, PAPER_TO_INK, make_figure, make_plain, make_plain_colorbar
 
-_OCTAVES = [1000.0 * 2**octave for octave in range(7, -7, -1)]  # hertz, the highest first
+_OCTAVES = 1000.0 * 2.0 ** np.arange(7, -7, -1)  # hertz, the highest first
 _APART = 0.08  # of the height: ticks that are closer would overlap
 _FAINTEST = {"power": 1e-8, "magnitude": 1e-4}  # of the loudest: 80 dB, below which all is white
 _MOST_FRAMES = 4000  # more than there are pixels
@@ -179,18 +179,14 @@ def _scale_to(axes: Axes, centers: np.ndarray) -> np.ndarray:
     axes.set_ylim(edges[0], edges[-1])
     ticks = _octaves(knots, places)
     if len(ticks) < 2 or np.allclose(np.diff(centers), centers[1] - centers[0]):  # evenly spaced bands get even ticks
-        even = MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(edges[0], edges[-1])
-        ticks = [hz for hz in even if edges[0] < hz < edges[-1]]
+        ticks = np.asarray(MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(edges[0], edges[-1]))
+        ticks = ticks[(edges[0] < ticks) & (ticks < edges[-1])]
     axes.set_yticks(ticks, [f"{hz:g}" for hz in ticks])
     return edges
 
 
-def _octaves(knots: np.ndarray, places: np.ndarray) -> list[float]:
+def _octaves(knots: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the octaves around 1 kHz that have room on the axis, from the highest down, as mel scales narrow there."""
-    ticks: list[float] = []
-    for hz in _OCTAVES:
-        if knots[0] < hz < knots[-1]:
-            if ticks and np.interp(ticks[-1], knots, places) - np.interp(hz, knots, places) < _APART:
-                break
-            ticks.append(hz)
-    return ticks[::-1]
+    ticks: np.ndarray = _OCTAVES[(knots[0] < _OCTAVES) & (_OCTAVES < knots[-1])]
+    is_near = -np.diff(np.interp(ticks, knots, places)) < _APART
+    return np.asarray(ticks[: np.append(is_near, True).argmax() + 1][::-1])

@@ -59,7 +59,7 @@ class TimeDomain(FrontEnd):
         hop_length = sample_rate // 100 if hop_length is None else hop_length
         for name, length in (("kernel_size", kernel_size), ("win_length", win_length)):
             fits = isinstance(length, Integral) and length >= 3 and length % 2 == 1
-            check_that(fits, name, "an odd number of samples, at least 3, which has a middle", length)
+            check_that(fits, name, "an odd number of samples, at least 3", length, "only that has a middle")
         span = kernel_size + win_length - 1
         self.framing = Framing.centered(span, hop_length=hop_length, center=center, pad_mode=pad_mode)
         self.sample_rate, self.n_bands = sample_rate, n_filters
