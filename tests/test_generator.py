@@ -235,10 +235,11 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
         generator.frames_of(torch.zeros(480, dtype=torch.int16), RATE)
     with pytest.raises(ValueError, match="16 samples that cover 80000 samples, got 3[01] frames"):
         generator.generate(10.0, frames=frames)
-    with pytest.raises(
-        ValueError, match=r"expected \(batch, \d+ bands, frame\) at a hop of 16 samples, got \(1, 3, 9\)"
-    ):
-        generator.generate(frames=torch.zeros(1, 3, 9))
+    for wrong in (torch.zeros(1, 3, 9), frames[:0], frames[..., :0], frames[0, 0]):
+        with pytest.raises(
+            ValueError, match=r"frames: expected \(batch, \d+ bands, frame\) at a hop of 16 samples, got \("
+        ):
+            generator.generate(frames=wrong)
     with pytest.raises(
         ValueError, match=r"frames: expected \(batch, \d+ bands, frame\) at a hop of 16 samples, got None"
     ):
@@ -265,6 +266,7 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
         ({"count": 5000}, "expected 1 to 1024"),
         ({"seed": -1}, "seed: expected a whole number from 0 on"),
         ({"prime": torch.zeros(0)}, "prime: expected a float waveform"),
+        ({"prime": torch.zeros(0, 9)}, "prime: expected a float waveform"),
         ({"prime": torch.zeros(9, dtype=torch.int16)}, "prime: expected a float waveform"),
         ({"prime": torch.full((9,), 3.0)}, r"prime: expected samples in \[-1, 1\]"),
         ({"prime": torch.full((9,), torch.nan)}, r"prime: expected samples in \[-1, 1\]"),

@@ -25,7 +25,7 @@ def checked_prime(prime: Tensor | np.ndarray, wavenet: WaveNet) -> np.ndarray:
     waveform = waveform[None] if waveform.ndim == 1 else waveform
     shape, is_float = tuple(waveform.shape), waveform.is_floating_point()
     expected = "a float waveform (time,) or (batch, time) in [-1, 1]"
-    check_that(len(shape) == 2 and shape[1] and is_float, "prime", expected, (shape, waveform.dtype))
+    check_that(len(shape) == 2 and waveform.numel() and is_float, "prime", expected, (shape, waveform.dtype))
     largest = waveform.abs().max().item()
     check_that(largest <= 1, "prime", "samples in [-1, 1]", largest)  # NaN does not fit either
     return wavenet.distribution.from_waveform(waveform.cpu()).numpy()
@@ -46,7 +46,7 @@ def checked_frames(frames: Tensor | None, wavenet: WaveNet) -> Tensor | None:
     frames = torch.as_tensor(frames, dtype=torch.float32, device=wavenet.gate_bias.device)
     frames = frames[None] if frames.ndim == 2 else frames
     shape = tuple(frames.shape)
-    check_that(len(shape) == 3 and shape[1] == wavenet.local_bands and shape[2], "frames", expected, shape)
+    check_that(len(shape) == 3 and shape[1] == wavenet.local_bands and frames.numel(), "frames", expected, shape)
     largest = frames.abs().max().item()
     check_that(math.isfinite(largest), "frames", "finite numbers", largest)
     return frames
