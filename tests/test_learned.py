@@ -348,9 +348,9 @@ def test_bad_input_is_refused_with_its_reason(kind):
         ({"kernel_size": 1}, r"kernel_size: expected an odd number of samples, at least 3, got 1"),
         ({"win_length": 400}, r"win_length: expected an odd number of samples, .* got 400"),
         ({"hop_length": 0}, r"hop_length: expected a whole number .*got 0"),
-        ({"f_max": 8001.0}, r"half the sample rate, got .* and 8001.0 Hz"),
-        ({"f_min": -1.0}, r"got -1.0 and"),
-        ({"sample_rate": 8000, "f_min": 4000.0}, r"got 4000.0 and"),
+        ({"f_max": 8001.0}, r"half the sample rate, got \(.*, 8001.0\)"),
+        ({"f_min": -1.0}, r"got \(-1.0, "),
+        ({"sample_rate": 8000, "f_min": 4000.0}, r"got \(4000.0, "),
         ({"pad_mode": "wrap"}, r"pad_mode: .*got 'wrap'"),
     ):
         with pytest.raises(ValueError, match=message):

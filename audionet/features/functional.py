@@ -23,7 +23,7 @@ def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at
         block: Maps frames (clip, frame, span) to (clip, frame, ...).
         span: Samples of a frame.
         hop_length: Samples from one frame to the next.
-        n_at_once: Frames that are mapped at a time.
+        n_at_once: Frames that are mapped at a time, about.
 
     Returns:
         (..., frame, ...), with the trailing axes of ``block``.
@@ -36,14 +36,14 @@ def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at
 
 
 def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_at_once: int) -> Tensor:
-    """Map a waveform by parts of at most ``n_at_once`` frames, so that intermediates stay in the CPU's cache.
+    """Map a waveform by parts of about ``n_at_once`` frames, so that intermediates stay in the CPU's cache.
 
     Args:
         waveform: (..., time), padded.
         function: Maps (clip, time) to (clip, frame, ...).
         span: Samples of a frame.
         hop_length: Samples from one frame to the next.
-        n_at_once: Frames that are mapped at a time.
+        n_at_once: Frames of a part: as many clips as come nearest to it, or one piece of a long clip.
 
     Returns:
         (..., frame, ...), as the function returns for the whole waveform.
@@ -53,7 +53,7 @@ def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_
     if torch.compiler.is_compiling() or clips.device.type != "cpu" or len(clips) * n_frames <= n_at_once:
         mapped = function(clips)
     elif n_frames <= n_at_once:
-        mapped = torch.cat([function(part) for part in torch.split(clips, n_at_once // n_frames)])
+        mapped = torch.cat([function(part) for part in torch.split(clips, round(n_at_once / n_frames))])
     else:
         starts = range(0, n_frames * hop_length, n_at_once * hop_length)
         length = (n_at_once - 1) * hop_length + span

@@ -154,11 +154,8 @@ def linear_matrix(sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_ma
 
 def check_band_edges(f_min: float, f_max: float, sample_rate: int) -> None:
     """Raise a ValueError unless 0 <= f_min < f_max <= sample_rate / 2, all in hertz."""
-    if not 0 <= f_min < f_max <= sample_rate / 2:
-        raise ValueError(
-            f"f_min, f_max: expected 0 <= f_min < f_max <= {sample_rate / 2:g} Hz, half the sample rate, got "
-            f"{f_min} and {f_max} Hz"
-        )
+    expected = f"0 <= f_min < f_max <= {sample_rate / 2:g} Hz, half the sample rate"
+    check_that(0 <= f_min < f_max <= sample_rate / 2, "f_min, f_max", expected, (f_min, f_max))
 
 
 def _check_bands(name: str, n_bands: int, *, f_min: float, f_max: float, sample_rate: int) -> None:
