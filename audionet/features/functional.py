@@ -1,4 +1,4 @@
-"""The mathematics of spectra: pure functions behind the front-end modules."""
+"""Pure functions behind the front-ends: frames mapped in parts, spectra and their logarithm, and checks."""
 
 from collections.abc import Callable
 from math import inf
@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from audionet.checks import check_that
 
-_FRAMES_AT_ONCE = 300  # so that intermediates stay in the CPU's cache, which is three times as fast
+_FRAMES_AT_ONCE = 300  # about, so that intermediates stay in the CPU's cache, which is three times as fast
 
 Map = Callable[[Tensor], Tensor]
 
 
-def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at_once: int = _FRAMES_AT_ONCE) -> Tensor:
+def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int) -> Tensor:
     """Cut a waveform into frames and map them, as many at a time as the cache holds.
 
     Args:
@@ -23,7 +23,6 @@ def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at
         block: Maps frames (clip, frame, span) to (clip, frame, ...).
         span: Samples of a frame.
         hop_length: Samples from one frame to the next.
-        n_at_once: Frames that are mapped at a time, about.
 
     Returns:
         (..., frame, ...), with the trailing axes of ``block``.
@@ -32,7 +31,7 @@ def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int, n_at
     def cut(part: Tensor) -> Tensor:
         return block(part.unfold(-1, span, hop_length))
 
-    return map_parts(waveform, cut, span=span, hop_length=hop_length, n_at_once=n_at_once)
+    return map_parts(waveform, cut, span=span, hop_length=hop_length, n_at_once=_FRAMES_AT_ONCE)
 
 
 def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_at_once: int) -> Tensor:
