@@ -104,8 +104,14 @@ def check_rows(fits: "Tensor", name: object, expected: str, advice: str = "") ->
         raise ValueError(f"{name}: expected {expected}, got others in rows {listed(wrong)}{advice and '; '}{advice}")
 
 
-def check_no_misfits(misfits: Collection[object], name: object, expected: str) -> None:
+def check_no_misfits(misfits: Collection[object], name: object, expected: str, advice: str = "") -> None:
     """Refuse a collection that has misfits, and name the first five.
+
+    Args:
+        misfits: Those that do not fit.
+        name: Name of the collection, or path of a file.
+        expected: Description of what fits.
+        advice: What to do about the misfits, if the description does not say so already.
 
     Raises:
         ValueError: There is a misfit.
@@ -116,7 +122,7 @@ def check_no_misfits(misfits: Collection[object], name: object, expected: str) -
         ValueError: corpus: expected recordings, got a.txt
     """
     if misfits:
-        raise ValueError(f"{name}: expected {expected}, got {listed(misfits, 5)}")
+        raise ValueError(f"{name}: expected {expected}, got {listed(misfits, 5)}{advice and '; '}{advice}")
 
 
 def check_at_least(minimum: float, maximum: float = math.inf, /, *, whole: bool = False, **values: object) -> None:

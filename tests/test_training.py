@@ -199,7 +199,7 @@ def test_mixed_precision_reaches_the_network_alone(tone_folder: Path, tmp_path: 
 def test_a_folder_with_a_run_is_not_overwritten(tone_folder: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"output": tmp_path / "run", "monitor": None, "trainer": QUIET | {"max_epochs": 1}}
     fit_and_test(*make(tone_folder), **settings)
-    with pytest.raises(ValueError, match="already holds a run; .*--resume"):
+    with pytest.raises(ValueError, match="output: expected a folder that holds no run yet, .*--resume"):
         fit_and_test(*make(tone_folder), **settings)
 
 

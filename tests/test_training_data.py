@@ -50,7 +50,7 @@ def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> N
 
 
 def test_settings_that_do_not_fit_are_refused(tone_folder: Path) -> None:
-    with pytest.raises(ValueError, match="card: expected .* got neither; name one .*--data.root"):
+    with pytest.raises(ValueError, match="card: expected .* got None; name one .*--data.root"):
         open_corpus(None)
     with pytest.raises(ValueError, match=r"batch_size: expected at most \d+, the training clips .* got 5000; choose"):
         ClipData(open_corpus(None, root=tone_folder, sample_rate=8000), batch_size=5000)
@@ -60,7 +60,7 @@ def test_settings_that_do_not_fit_are_refused(tone_folder: Path) -> None:
 
 def test_a_corpus_without_test_clips_is_refused_before_training(tone_folder: Path) -> None:
     (tone_folder / "testing_list.txt").write_text("")
-    with pytest.raises(ValueError, match="corpus: expected clips to test on, got none in this split of tones; add rec"):
+    with pytest.raises(ValueError, match="corpus: expected clips to test on in this split of tones, got 0; add rec"):
         ClipData(open_corpus(None, root=tone_folder, sample_rate=8000), batch_size=16)
 
 
@@ -209,13 +209,13 @@ def test_examples_and_recordings_come_with_their_values(digits: Path) -> None:
 
 
 def test_windows_that_do_not_fit_are_refused(digits: Path, tone_folder: Path) -> None:
-    with pytest.raises(ValueError, match="conditions: expected some of label, speaker, got pitch; leave it out"):
+    with pytest.raises(ValueError, match="conditions: expected one of label, speaker, got 'pitch'; leave it out"):
         crop_data(digits, conditions=["label", "pitch"])
-    with pytest.raises(ValueError, match="conditions: expected what tones names of its clips, got speaker; leave it"):
+    with pytest.raises(ValueError, match="conditions: expected what tones names of its clips, got 'speaker'; leave it"):
         open_corpus(None, root=tone_folder, sample_rate=8000).categories(["speaker"])
     without_ben = digit_corpus(digits, split="leave_one_speaker_out", test_speaker="ben")
     with pytest.raises(
-        ValueError, match="conditions: expected each speaker among the training clips, got ben in other"
+        ValueError, match="conditions: expected each speaker among the training clips, got ben; leave it"
     ):
         CropData(without_ben, **WINDOW)
     assert without_ben.categories(["label"]) == {"label": ["zero", "one"]}
@@ -253,5 +253,5 @@ def test_a_window_must_be_longer_than_its_context(digits: Path, context: int, ho
             len(clip) for clip in data.recordings("test")[0]
         )
     else:
-        with pytest.raises(ValueError, match=rf"window_seconds: expected .* field of {context} samples, got 320; give"):
+        with pytest.raises(ValueError, match=rf"window_seconds: .* field of {context} samples, got .*; give"):
             crop_data(digits, context=context, hop_length=hop_length)

@@ -9,7 +9,7 @@ import numpy as np
 
 from audionet import resources
 from audionet.audio import FULL_SCALE, save_audio
-from audionet.checks import listed
+from audionet.checks import check_no_misfits, check_one_of, check_that
 from audionet.datasets import cards, synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection
@@ -81,23 +81,19 @@ class Corpus:
             "label": np.array(self.labels)[self.label_index],
             "speaker": self.store.speakers,
         }
-        if category not in known:
-            raise ValueError(f"conditions: expected some of {', '.join(known)}, got {category}; leave it out")
+        check_one_of(known, "conditions", category, "leave it out")
         return known[category]
 
     def _trained_values(self, category: str) -> list[str]:
         of_clips = self._values(category)
         seen = set(of_clips[self.store.indices("train")])
         values = [label for label in self.labels if label in seen] if category == "label" else sorted(seen)
-        if "" in values:
-            raise ValueError(
-                f"conditions: expected what {self.card.name} names of its clips, got {category}; leave it out"
-            )
-        if unheard := sorted(set(of_clips) - seen):
-            raise ValueError(
-                f"conditions: expected each {category} among the training clips, got {listed(unheard)} in others; "
-                "leave it out or choose another split"
-            )
+        check_that(
+            "" not in values, "conditions", f"what {self.card.name} names of its clips", category, "leave it out"
+        )
+        unheard = sorted(set(of_clips) - seen)
+        expected, advice = f"each {category} among the training clips", "leave it out or choose another split"
+        check_no_misfits(unheard, "conditions", expected, advice)
         return values
 
     def export_clips(self, split: str, folder: Path, *, per_label: int, seed: int = 0) -> list[tuple[Path, str]]:
@@ -159,11 +155,9 @@ def open_corpus(
     Raises:
         ValueError: The corpus is missing or does not fit its card, or files cannot be used (all are named).
     """
-    if card is None and root is None:
-        raise ValueError(
-            "card: expected a dataset card, or a folder of class folders as root, got neither; "
-            "name one (in a recipe --data.card or --data.root)"
-        )
+    expected = "a dataset card, or a folder of class folders as root"
+    is_given = card is not None or root is not None
+    check_that(is_given, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
     if not isinstance(card, Card):
         card = cards.read_card(card) if card is not None else cards.plain_card(str(root))
     if words_only:

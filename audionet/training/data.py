@@ -1,8 +1,9 @@
 """The Lightning data modules: a corpus, served as whole batches of clips or of windows of them."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Generic, TypedDict
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from audionet.audio import to_float
+from audionet.checks import check_that
 from audionet.datasets.batches import Batch, Batches, ClipBatch, Gather, gather_clips
 from audionet.datasets.corpus import Corpus
 from audionet.datasets.crops import CropBatch, Crops
@@ -17,7 +19,52 @@ from audionet.features.frontend import FrontEnd
 from audionet.models.contract import SampleModel
 
 
-class ClipData(LightningDataModule):
+class CorpusData(LightningDataModule, Generic[Batch]):
+    """A data module that serves the splits of a corpus, in batches that a subclass makes.
+
+    Args:
+        corpus: Corpus to serve.
+        batch_size: Items of a batch, in each process.
+        seed: Seed of the order of the training items.
+
+    Raises:
+        ValueError: There are too few training clips for a batch, or no test clips.
+    """
+
+    def __init__(self, corpus: Corpus, batch_size: int, seed: int) -> None:
+        super().__init__()
+        n_train, n_test = (len(corpus.store.indices(split)) for split in ("train", "test"))
+        expected = f"at most {n_train}, the training clips that there are"
+        check_that(batch_size <= n_train, "batch_size", expected, batch_size, "choose a smaller --data.batch_size")
+        # Said now, not after the training.
+        advice = "add recordings, or list some in testing_list.txt beside the class folders"
+        check_that(n_test, "corpus", f"clips to test on in this split of {corpus.card.name}", n_test, advice)
+        self.corpus, self.batch_size, self.seed = corpus, batch_size, seed
+
+    def train_dataloader(self) -> Batches[Batch]:
+        """Return the shuffled training batches."""
+        return self._serve("train", self.seed)
+
+    def val_dataloader(self) -> Batches[Batch] | list[Batch]:
+        """Return the validation batches in order; none where the corpus has no validation split."""
+        return self._serve("validation") if self.corpus.has_validation else []
+
+    def test_dataloader(self) -> Batches[Batch]:
+        """Return the test batches in order."""
+        return self._serve("test")
+
+    def _serve(self, split: str, seed: int | None = None) -> Batches[Batch]:
+        """Return the batches of this process's share of a split."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        gather, items = self.items(split)
+        return Batches(gather, items, batch_size=self.batch_size, seed=seed, rank=rank, world_size=world_size)
+
+    @abstractmethod
+    def items(self, split: str) -> tuple[Gather[Batch], np.ndarray]:
+        """Return what makes a batch, and the positions of the split's items, (n,) int64, that it takes."""
+
+
+class ClipData(CorpusData[ClipBatch]):
     """A data module that serves whole clips with their labels.
 
     Args:
@@ -30,9 +77,7 @@ class ClipData(LightningDataModule):
     """
 
     def __init__(self, corpus: Corpus, *, batch_size: int = 100, seed: int = 0) -> None:
-        super().__init__()
-        _check_corpus(corpus, batch_size)
-        self.corpus, self.batch_size, self.seed = corpus, batch_size, seed
+        super().__init__(corpus, batch_size, seed)
         self._on_gpu: Tensor | None = None
 
     @property
@@ -40,21 +85,9 @@ class ClipData(LightningDataModule):
         """The corpus's noise, (time,) int16."""
         return torch.from_numpy(np.array(self.corpus.store.background))
 
-    def train_dataloader(self) -> Batches[ClipBatch]:
-        """Return the shuffled training batches."""
-        return self._serve("train", self.seed)
-
-    def val_dataloader(self) -> Batches[ClipBatch] | list[ClipBatch]:
-        """Return the validation batches in order; none where the corpus has no validation split."""
-        return self._serve("validation") if self.corpus.has_validation else []
-
-    def test_dataloader(self) -> Batches[ClipBatch]:
-        """Return the test batches in order."""
-        return self._serve("test")
-
-    def _serve(self, split: str, seed: int | None = None) -> Batches[ClipBatch]:
-        gather = gather_clips(self._waveforms(), self.corpus.label_index)
-        return _batches(self, gather, self.corpus.store.indices(split), self.batch_size, seed)
+    def items(self, split: str) -> tuple[Gather[ClipBatch], np.ndarray]:
+        """Return what gathers clips with their labels, and the positions of the split's clips."""
+        return gather_clips(self._waveforms(), self.corpus.label_index), self.corpus.store.indices(split)
 
     def _waveforms(self) -> np.ndarray | Tensor:
         """Return the whole store, on the GPU where it takes less than half of the memory that is free there."""
@@ -89,11 +122,9 @@ def windows_for(network: SampleModel, front_end: FrontEnd | None = None) -> Wind
     margin = 0
     if front_end is not None:
         framing = front_end.framing
-        if framing.hop_length != network.hop_length:
-            raise ValueError(
-                f"features.hop_length: expected {network.hop_length}, the product of model.upsample, got "
-                f"{framing.hop_length}; change one of them"
-            )
+        expected = f"{network.hop_length}, the product of model.upsample"
+        fits = framing.hop_length == network.hop_length
+        check_that(fits, "features.hop_length", expected, framing.hop_length, "change one of them")
         margin = network.hop_length * math.ceil(framing.left / network.hop_length)
     return {
         "context": network.receptive_field,
@@ -103,7 +134,7 @@ def windows_for(network: SampleModel, front_end: FrontEnd | None = None) -> Wind
     }
 
 
-class CropData(LightningDataModule):
+class CropData(CorpusData[CropBatch]):
     """A data module that serves windows of clips, for generation.
 
     Args:
@@ -140,20 +171,16 @@ class CropData(LightningDataModule):
         batch_size: int = 100,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        _check_corpus(corpus, batch_size)
-        self.corpus, self.batch_size, self.seed = corpus, batch_size, seed
-        window = round(window_seconds * corpus.sample_rate)
-        if window // hop_length * hop_length < context + hop_length:
-            raise ValueError(
-                f"window_seconds: expected room for more than the network's receptive field of {context} samples, got "
-                f"{window}; give more than {(context + 2 * hop_length) / corpus.sample_rate:.2f}"
-            )
+        super().__init__(corpus, batch_size, seed)
+        window = round(window_seconds * corpus.sample_rate) // hop_length * hop_length
+        expected = f"room for more than the network's receptive field of {context} samples"
+        advice = f"give more than {(context + 2 * hop_length) / corpus.sample_rate:.2f}"
+        check_that(window >= context + hop_length, "window_seconds", expected, window, advice)
         self.categories = corpus.categories(conditions)
         self.crops = Crops(
             store=corpus.store,
             conditions={name: corpus.category_index(name) for name in conditions},
-            window=window // hop_length * hop_length,
+            window=window,
             context=context,
             hop_length=hop_length,
             margin=margin,
@@ -198,44 +225,17 @@ class CropData(LightningDataModule):
             for name, values in self.categories.items()
         }
 
-    def train_dataloader(self) -> Batches[CropBatch]:
-        """Return random windows of the shuffled training clips."""
-        return _batches(self, self.crops.draw, self.corpus.store.indices("train"), self.batch_size, self.seed)
+    def items(self, split: str) -> tuple[Gather[CropBatch], np.ndarray]:
+        """Return what makes windows, and their positions.
 
-    def val_dataloader(self) -> Batches[CropBatch] | list[CropBatch]:
-        """Return windows that count every sample of the validation clips once; none without a validation split."""
-        return self._tiles("validation") if self.corpus.has_validation else []
-
-    def test_dataloader(self) -> Batches[CropBatch]:
-        """Return windows that count every sample of the test clips once."""
-        return self._tiles("test")
-
-    def _tiles(self, split: str) -> Batches[CropBatch]:
-        clips, starts, ends = self.crops.tiles(self.corpus.store.indices(split))
+        Training draws a random window of each clip; the other splits count every sample of their clips once.
+        """
+        clips = self.corpus.store.indices(split)
+        if split == "train":
+            return self.crops.draw, clips
+        clips, starts, ends = self.crops.tiles(clips)
 
         def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> CropBatch:
             return self.crops.take(clips[chosen], starts[chosen], ends[chosen])
 
-        return _batches(self, gather, np.arange(len(clips)), self.batch_size)
-
-
-def _check_corpus(corpus: Corpus, batch_size: int) -> None:
-    n_train = len(corpus.store.indices("train"))
-    if batch_size > n_train:
-        raise ValueError(
-            f"batch_size: expected at most {n_train}, the training clips that there are, got {batch_size}; "
-            "choose a smaller --data.batch_size"
-        )
-    if len(corpus.store.indices("test")) == 0:  # said now, not after the training
-        raise ValueError(
-            f"corpus: expected clips to test on, got none in this split of {corpus.card.name}; add recordings, or list "
-            "some in testing_list.txt beside the class folders"
-        )
-
-
-def _batches(
-    data: LightningDataModule, gather: Gather[Batch], items: np.ndarray, batch_size: int, seed: int | None = None
-) -> Batches[Batch]:
-    """Return the batches of this process's share of the items."""
-    rank, world_size = (data.trainer.global_rank, data.trainer.world_size) if data.trainer else (0, 1)
-    return Batches(gather, items, batch_size=batch_size, seed=seed, rank=rank, world_size=world_size)
+        return gather, np.arange(len(clips))

@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger
 
+from audionet.checks import check_that
 from audionet.training.interrupt import StopBetweenSteps
 from audionet.training.loggers import make_loggers
 from audionet.training.record import write_config
@@ -71,11 +72,9 @@ def fit_and_test(
         SystemExit: Ctrl-C was pressed; the checkpoint is written.
     """
     last = last_checkpoint(output)
-    if last.exists() and not resume:
-        raise ValueError(
-            f"output: expected a folder without a run, got {output}, which already holds a run; "
-            "go on with it (--resume true) or choose another --output"
-        )
+    is_free = resume or not last.exists()
+    advice = "go on with it (--resume true) or choose another --output"
+    check_that(is_free, "output", "a folder that holds no run yet", str(output), advice)
     arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
     loggers = make_loggers(output, arguments.pop("logger", None))
     quiet_lightning()

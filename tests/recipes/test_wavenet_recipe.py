@@ -134,7 +134,7 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     assert len(bits) == 1 and 0 < bits[0] < 8 and f"{bits[0]:.3f}" in done.stdout
 
     again = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
-    assert again.returncode == 1 and "already holds a run" in again.stderr and "Traceback" not in again.stderr
+    assert again.returncode == 1 and "holds no run yet" in again.stderr and "Traceback" not in again.stderr
 
     longer = ["--resume", "true", "--trainer.max_epochs", 2, "--n_generated", 1]
     resumed = run("--config", smoke, "--output", "out", *longer, cwd=tmp_path, cache=cache)
