@@ -238,7 +238,7 @@ def test_half_precision_is_refused(case):
         ("Spectrogram", {"power": nan}, "power: expected 2.*got nan"),
         ("LogMel", {"top_db": nan}, "top_db: expected 0 dB or more, .*got nan"),
         ("MFCC", {"lifter": nan}, "lifter: expected 0.*got nan"),
-        ("KaldiMFCC", {"lifter": nan}, "lifter: expected 0 .* got nan"),
+        ("KaldiMFCC", {"lifter": nan}, "lifter: expected at least 0, got nan"),
         ("Chroma", {"tuning": nan}, "tuning: expected .*got nan"),
         ("CQT", {"f_min": nan}, "f_min: expected more than 0.*got nan"),
         ("Gammatone", {"bandwidth": nan}, "bandwidth: expected more than 0, got nan"),
