@@ -2,7 +2,11 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test bench lint docs clean
+.PHONY: demo test check bench lint docs clean
+
+# A choice of the tests for the hand: quick ones of every room.
+CHECK = audio batches bundle cards checks classes console crops distributions features files flags import_order \
+	layouts metrics_generation models recognizer registry schema splits
 
 # The stamp keeps a second `make` from installing again; a change of the dependencies renews it.
 .venv/installed: pyproject.toml
@@ -17,6 +21,10 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/python -m pytest --durations=3 $(CHECK:%=tests/test_%.py)
 
 lint: .venv/installed
 	$(BIN)/ruff check
