@@ -115,7 +115,7 @@ def test_a_stream_equals_the_whole_clip(center, pad_mode):
 
 def test_gradients(float64):
     clips = torch.randn(2, 33, generator=torch.Generator().manual_seed(4), requires_grad=True)
-    tiny = {"n_fft": 16, "win_length": 12, "hop_length": 5}
+    tiny: dict[str, Any] = {"n_fft": 16, "win_length": 12, "hop_length": 5}
     for front_end in (SpectralCentroid(**tiny), SpectralFlatness(**tiny), RMS(frame_length=16, hop_length=5)):
         assert torch.autograd.gradcheck(front_end, clips)
     assert not SpectralRolloff(**tiny)(clips).requires_grad

@@ -52,9 +52,9 @@ def test_an_unknown_name(things):
 def test_a_misspelled_argument(things):
     things.add("thing", Thing)
     with pytest.raises(TypeError, match=r"Thing has no argument 'color'; did you mean 'colour'\?"):
-        Thing(color="blue")
+        Thing(color="blue")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="Thing has no argument 'xyz'; it takes size, colour"):
-        Thing(xyz=1)
+        Thing(xyz=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="thing thing: Thing has no argument 'color'"):
         things.create("thing", color="blue")
     assert Anything(whatever=1).settings == {"whatever": 1}

@@ -144,7 +144,7 @@ def test_gradients_flow_through_a_stream():
         (lambda: Stream(LogMel()).push(torch.zeros(10, dtype=torch.int16)), r"got torch.int16; divide 16-bit integers"),
         (lambda: Stream(LogMel()).push(np.zeros(10, np.int16)), r"got int16; divide 16-bit integers"),
         (lambda: Stream(MelSpectrogram()).push(np.zeros(10, np.int16)), r"got int16; divide 16-bit integers"),
-        (lambda: Stream(LogMel()).push([0.0]), r"expected float samples .*, got list"),
+        (lambda: Stream(LogMel()).push([0.0]), r"expected float samples .*, got list"),  # type: ignore[call-overload]
         (lambda: Stream(LogMel()).push(torch.full((9,), torch.nan)), r"expected finite samples, got nan at \(0,\)"),
         (lambda: Stream(LogMel()).push(np.array([0, np.inf])), r"expected finite samples, got inf at \(1,\)"),
     ],
