@@ -1,5 +1,6 @@
 """What several test files use."""
 
+import copy
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -29,6 +30,18 @@ def float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def registries_as_they_were() -> Iterator[None]:
+    """Take back what a test adds to the registries: other tests must not see it."""
+    from audionet import augment, features, models
+
+    registries = (features.FEATURES, models.MODELS, augment.AUGMENTATIONS)
+    before = copy.deepcopy([vars(registry) for registry in registries])
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        vars(registry).update(entries)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 `make docs` builds the site; mkdocs.yml makes it strict, and docs/hooks.py lets it load nothing from the network.
 """
 
-import copy
 import doctest
 import importlib
 import importlib.util
@@ -114,16 +113,6 @@ def test_links_of_the_pages_at_the_root_are_pointed_to_the_site() -> None:
 
 
 # ---- code ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def registries_as_they_were() -> Iterator[None]:
-    """Take back what a page adds to the registries: other tests must not see it."""
-    registries = (FEATURES, MODELS, augment.AUGMENTATIONS)
-    before = copy.deepcopy([vars(registry) for registry in registries])
-    yield
-    for registry, entries in zip(registries, before, strict=True):
-        vars(registry).update(entries)
 
 
 @pytest.mark.usefixtures("registries_as_they_were")

@@ -450,10 +450,8 @@ def test_create():
         assert type(front_end) is getattr(features, name)
         assert front_end(torch.ones(2048)).ndim == 2
     assert features.create("logmel", n_mels=20)(torch.ones(2048)).shape == (20, 13)
-    with pytest.raises(
-        ValueError, match=r"front-end: expected one of Waveform, Spectrogram, Linear.*, got 'mels'; one"
-    ):
-        features.create("mels")
+    with pytest.raises(ValueError, match=r"front-end: expected one of Waveform, Spectrogram, Linear.*, got 'xyz'; one"):
+        features.create("xyz")
     with pytest.raises(ValueError, match=r"front-end LogMel: LogMel has no argument 'n_mel'; did you mean 'n_mels'"):
         features.create("LogMel", n_mel=40)
     with pytest.raises(ValueError, match=r"n_mfcc: expected 1 to n_mels = 40, got 99"):

@@ -117,6 +117,7 @@ def test_the_edits_are_few(folder: Path) -> None:
     assert len(added) < MOST_LINES
 
 
+@pytest.mark.usefixtures("registries_as_they_were")
 def test_own_parts_train_and_their_bundle_is_used(folder: Path, tone_folder: Path, monkeypatch) -> None:
     data = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.clip_seconds=0.5"]
     parts = ["--features.name=root_mel", "--features.n_mels=20", "--model.name=my_net", "--model.channels=16"]
