@@ -79,7 +79,7 @@ def commands(checkout: Path, sounds: str) -> dict[str, Run]:
         "audionet recognize digits": command(checkout, *cli, "recognize", "digits", "tests/data/seven.wav"),
         "audionet features of 50 files": command(checkout, *cli, "features", sounds, "--output", "OUTPUT"),
         "train.py --help": command(checkout, recipe, "--help"),
-        "train.py with a wrong flag": command(checkout, recipe, "--task.learning_rat", "1"),
+        "train.py with a wrong flag": command(checkout, recipe, "--task.learning_rte", "1"),
     }
 
 

@@ -83,7 +83,7 @@ def beside_torch(repeats: int) -> list[Figure]:
         'python -c "import torch"': ["-c", "import torch"],
         "audionet recognize digits seven.wav": ["-m", "audionet", "recognize", "digits", "tests/data/seven.wav"],
         "train.py --help": [recipe, "--help"],
-        "train.py with a wrong flag": [recipe, "--task.learning_rat", "1"],
+        "train.py with a wrong flag": [recipe, "--task.learning_rte", "1"],
     }
     quiet = partial(subprocess.run, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds = interleaved({name: partial(quiet, [sys.executable, *rest]) for name, rest in commands.items()}, repeats)
