@@ -31,6 +31,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchaudio import transforms
 from torchaudio.functional import resample
 
+import benchmarks.lazy_loading  # noqa: F401, I001  before audionet
 from audionet import features, models, resources
 from audionet.augment import AUGMENTATIONS, Augment, SpecAugment, mixup, to_float
 from audionet.datasets.batches import Batches, gather_clips
@@ -291,7 +292,7 @@ def parts(preset: dict[str, Any], corpus: Corpus, background: Tensor, device: st
     waveform = to_float(batch["waveform"])
     assert task.augment is not None and task.spec_augment is not None
     augment, masks = task.augment, task.spec_augment
-    spectrogram = task.features(waveform[:, None])
+    spectrogram = task.front_end(waveform[:, None])
 
     def forward_backward() -> None:
         task.model.zero_grad()
@@ -302,7 +303,7 @@ def parts(preset: dict[str, Any], corpus: Corpus, background: Tensor, device: st
     work: dict[str, Callable[[], object]] = {
         "gather": lambda: next(iter(batches)),
         "waveform augmentation": lambda: augment(waveform, generator),
-        "front-end": lambda: task.features(waveform[:, None]),
+        "front-end": lambda: task.front_end(waveform[:, None]),
         "masks": lambda: masks(spectrogram, generator),
         "forward + backward": forward_backward,
         "optimiser": optimizer.step,

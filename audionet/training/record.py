@@ -4,6 +4,7 @@ import datetime
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning
 import torch
@@ -14,12 +15,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from audionet import __version__
-from audionet.datasets.corpus import Corpus
+
+if TYPE_CHECKING:  # what reads sound files is not needed to train, as on a machine without it
+    from audionet.datasets.corpus import Corpus
 
 Record = dict[str, str | int | float]
 
 
-def training_record(fitted: Trainer, corpus: Corpus, *, seed: int, command: str, **results: float) -> Record:
+def training_record(fitted: Trainer, corpus: "Corpus", *, seed: int, command: str, **results: float) -> Record:
     """Return how a model was made, for its bundle and its report: plain JSON values.
 
     Args:
