@@ -6,7 +6,7 @@ BIN = .venv/bin
 
 # A choice of the tests for the hand: quick ones of every room.
 CHECK = audio batches bundle cards checks classes console crops distributions features files flags import_order \
-	layouts metrics_generation models recognizer registry schema splits
+	layouts metrics models recognizer registry splits
 
 # The stamp keeps a second `make` from installing again; a change of the dependencies renews it.
 .venv/installed: pyproject.toml
