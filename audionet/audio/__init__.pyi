@@ -4,6 +4,7 @@ from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono
 from .waveform import FULL_SCALE as FULL_SCALE
 from .waveform import AudioError as AudioError
+from .waveform import AudioWarning as AudioWarning
 from .waveform import check_scale as check_scale
 from .waveform import fit as fit
 from .waveform import resample as resample

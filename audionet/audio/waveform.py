@@ -18,19 +18,24 @@ class AudioError(ValueError):
     """A sound file or waveform that cannot be used. The message names it, what is wrong and what to do."""
 
 
+class AudioWarning(UserWarning):
+    """A sound file of which a part was left out. The message names it and what is wrong."""
+
+
+def name_of(source: object) -> str:
+    """Return what messages call a path, bytes or a file object."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "<file object>"
+
+
 @contextmanager
 def naming(source: object) -> Iterator[None]:
     """Put the name of a file before the message of every `AudioError` raised inside."""
     try:
         yield
     except AudioError as error:
-        if isinstance(source, (bytes, bytearray, memoryview)):
-            name = "<bytes>"
-        elif isinstance(source, (str, os.PathLike)):
-            name = str(os.fspath(source))
-        else:
-            name = "<file object>"
-        raise AudioError(f"{name}: {error}") from None
+        raise AudioError(f"{name_of(source)}: {error}") from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from audionet.audio.containers import RATES
+from audionet.audio.containers.limits import RATES
 from audionet.audio.waveform import AudioError, check_finite, check_waveform, explaining, naming
 from audionet.files import whole_file
 

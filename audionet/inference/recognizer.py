@@ -111,12 +111,15 @@ class Recognizer:
         mono, rate = _checked(waveform, sample_rate)
         return audio.to_clip(mono, rate, self.sample_rate, self.clip_length)
 
-    def recognize_file(self, source: audio.Source, *, top_k: int | None = None) -> list[Prediction]:
+    def recognize_file(
+        self, source: audio.Source, *, top_k: int | None = None, lenient: bool = False
+    ) -> list[Prediction]:
         """Recognise one audio file.
 
         Args:
             source: Path, content of the file as bytes, or a binary file object.
             top_k: Number of predictions to return; None for all labels.
+            lenient: Of a damaged file, hear what is whole, with an `audionet.audio.AudioWarning`.
 
         Returns:
             Predictions, the most probable first.
@@ -125,10 +128,15 @@ class Recognizer:
             audionet.audio.AudioError: The file cannot be read, is empty, damaged or longer than 60 s.
             ValueError: `top_k` is not positive.
         """
-        return self._predict([self._read(source)], top_k)[0]
+        return self._predict([self._read(source, lenient)], top_k)[0]
 
     def recognize_files(
-        self, sources: Iterable[audio.Source], *, top_k: int | None = None, batch_size: int = 32
+        self,
+        sources: Iterable[audio.Source],
+        *,
+        top_k: int | None = None,
+        batch_size: int = 32,
+        lenient: bool = False,
     ) -> Iterator[list[Prediction] | audio.AudioError]:
         """Recognise many audio files, faster than one by one.
 
@@ -138,6 +146,7 @@ class Recognizer:
             sources: Paths, contents or file objects, as for `recognize_file`.
             top_k: Number of predictions for a file; None for all labels.
             batch_size: Number of clips that go through the network at once.
+            lenient: Of a damaged file, hear what is whole, with an `audionet.audio.AudioWarning`.
 
         Yields:
             For each file in turn its predictions, or the error that says what is wrong with it.
@@ -146,18 +155,18 @@ class Recognizer:
             ValueError: `top_k` is not positive.
         """
         remaining = iter(sources)
-        while batch := [self._read_or_error(source) for source in islice(remaining, batch_size)]:
+        while batch := [self._read_or_error(source, lenient) for source in islice(remaining, batch_size)]:
             clips = [item for item in batch if isinstance(item, np.ndarray)]
             predictions = iter(self._predict(clips, top_k) if clips else [])
             for item in batch:
                 yield next(predictions) if isinstance(item, np.ndarray) else item
 
-    def _read(self, source: audio.Source) -> np.ndarray:
-        return audio.read_mono(source, self.sample_rate, self.clip_length, max_seconds=MAX_SECONDS)
+    def _read(self, source: audio.Source, lenient: bool) -> np.ndarray:
+        return audio.read_mono(source, self.sample_rate, self.clip_length, max_seconds=MAX_SECONDS, lenient=lenient)
 
-    def _read_or_error(self, source: audio.Source) -> np.ndarray | audio.AudioError:
+    def _read_or_error(self, source: audio.Source, lenient: bool) -> np.ndarray | audio.AudioError:
         try:
-            return self._read(source)
+            return self._read(source, lenient)
         except audio.AudioError as error:
             return error
 
