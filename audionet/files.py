@@ -1,9 +1,11 @@
-"""Files on disk: writing one whole or not at all, checking for free space, finding the audio files of a folder."""
+"""Files on disk: writing one whole or not at all, checking for free space, finding audio files, safe file names."""
 
 import fnmatch
 import os
+import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,12 @@ from typing import BinaryIO
 
 AUDIO_EXTENSIONS = frozenset({".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav"})
 """Extensions of audio files, in lower case."""
+
+_LONGEST_NAME = 120  # bytes of UTF-8; encrypted folders take 143, all others 255
+_JOINERS = "\u200c\u200d"  # of letters and of emoji; no other invisible character is kept
+_DEVICES = re.compile(
+    r"(CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])\s*(\.|$)", re.IGNORECASE
+)  # Windows'
 
 
 @contextmanager
@@ -121,6 +129,57 @@ def audio_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
             raise ValueError(f"{path}: expected audio files ({extensions}), got none in this folder; name another")
         found += inside
     return found
+
+
+def safe_names(texts: Iterable[str], extension: str = "") -> dict[str, str]:
+    """Return a file name for each of some texts, such as labels, that any system takes and that no other text gets.
+
+    Letters of all scripts stay as they are, in Unicode's composed form (NFC). Characters that separate or hide
+    something become "_", long names are cut. A name that differs from an earlier one in upper and lower case only,
+    which many disks take for the same, gets a number. The same texts in the same order get the same names.
+
+    Args:
+        texts: The texts; one that comes twice has one name.
+        extension: What each name ends with, such as ".wav".
+
+    Returns:
+        {text: name}.
+
+    Example:
+        >>> safe_names(["yes", "Yes", "on/off", "../../x", "NUL"], ".wav")
+        {'yes': 'yes.wav', 'Yes': 'Yes-2.wav', 'on/off': 'on_off.wav', '../../x': '__.._x.wav', 'NUL': '_NUL.wav'}
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in dict.fromkeys(texts):
+        name = safe = _safe_name(text)
+        number = 1
+        while _as_disks_compare(name) in taken:
+            number += 1
+            name = f"{safe}-{number}"
+        taken.add(_as_disks_compare(name))
+        names[text] = name + extension
+    return names
+
+
+def _safe_name(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
+    text = "".join("_" if _is_unsafe(character) else character for character in text)
+    text = text.encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(". ")  # Windows drops dots and spaces there
+    text = re.sub(r"^[.~\s-]+", "_", text) or "_"  # hidden, a home folder, or a flag of a command
+    return f"_{text}" if _DEVICES.match(text) else text
+
+
+def _is_unsafe(character: str) -> bool:
+    category = unicodedata.category(character)
+    is_hidden = category[0] == "C" and category != "Cn" and character not in _JOINERS
+    return is_hidden or category in ("Zl", "Zp") or character in '<>:"/\\|?*'
+
+
+def _as_disks_compare(name: str) -> str:
+    """Return what a disk that folds case and composition compares."""
+    folded = unicodedata.normalize("NFKD", name).casefold()
+    return unicodedata.normalize("NFKD", "".join(character for character in folded if character not in _JOINERS))
 
 
 def _fail(error: OSError) -> None:

@@ -758,7 +758,12 @@ def test_check_target_leaves_nothing_and_refuses_what_cannot_be_written(tmp_path
         check_target(tmp_path / "none" / "a.wav")
     with pytest.raises(AudioError, match=r"a\.doc: extension: expected one of \.wav, .*, got '\.doc'; choose"):
         check_target(tmp_path / "a.doc")
+    with pytest.raises(AudioError, match=r"x\.wav: cannot be written \(File name too long\); see that"):
+        check_target(tmp_path / f"{'x' * 300}.wav")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(AudioError, match=r"folder\.wav: cannot be written \(Is a directory\); see that"):
+        check_target(tmp_path / "folder.wav")
 
 
 def test_sixteen_bits_survive_the_round_trip():

@@ -1,10 +1,15 @@
 import os
 import shutil
+import tempfile
+import unicodedata
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from audionet.files import audio_among, audio_files, check_free_space, whole_file
+from audionet.files import audio_among, audio_files, check_free_space, safe_names, whole_file
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -74,3 +79,45 @@ def test_files_among_paths(tmp_path):
         ValueError, match=r"b: expected audio files \(\.aif .*\), got none in this folder; name another"
     ):
         audio_among([tmp_path / "a", tmp_path / "b"])
+
+
+# Labels that some system has no file for, or that two systems disagree about.
+ODD_LABELS = (
+    *("yes", "Yes", "YES", "yes-2", "_alpha", "alpha", "on/off", "N/A", "../../x", "/etc/passwd", "..", ".", "", " "),
+    *("a.", "a ", "a", ".hidden", "-rf", "~", "a:b", "a\\b", "a|b", "what?", "nul", "COM1.txt", "x\ny", "x\0y"),
+    *("ž" * 300, "ž" * 300 + "ą", "žąsis", "z\u030ca\u0328sis", "straße", "STRASSE", "مرحبا", "\u202egnp", "\udcff"),
+    *("👩‍💻", "喂" * 90),
+)
+
+
+def test_every_label_gets_a_file_of_its_own(tmp_path):
+    names = safe_names(ODD_LABELS, ".flac")
+    assert list(names) == list(ODD_LABELS)
+    for label, name in names.items():
+        (tmp_path / name).write_text(label, encoding="utf-8", errors="surrogatepass")
+    written = {path.name: path.read_text(encoding="utf-8", errors="surrogatepass") for path in tmp_path.iterdir()}
+    assert len(written) == len(ODD_LABELS) and set(written.values()) == {*ODD_LABELS}
+    for name in names.values():
+        assert name.endswith(".flac") and not name.startswith((".", "-", "~", " "))
+        assert name.replace("\u200d", "").isprintable()
+        assert len(name.encode()) <= 143, "an encrypted folder takes no longer one"
+        assert name.split(".")[0].rstrip().upper() not in {"CON", "NUL", "COM1"}
+    assert safe_names(ODD_LABELS, ".flac") == names
+
+
+def test_letters_of_all_scripts_stay(tmp_path):
+    for label in ("žąsis", "مرحبا", "喂", "👩‍💻", "two words", "_silence_", "v1.5", "it's"):
+        assert safe_names([label]) == {label: label}
+    assert safe_names(["z\u030c"]) == {"z\u030c": "ž"}  # composed
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(st.characters(codec=None), max_size=130), unique=True, max_size=8))
+def test_any_labels_get_names_that_no_disk_confuses(labels):
+    names = list(safe_names(labels, ".wav").values())
+    folded = {unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()) for name in names}
+    assert len(folded) == len(labels)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            (Path(folder) / name).touch(exist_ok=False)
+        assert sorted(os.listdir(folder)) == sorted(names)

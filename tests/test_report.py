@@ -276,6 +276,13 @@ def test_generated_clips_are_saved_under_what_they_were_generated_from(tmp_path)
     assert [(clip.path.name, clip.truth, clip.predictions) for clip in unnamed] == [("00.wav", "", ())]
 
 
+def test_no_value_of_a_category_leads_out_of_the_folder(tmp_path):
+    values = {"label": ["../../x", "on/off", "y" * 300], "speaker": ["N/A", "..", "\0"]}
+    clips = save_generated(tmp_path / "a" / "b" / "new", torch.zeros(3, 800), 8000, values)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {clip.path for clip in clips}
+    assert [clip.truth for clip in clips] == values["label"] and all("new" in clip.path.parts for clip in clips)
+
+
 def test_generation_without_clips_or_heat_map(tmp_path, generation):
     page = Page(write_generation(tmp_path / "out", **generation | {"clips": []}))
     assert page.all("audio") == [] and "Generated" not in page.text and "distributions" not in page.text

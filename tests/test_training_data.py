@@ -1,6 +1,7 @@
 """The data modules: whole clips, and windows of clips, of a corpus."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import torch
 
 from audionet import save_audio
 from audionet.audio import read_mono
-from audionet.datasets import Corpus, open_corpus
+from audionet.datasets import Corpus, open_corpus, plain_card
+from audionet.datasets.layouts import TableLayout
+from audionet.datasets.splits import SpeakerSplit
+from audionet.files import audio_files
 from audionet.training import ClipData, CropData
 
 
@@ -37,6 +41,40 @@ def test_test_clips_are_exported_as_files(tone_folder: Path, tmp_path: Path) -> 
     stored = {corpus.store.waveforms[index].tobytes() for index in corpus.store.indices("test")}
     for path, _ in written:
         assert (read_mono(path, 8000, 4000) * 32768).astype(np.int16).tobytes() in stored
+
+
+def test_no_label_writes_outside_the_folder_or_over_another(tone_folder: Path, tmp_path: Path) -> None:
+    corpus = open_corpus(None, root=tone_folder, sample_rate=8000, clip_seconds=0.5)
+    cases = (("../../x", "on/off", "N/A"), ("_alpha", "alpha", "Alpha"), ("a" * 300, "a" * 299, ""))
+    for number, labels in enumerate(cases):
+        place = tmp_path / "exports" / str(number)
+        written = replace(corpus, labels=labels).export_clips("test", place / "a" / "b" / "out", per_label=2)
+        assert [label for _, label in written] == [label for label in labels for _ in range(2)]
+        assert {path for path in place.rglob("*") if path.is_file()} == {path for path, _ in written}
+        assert {path.parent.name for path, _ in written} == {"out"}
+        for label in labels:
+            (first, _), _ = (each for each in written if each[1] == label)
+            samples = (read_mono(first, 8000, 4000) * 32768).astype(np.int16).tobytes()
+            position = labels.index(label)
+            assert samples in {row.tobytes() for row in corpus.store.waveforms[corpus.label_index == position]}
+
+
+def test_the_name_of_a_speaker_to_test_on_stays_in_the_cache(tone_folder: Path, tmp_path: Path) -> None:
+    for speaker in ("../../../out", "a/b", "x" * 300):
+        card = replace(
+            plain_card(tone_folder),
+            layout=TableLayout(table="table.csv", speaker="speaker"),
+            split="speaker",
+            splits={"speaker": SpeakerSplit()},
+        )
+        rows = [
+            f"{path},{path.split('/')[0]},{speaker if '/0' in path else 'ann'}" for path in audio_files(tone_folder)
+        ]
+        (tone_folder / "table.csv").write_text("\n".join(["path,label,speaker", *rows]))
+        corpus = open_corpus(card, root=tone_folder, test_speaker=speaker, sample_rate=8000, clip_seconds=0.5)
+        assert set(corpus.store.speakers[corpus.store.indices("test")]) == {speaker}
+    made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("waveforms.i16")}
+    assert made == {"cache"}
 
 
 def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> None:

@@ -1,8 +1,11 @@
 """Writing: from a waveform to a sound file."""
 
+import errno
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISDIR
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -62,7 +65,8 @@ def check_target(path: str | os.PathLike[str]) -> None:
     """Refuse a path that `save_audio` could not write, so that a long computation does not end in this error.
 
     Raises:
-        AudioError: The extension is unknown, or the folder is missing or cannot be written.
+        AudioError: The extension is unknown, the folder is missing or cannot be written, or it cannot have a file of
+            this name.
 
     Example:
         >>> check_target("tone.doc")
@@ -71,6 +75,9 @@ def check_target(path: str | os.PathLike[str]) -> None:
     """
     with naming(path), explaining("cannot be written", "see that its folder exists and may be written"):
         _container(Path(path))
+        with suppress(FileNotFoundError):  # any other failure, as for a name that is too long, is one of writing, too
+            if S_ISDIR(os.stat(path).st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         TemporaryFile(dir=Path(path).parent).close()
 
 

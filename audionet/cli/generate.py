@@ -57,7 +57,8 @@ def generate(
 
     target = Path(output)
     paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
-    check_target(target)
+    for path in paths:
+        check_target(path)
     generator = Generator(bundle.load(model, "generation"), device, precision=precision)
     asked = {"label": label, "speaker": speaker, **(category or {})}
     given = {name: value for name, value in asked.items() if value is not None}

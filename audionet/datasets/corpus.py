@@ -17,6 +17,7 @@ from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout, SynthesisLayout
 from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.store import Store, open_store
+from audionet.files import safe_names
 
 NOISE_SECONDS = 300.0  # of synthetic noise, for a corpus without recordings of any
 
@@ -111,9 +112,10 @@ class Corpus:
         indices = np.random.default_rng(seed).permutation(self.store.indices(split))
         written = []
         folder.mkdir(parents=True, exist_ok=True)
+        names = safe_names(self.labels)
         for position, label in enumerate(self.labels):
             for number, index in enumerate(indices[self.label_index[indices] == position][:per_label]):
-                path = folder / f"{label.strip('_')}{number if per_label > 1 else ''}.wav"
+                path = folder / f"{names[label]}{f'-{number}' if per_label > 1 else ''}.wav"
                 save_audio(path, self.store.waveforms[index] / np.float32(FULL_SCALE), self.sample_rate)
                 written.append((path, label))
         return written
@@ -170,10 +172,11 @@ def open_corpus(
         contents.append(synthesis.fingerprint())
     noise, noise_contents = _noise(card, root, background, sample_rate)
     parts = (card.name, split, test_speaker, f"synthetic{synthetic}" if synthetic else None)
+    name = "-".join(filter(None, parts))
     store = open_store(
         clips,
         partial(_render, layout=card.layout, root=root, sample_rate=sample_rate),
-        folder=resources.cache_dir() / "stores" / "-".join(filter(None, parts)),
+        folder=resources.cache_dir() / "stores" / safe_names([name])[name],
         fingerprint=" ".join([*contents, *noise_contents]),
         sample_rate=sample_rate,
         clip_length=round(clip_seconds * sample_rate),

@@ -17,6 +17,7 @@ from torch import Tensor
 from audionet.audio import load_audio, save_audio
 from audionet.checks import check_that
 from audionet.features.spectral import LogMel
+from audionet.files import safe_names
 from audionet.plots.distribution import plot_distribution
 from audionet.plots.features import plot_features
 from audionet.plots.style import make_figure, png
@@ -73,7 +74,8 @@ def save_generated(
     clips = []
     for number, waveform in enumerate(waveforms):
         conditions = {category: names[number] for category, names in values.items()}
-        path = folder / f"{'-'.join([f'{number:02}', *conditions.values()])}.wav"
+        name = "-".join([f"{number:02}", *conditions.values()])
+        path = folder / safe_names([name], ".wav")[name]
         save_audio(path, waveform, sample_rate)
         heard = () if judge is None else judge.recognize(waveform, sample_rate, top_k=3)
         clips.append(ReportClip(path, conditions.pop("label", ""), heard, conditions))
