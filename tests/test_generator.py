@@ -16,6 +16,7 @@ from audionet.inference.wavenet.kernel import Kernel
 from audionet.inference.wavenet.stepwise import Stepwise
 from audionet.models import WaveNet
 from audionet.models.wavenet.distributions import Sampling
+from audionet.randomness import random_generator
 
 RATE = 8000
 CATEGORIES = {"label": ["no", "yes"], "speaker": ["ann", "bob", "cy"]}
@@ -132,7 +133,8 @@ def test_what_is_drawn_for_a_category_is_no_random_number_of_the_samples(generat
     """The first category once came from the very generator (seed, stream) that draws the samples."""
     for name, values in CATEGORIES.items():
         drawn = [generator.choose(seed=seed)[name][0] for seed in range(60)]
-        of_samples = [values[np.random.default_rng((seed, 0)).integers(len(values))] for seed in range(60)]
+        sources = [random_generator(seed, "samples of a stream", 0) for seed in range(60)]
+        of_samples = [values[source.integers(len(values))] for source in sources]
         assert set(drawn) == set(values)
         assert 10 < sum(map(str.__eq__, drawn, of_samples)) < 50
 
@@ -264,7 +266,7 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
         ({"top_p": 1.5}, "top_p: expected more than 0 and at most 1"),
         ({"count": 0}, "expected 1 to 1024"),
         ({"count": 5000}, "expected 1 to 1024"),
-        ({"seed": -1}, "seed: expected a whole number from 0 on"),
+        ({"seed": -1}, "seed: expected a whole number from 0 to"),
         ({"prime": torch.zeros(0)}, "prime: expected a float waveform"),
         ({"prime": torch.zeros(0, 9)}, "prime: expected a float waveform"),
         ({"prime": torch.zeros(9, dtype=torch.int16)}, "prime: expected a float waveform"),

@@ -16,6 +16,7 @@ ORDER = (
     "files",
     "console",
     "parallel",
+    "randomness",
     "resources",
     "registry",
     "flags",

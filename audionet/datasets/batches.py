@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audionet.randomness import random_generator
+
 
 class ClipBatch(TypedDict):
     """Whole clips with their labels."""
@@ -80,16 +82,14 @@ class Batches(Generic[Batch]):
         if self.seed is None:
             self.batch = 0  # an earlier pass may have been broken off, such as Lightning's check of the first batches
         else:
-            order = np.random.default_rng((self.seed, epoch)).permutation(order)
+            order = random_generator(self.seed, "order of an epoch", epoch).permutation(order)
         order = order[self.rank :: self.world_size]
         for batch in range(self.batch, len(self)):
             # The place is moved before the batch is handed out: a trainer need not come back after the last one.
             is_last = batch + 1 == len(self)
             self.epoch, self.batch = (self.epoch + 1, 0) if is_last else (self.epoch, batch + 1)
             if self.seed is not None:
-                # The spawn key makes it independent of the order's generator, also where batch and rank are 0.
-                entropy = np.random.SeedSequence((self.seed, epoch, batch, self.rank), spawn_key=(0,))
-                draw = np.random.default_rng(entropy)
+                draw = random_generator(self.seed, "draws of a batch", epoch, batch, self.rank)
             yield self.gather(order[batch * self.batch_size : (batch + 1) * self.batch_size], draw)
 
     def state_dict(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ from audionet.datasets.layouts import Layout, SynthesisLayout
 from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.store import Store, open_store
 from audionet.files import safe_names
+from audionet.randomness import random_generator
 
 NOISE_SECONDS = 300.0  # of synthetic noise, for a corpus without recordings of any
 
@@ -109,7 +110,7 @@ class Corpus:
         Returns:
             Each file with its label.
         """
-        indices = np.random.default_rng(seed).permutation(self.store.indices(split))
+        indices = random_generator(seed, "exported clips").permutation(self.store.indices(split))
         written = []
         folder.mkdir(parents=True, exist_ok=True)
         names = safe_names(self.labels)

@@ -16,6 +16,7 @@ from audionet.inference.wavenet import sampling as loop
 from audionet.inference.wavenet.requests import Category, agreed_batch, checked_frames, checked_prime
 from audionet.models import WaveNet, WaveNetAutoencoder
 from audionet.models.wavenet.distributions import Sampling, over_amplitudes
+from audionet.randomness import check_seed, random_generator
 
 MAX_SECONDS = 3600.0
 
@@ -26,7 +27,7 @@ class Generator:
     """The WaveNet of a bundle, ready to make sound.
 
     The same arguments give the same samples, whether whole or in a stream of chunks, alone or in a batch. Stream i of a
-    batch draws its samples by random numbers from (seed, i).
+    batch draws its samples by random numbers that follow from the seed and i.
 
     Args:
         bundle: A bundle of the task "generation".
@@ -156,7 +157,7 @@ class Generator:
         sampling, distribution = Sampling(temperature, top_k, top_p), self.wavenet.distribution
         if not distribution.has_choice and (top_k, top_p) != (None, None):
             raise ValueError("top_k, top_p: expected None, because a Gaussian output has no codes; use temperature")
-        check_that(isinstance(seed, int) and seed >= 0, "seed", "a whole number from 0 on", seed)
+        check_seed(seed)
         check_at_least(1 / self.sample_rate, chunk_seconds=chunk_seconds)
         primed = np.zeros((1, 0)) if prime is None else checked_prime(prime, self.wavenet)
         framed = checked_frames(frames, self.wavenet)
@@ -249,9 +250,8 @@ class Generator:
         for number, (name, values) in enumerate(self.categories.items()):
             asked = categories.get(name)
             if asked is None:
-                # Spawned, so that they are independent of the numbers (seed, stream) that samples are drawn by.
-                sources = [np.random.SeedSequence((seed, stream), spawn_key=(number,)) for stream in range(count)]
-                asked = [values[int(np.random.default_rng(source).integers(len(values)))] for source in sources]
+                drawn = [random_generator(seed, "category of a stream", stream, number) for stream in range(count)]
+                asked = [values[int(each.integers(len(values)))] for each in drawn]
             names = [asked] if isinstance(asked, str) else list(asked)
             for value in names:
                 check_one_of(values, name, value)

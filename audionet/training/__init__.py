@@ -2,4 +2,7 @@
 
 import lazy_loader
 
+# Before anything here imports Lightning.
+from audionet.training import without_onnxruntime as without_onnxruntime
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

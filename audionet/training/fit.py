@@ -11,7 +11,6 @@ import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
     Callback,
-    EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
     RichModelSummary,
@@ -21,6 +20,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger
 
 from audionet.checks import check_that
+from audionet.training.averaging import AverageWeights
 from audionet.training.interrupt import StopBetweenSteps
 from audionet.training.loggers import make_loggers
 from audionet.training.record import write_config
@@ -125,6 +125,6 @@ def _callbacks(
     if trainer["enable_model_summary"] is not False:
         callbacks.append(RichModelSummary())
     if ema_decay is not None:
-        callbacks.append(EMAWeightAveraging(decay=ema_decay))
+        callbacks.append(AverageWeights(ema_decay))
     callbacks.append(StopBetweenSteps())  # behind the averaging, which would miss the last step
     return callbacks

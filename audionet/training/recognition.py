@@ -1,6 +1,5 @@
 """Recognition of one word a clip: augmentation, front-end and network in one Lightning module."""
 
-import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -12,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 from audionet.augment import Augment, SpecAugment, mixup, to_float
 from audionet.datasets.batches import ClipBatch
 from audionet.models import HasOwnLoss
+from audionet.randomness import random_generator
 from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
 
 
@@ -142,7 +142,8 @@ class Recognition(LightningModule):
     def on_train_batch_start(self, batch: ClipBatch, batch_idx: int) -> None:
         """Derive the batch's random numbers from the seed, the batch's number and the process alone."""
         number = self.trainer.fit_loop.total_batch_idx
-        seeds = np.random.SeedSequence((self.seed, number, self.global_rank)).generate_state(2)
+        draw = random_generator(self.seed, "augmentation and dropout", number, self.global_rank)
+        seeds = draw.integers(2**63, size=2)
         self.generator = torch.Generator().manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # dropout
 

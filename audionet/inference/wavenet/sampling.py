@@ -9,6 +9,7 @@ from torch import Tensor
 
 from audionet.models.wavenet.conditioning import GateBias
 from audionet.models.wavenet.distributions import DEFAULT_SAMPLING, N_UNIFORMS, Distribution, Sampling
+from audionet.randomness import random_generator
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 """How the compiled kernel can keep weights."""
@@ -65,7 +66,7 @@ def generate(
 ) -> Iterator[Tensor]:
     """Yield the sound of a batch of streams in pieces, as it is made.
 
-    Stream i draws its random numbers from (seed, i), for the prime too. Its samples are therefore the same in any
+    Stream i has a generator of its own, for the prime too. Its samples are therefore the same in any
     chunks, alone or in a batch.
 
     Args:
@@ -82,7 +83,7 @@ def generate(
         Pieces (batch, n) float32 in [-1, 1].
     """
     state = engine.start(len(lengths))
-    generators = [np.random.default_rng((seed, stream)) for stream in range(len(lengths))]
+    generators = [random_generator(seed, "samples of a stream", stream) for stream in range(len(lengths))]
     n_primed = prime.shape[1]
     ends = n_primed + torch.tensor(lengths)
 
