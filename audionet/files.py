@@ -11,7 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-AUDIO_EXTENSIONS = frozenset({".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".w64", ".wav"})
+FFMPEG_EXTENSIONS = frozenset(
+    ".3g2 .3gp .aac .amr .avi .awb .caf .m4a .m4b .m4v .mka .mkv .mov .mp4 .webm .wma .wmv .wv".split()
+)
+"""Extensions of the audio files, and of the films with a sound track, that take ffmpeg to read; in lower case."""
+
+AUDIO_EXTENSIONS = FFMPEG_EXTENSIONS.union(".aif .aiff .au .flac .mp3 .oga .ogg .opus .w64 .wav".split())
 """Extensions of audio files, in lower case."""
 
 _LONGEST_NAME = 120  # bytes of UTF-8; encrypted folders take 143, all others 255

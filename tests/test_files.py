@@ -76,7 +76,7 @@ def test_files_among_paths(tmp_path):
     found = [tmp_path / "b/notes.txt", tmp_path / "a/one.flac", tmp_path / "a/two.wav", tmp_path / "missing.wav"]
     assert audio_among(given) == found  # what is named is taken as it is: whoever reads it says what is wrong
     with pytest.raises(
-        ValueError, match=r"b: expected audio files \(\.aif .*\), got none in this folder; name another"
+        ValueError, match=r"b: expected audio files \(\.3g2 .*\), got none in this folder; name another"
     ):
         audio_among([tmp_path / "a", tmp_path / "b"])
 

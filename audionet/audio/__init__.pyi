@@ -1,4 +1,5 @@
-from .reading import Source as Source
+from .decoding import Source as Source
+from .ffmpeg import can_read as can_read
 from .reading import decode as decode
 from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -97,22 +97,55 @@ def resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarr
         (2, 16000)
     """
     check_waveform(waveform)
-    for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
-        if not (math.isfinite(rate) and rate > 0):
-            raise AudioError(f"{name}: expected above 0 Hz, got {rate}; give a sample rate such as 16000")
+    _check_rates(from_rate, to_rate)
     if from_rate == to_rate:
         return waveform
     import soxr  # only where it is needed: importing it takes as long as decoding some hundred files
 
     rows = waveform.reshape(-1, waveform.shape[-1])
     resampled = soxr.resample(rows.T, from_rate, to_rate).T  # soxr wants (time, channel)
-    if resampled.shape[-1] == 0:
-        n_samples = waveform.shape[-1]
-        raise AudioError(
-            f"waveform: expected enough samples for one at {to_rate} Hz, got {n_samples} at {from_rate} Hz; "
-            "give a longer one"
-        )
+    _check_left(resampled.shape[-1], waveform.shape[-1], from_rate, to_rate)
     return np.ascontiguousarray(resampled).reshape(*waveform.shape[:-1], -1)
+
+
+def resample_blocks(blocks: Iterable[np.ndarray], from_rate: float, to_rate: float) -> Iterator[np.ndarray]:
+    """Change the sample rate of a sound that comes in blocks. Joined, they are what `resample` makes of the whole.
+
+    Args:
+        blocks: (channel, time), float32 or float64.
+        from_rate: Their sample rate, in Hz.
+        to_rate: The wanted sample rate, in Hz.
+
+    Yields:
+        Blocks (channel, time), none of them empty.
+
+    Raises:
+        AudioError: A rate is not above 0, or no sample would be left.
+
+    Example:
+        >>> halves = np.zeros((1, 400), np.float32), np.zeros((1, 400), np.float32)
+        >>> sum(block.shape[1] for block in resample_blocks(halves, 8000, 16_000))
+        1600
+    """
+    _check_rates(from_rate, to_rate)
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    import soxr
+
+    stream, n_before, n_after = None, 0, 0
+    for block in blocks:
+        stream = stream or soxr.ResampleStream(from_rate, to_rate, len(block), dtype=block.dtype.name)
+        resampled = stream.resample_chunk(np.ascontiguousarray(block.T))
+        n_before, n_after = n_before + block.shape[1], n_after + len(resampled)
+        if len(resampled):
+            yield np.ascontiguousarray(resampled.T)
+    if stream is None:
+        return
+    rest = stream.resample_chunk(np.zeros((0, block.shape[0]), block.dtype), last=True)
+    _check_left(n_after + len(rest), n_before, from_rate, to_rate)
+    if len(rest):
+        yield np.ascontiguousarray(rest.T)
 
 
 def fit(waveform: np.ndarray, length: int) -> np.ndarray:
@@ -219,6 +252,20 @@ def check_waveform(waveform: np.ndarray) -> None:
         raise AudioError(f"waveform: expected float32 or float64, got {waveform.dtype}; use .astype(np.float32)")
     if waveform.ndim == 0 or waveform.size == 0:
         raise AudioError(f"waveform: expected at least one sample, got shape {waveform.shape}; give a longer one")
+
+
+def _check_rates(from_rate: float, to_rate: float) -> None:
+    for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
+        if not (math.isfinite(rate) and rate > 0):
+            raise AudioError(f"{name}: expected above 0 Hz, got {rate}; give a sample rate such as 16000")
+
+
+def _check_left(n_after: int, n_before: int, from_rate: float, to_rate: float) -> None:
+    if n_after == 0:
+        raise AudioError(
+            f"waveform: expected enough samples for one at {to_rate} Hz, got {n_before} at {from_rate} Hz; "
+            "give a longer one"
+        )
 
 
 def check_finite(waveform: np.ndarray) -> float:

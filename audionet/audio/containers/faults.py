@@ -7,10 +7,15 @@ CONVERT = "if it is sound, convert it with: ffmpeg -i IN OUT.wav"
 
 
 class UnknownKind(AudioError):
-    """A file of another kind than those that libsndfile reads. It is made from the file's first bytes."""
+    """A file of another kind than those that libsndfile reads.
+
+    Attributes:
+        head: The file's first bytes, behind its tags.
+    """
 
     def __init__(self, head: bytes) -> None:
         super().__init__(f"is no WAV, FLAC, OGG or MP3 file (it begins with {head!r}); {CONVERT}")
+        self.head = head
 
 
 class Faults:

@@ -4,7 +4,7 @@ import io
 from typing import BinaryIO, Literal
 
 from audionet.audio.containers.contents import Contents, read_at
-from audionet.audio.containers.faults import CONVERT, RESAVE, Faults
+from audionet.audio.containers.faults import RESAVE, Faults, UnknownKind
 from audionet.audio.containers.limits import check_rate, check_seconds
 from audionet.audio.waveform import AudioError
 
@@ -15,7 +15,7 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     if len(head) < 12:
         raise AudioError(f"is cut off inside its header ({size} bytes); {RESAVE}")
     if head[8:] != b"WAVE":
-        raise AudioError(f"is a RIFF file of kind {head[8:]!r}, not a WAV; {CONVERT}")
+        raise UnknownKind(head)
     order: Literal["little", "big"] = "little" if head.startswith(b"RIFF") else "big"
     riff_size, byte_rate, position = int.from_bytes(head[4:8], order), 0, 12
     while True:
