@@ -64,13 +64,14 @@ def whole_file(
             partial.unlink()
 
 
-def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str) -> None:
+def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str, elsewhere: str) -> None:
     """Check that the disk of a folder has room.
 
     Args:
         folder: An existing folder.
         n_bytes: Bytes that are going to be written.
         purpose: Use of these bytes, for the message.
+        elsewhere: How to choose another folder, for the message, such as "with --root".
 
     Raises:
         OSError: There is less room; the message says how much is needed and how much is free.
@@ -79,7 +80,7 @@ def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str)
     if free < n_bytes:
         raise OSError(
             f"{folder}: {purpose} needs {n_bytes / 1e9:.2f} GB more and the disk has {free / 1e9:.2f} GB free; "
-            "free some space or choose another folder"
+            f"free some space or choose another folder {elsewhere}"
         )
 
 

@@ -44,9 +44,11 @@ def test_a_missing_folder_is_an_error(tmp_path):
 def test_free_space(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**10, 0, 2 * 10**9))
-    check_free_space(tmp_path, 10**9, "the store")
-    with pytest.raises(OSError, match="the store needs 3.00 GB more and the disk has 2.00 GB free; free some space"):
-        check_free_space(tmp_path, 3 * 10**9, "the store")
+    check_free_space(tmp_path, 10**9, "the store", "with --here")
+    with pytest.raises(
+        OSError, match="the store needs 3.00 GB more and the disk has 2.00 GB free; free .* folder with --here"
+    ):
+        check_free_space(tmp_path, 3 * 10**9, "the store", "with --here")
 
 
 def test_audio_files(tmp_path):

@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 ORDER = (
     "checks",
     "files",
+    "locks",
     "console",
     "parallel",
     "randomness",

@@ -298,7 +298,8 @@ def test_two_processes_build_once(tmp_path):
     processes = [start(tmp_path / "s", tmp_path / "log", 300, 0.001) for _ in range(2)]
     for process in processes:
         output, errors = process.communicate()
-        assert (process.returncode, output, errors) == (0, "300\n", "")
+        assert (process.returncode, output) == (0, "300\n")
+        assert not errors or errors.endswith("is building a clip store here; waiting until it is done\n")
     assert len(calls(tmp_path / "log")) == 300
     opened = open_(make_clips(300), fails, folder=tmp_path / "s")  # renders nothing
     np.testing.assert_array_equal(opened.waveforms[299], expected(opened.paths[299]))

@@ -25,6 +25,7 @@ from audionet.bulk.outputs import (
 )
 from audionet.features.frontend import FrontEnd
 from audionet.files import whole_file
+from audionet.locks import only_one
 from audionet.parallel import WorkerCrash, map_unordered, usable_cores
 
 _CHUNK_FILES, _CHUNK_BYTES = 128, 1 << 23  # enough to keep the front-end fast, few enough to fit the memory
@@ -195,20 +196,16 @@ def extract(
         >>> np.load("features/seven.npy").shape
         (40, 60)
     """
-    from filelock import FileLock, Timeout
-
     work = sum(item.size + plan.with_pictures * _PICTURE for item in plan.todo)
     workers = workers or (usable_cores() if work > _WORTH_WORKERS else 1)
     chunk_files = min(chunk_files, -(-len(plan.todo) // (4 * workers)))
     chunks = list(grouped(plan.todo, lambda item: item.size, chunk_bytes, chunk_files))
     function = partial(_work, plan.output, front_end, plan.with_pictures)
     try:
-        with FileLock(plan.output.folder / ".lock", timeout=0):
+        with only_one(plan.output.folder, "writing features", wait=False):
             yield from map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1))
             plan.output.finish()
             remove_partials(plan.output.folder, plan.todo)
-    except Timeout:
-        raise ValueError(f"{plan.output.folder}: another process is writing features here; wait for it") from None
     except WorkerCrash as error:
         raise ValueError(f"{plan.output.folder}: {error}; what is done is kept") from error
 

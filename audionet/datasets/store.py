@@ -15,14 +15,12 @@ import hashlib
 import os
 import shutil
 import warnings
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from audionet.audio import to_int16
 from audionet.checks import check_no_misfits, check_one_of, check_that, listed
@@ -30,6 +28,7 @@ from audionet.datasets.build import Outcome, StoreError, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, whole_file
+from audionet.locks import only_one
 
 _FORMAT = 2  # a new number when the files change, or the samples that a recording gives
 
@@ -125,10 +124,13 @@ def open_store(
     check_no_misfits(unknown, "clips", f"the splits {', '.join(SPLITS)}")
     name = store_name(clips, fingerprint=fingerprint, sample_rate=sample_rate, clip_length=clip_length)
     place = Path(folder).absolute() / name
-    store = _read(place)
-    if store is None:
-        build = partial(_build, place, clips, render, background, sample_rate, clip_length, workers, progress)
-        store = _build_once(place, build)
+    build = partial(_build, place, clips, render, background, sample_rate, clip_length, workers, progress)
+    try:
+        store = _read(place)
+        if store is None:
+            store = _build_once(place, build)
+    except OSError as error:
+        raise StoreError(_what_fails(place.parent, error)) from error
     if store.skipped:
         messages = listed(store.skipped, 20, separator="\n  ")
         message = f"{len(store.skipped)} of {len(clips)} files cannot be used:\n  {messages}"
@@ -160,21 +162,24 @@ def _read(place: Path) -> Store | None:
         with np.load(place / "index.npz") as file:
             index = dict(file)
         waveforms = _map(place / "waveforms.i16", (len(index["lengths"]), int(index["clip_length"])))
-        background = _map(place / "background.i16", (int(index["background"]),))
-    except (FileNotFoundError, NotADirectoryError, zipfile.BadZipFile, EOFError, ValueError):
+        return Store(
+            waveforms=waveforms,
+            labels=index["labels"],
+            label_names=tuple(index["label_names"].tolist()),
+            speakers=index["speaker_names"][index["speakers"]],
+            splits=np.array(SPLITS)[index["splits"]],
+            paths=_unpacked(index["paths"]),
+            lengths=index["lengths"],
+            background=_map(place / "background.i16", (int(index["background"]),)),
+            sample_rate=int(index["sample_rate"]),
+            skipped=_unpacked(index["skipped"]),
+        )
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return Store(
-        waveforms=waveforms,
-        labels=index["labels"],
-        label_names=tuple(index["label_names"].tolist()),
-        speakers=index["speaker_names"][index["speakers"]],
-        splits=np.array(SPLITS)[index["splits"]],
-        paths=_unpacked(index["paths"]),
-        lengths=index["lengths"],
-        background=background,
-        sample_rate=int(index["sample_rate"]),
-        skipped=_unpacked(index["skipped"]),
-    )
+    except OSError:
+        raise
+    except Exception:  # NumPy and zipfile raise a dozen kinds for what a disk or a power cut can leave
+        return None
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -197,24 +202,33 @@ def _unpacked(packed: np.ndarray) -> list[str]:
 def _build_once(place: Path, build: Callable[[], None]) -> Store:
     """Build a store unless another process does, and remove what is left of older ones."""
     family = f"{place.name.rpartition('-')[0]}-*"
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.parent / ".lock"):
-            store = _read(place)  # another process may have built it meanwhile
-            if store is None:
-                # Nobody else builds here, so what is left of other keys is dead.
-                _remove(path for path in place.parent.glob(f"{family}.partial") if path.stem != place.name)
-                build()
-                # A process that still maps an old store keeps its data: the system frees them when it is closed.
-                _remove(path for path in place.parent.glob(family) if path != place)
-                store = _read(place)
-    except OSError as error:
-        reason = f"{place.parent}: the clip store cannot be built here ({error}); choose another folder"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = f"{place.parent}: the disk is full; free some space and start again, what is built is kept"
-        raise StoreError(str(error) if error.errno is None else reason) from error  # check_free_space says it all
-    assert store is not None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with only_one(place.parent, "building a clip store"):
+        store = _read(place)  # another process may have built it meanwhile
+        if store is None:
+            # Nobody else builds here, so what is left of other keys is dead.
+            _remove(path for path in place.parent.glob(f"{family}.partial") if path.stem != place.name)
+            build()
+            # A process that still maps an old store keeps its data: the system frees them when it is closed.
+            _remove(path for path in place.parent.glob(family) if path != place)
+            store = _read(place)
+    if store is None:
+        raise StoreError(f"{place}: expected the store that was just built, got a damaged one; check the disk")
     return store
+
+
+def _what_fails(folder: Path, error: OSError) -> str:
+    if error.errno is None:
+        return str(error)  # check_free_space says it all
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{folder}: the disk is full; free some space and start again, what is built is kept, or choose another "
+            "folder with the variable AUDIONET_CACHE"
+        )
+    return (
+        f"{folder}: the clip store cannot be built or read here ({error}); choose another folder with the variable "
+        "AUDIONET_CACHE"
+    )
 
 
 def _build(
@@ -234,7 +248,7 @@ def _build(
     with open(partial / "waveforms.i16", "ab") as file:
         file.truncate(2 * clip_length * len(clips))
         lacking = 2 * clip_length * len(clips) + noise.nbytes - 512 * os.stat(file.fileno()).st_blocks
-    check_free_space(place.parent, lacking, "the clip store")
+    check_free_space(place.parent, lacking, "the clip store", "with the variable AUDIONET_CACHE")
     with whole_file(partial / "background.i16", sync=True) as file:
         file.write(noise.data)
     outcomes = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)

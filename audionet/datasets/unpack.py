@@ -1,26 +1,36 @@
-"""Unpacking an archive without harm: what it holds stays in its folder, which appears once it is complete.
+"""Unpacking an archive into a folder, which appears once it is complete, and its list of checksums.
 
-A list of checksums, `.sha256sums`, stands in each folder. It marks a complete folder, `download.verify` checks the
-files against it, and `sha256sum --check` can read it.
+The list, `.sha256sums`, marks a complete folder, `download.verify` checks the files against it, and
+`sha256sum --check` can read it. A file of this name in an archive is left out.
 """
 
+import errno
 import hashlib
 import os
+import re
 import shutil
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from audionet import console
+from audionet.datasets.archives import Advance, ArchiveError, Member, members
 from audionet.datasets.cards import File
+from audionet.files import check_free_space
 
 MANIFEST = ".sha256sums"
+ELSEWHERE = "with --root or the variable AUDIONET_CACHE"
 _BLOCK = 1 << 18
-
-Advance = Callable[[int], object]
+_SHA256 = "[0-9a-f]{64}"
+# What the system says of a name that it cannot give a file: too long, of another file, or of characters it refuses.
+_NAME_ERRORS = {
+    errno.ENAMETOOLONG,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EINVAL,
+    errno.EILSEQ,
+    errno.ENOTEMPTY,
+}
 
 
 class DownloadError(ValueError):
@@ -28,107 +38,90 @@ class DownloadError(ValueError):
 
 
 def unpack(file: File, archive: Path, folder: Path, *, checksum: str, progress: bool) -> None:
-    """Unpack an archive into a folder, which appears only once it is complete; then delete the archive.
+    """Unpack an archive into a folder, which appears only once it is complete.
 
     Args:
         file: What the card says of the archive: its address, and the folder within it to unpack.
-        archive: A zip file, or a tar file of any compression.
+        archive: An archive that `archives.members` reads.
         folder: New folder; one that audionet has unpacked before is replaced.
         checksum: Checksum of the archive, which the list of checksums begins with.
         progress: Show a progress bar, if standard error is a terminal.
 
     Raises:
-        DownloadError: The archive is damaged, or holds links, devices or names that lead out of the folder. Then
-            nothing is unpacked, and the archive is deleted.
-        OSError: The folder cannot be written.
+        ArchiveError: The archive is damaged, or holds what must not or cannot be unpacked. Then nothing is unpacked.
+        OSError: The folder cannot be written, or the disk has no room.
     """
     partial = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed
     partial.mkdir(parents=True)
     try:
-        sums: dict[str, str] = {}
         size = archive.stat().st_size
         with console.progress(f"unpack {file.name}", size, in_bytes=True, show=progress) as advance:
-            for name, stream in _members(archive, advance):
-                path = _safe_path(name)
-                if stream is not None and path.is_relative_to(file.member):
-                    relative = path.relative_to(file.member).as_posix()
-                    sums[relative] = _write(stream, partial / relative)
+            sums = _write_all(members(archive, advance), PurePosixPath(file.member), partial)
         if not sums:
-            raise RuntimeError(f"no files{f' in {file.member}' if file.member else ''}")
+            raise ArchiveError(f"no files{f' in {file.member}' if file.member else ''}")
         lines = [f"# {checksum} {file.url}", *(f"{sums[path]}  {path}" for path in sorted(sums))]
         (partial / MANIFEST).write_text("\n".join(lines) + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)  # complete, but of another archive than the card's
         os.replace(partial, folder)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
-        archive.unlink()
-        raise DownloadError(
-            f"{archive.name}: expected an archive that is whole and harmless, got {error}. "
-            f"Nothing was unpacked and the archive was deleted ({file.url})"
-        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    archive.unlink()
 
 
-def is_unpacked(folder: Path) -> bool:
-    """Tell whether a folder was unpacked here and is complete."""
-    return (folder / MANIFEST).is_file()
+def read_manifest(folder: Path) -> tuple[str, dict[str, str]] | None:
+    """Return the checksum of the archive that a folder was unpacked from, and {path: checksum} of its files.
 
-
-def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
-    """Return the checksum of the archive that a folder was unpacked from, and {path: checksum} of its files."""
-    first, *lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
-    return first.split()[1], {line[66:]: line[:64] for line in lines}
+    It is None where the list is missing, or damaged by a power failure.
+    """
+    try:
+        first, *lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    head, entries = re.match(f"# ({_SHA256}) ", first), [re.fullmatch(f"({_SHA256})  (.+)", line) for line in lines]
+    if head is None or not entries or None in entries:
+        return None
+    return head[1], {entry[2]: entry[1] for entry in entries if entry}
 
 
 def sha256(path: Path, advance: Advance) -> str:
     """Return the checksum of a file, and tell ``advance`` the bytes read."""
-    with path.open("rb") as stream:
-        return _digest(stream, lambda block: advance(len(block)))
+    return _digest(_blocks(path), lambda block: advance(len(block)))
 
 
-def _members(archive: Path, advance: Advance) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Yield the name of each member and, for files, its content; refuse all but files and folders."""
-    if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive) as package:
-            for info in package.infolist():
-                # The upper half holds the Unix mode: a regular file, a folder, or none where it was made elsewhere.
-                if info.external_attr >> 28 not in (0, 0o10, 0o4):
-                    raise RuntimeError(f"the link or device {info.filename!r}")
-                yield info.filename, None if info.is_dir() else package.open(info)
-                advance(info.compress_size)
-        return
-    with archive.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as tape:
-        position = 0
-        for member in tape:
-            if not (member.isreg() or member.isdir()):
-                raise RuntimeError(f"the link or device {member.name!r}")
-            yield member.name, tape.extractfile(member)
-            advance(raw.tell() - position)
-            position = raw.tell()
+def _write_all(found: Iterable[Member], wanted: PurePosixPath, folder: Path) -> dict[str, str]:
+    """Write the members below a folder of their archive; return {path: checksum}."""
+    sums: dict[str, str] = {}
+    for member in found:
+        if not member.path.is_relative_to(wanted):
+            continue
+        path = member.path.relative_to(wanted)
+        if path.parts and path.parts[0].casefold() == MANIFEST:
+            continue
+        check_free_space(folder, member.size, f"unpacking {member.path.name}", ELSEWHERE)
+        try:
+            (folder / path.parent).mkdir(parents=True, exist_ok=True)
+            # An archive may hold a newer version of a file behind it, but not one that the disk takes for the same.
+            copy = open(folder / path, "wb" if path.as_posix() in sums else "xb")
+        except OSError as error:
+            if error.errno in _NAME_ERRORS:
+                raise ArchiveError(f"the name {path.as_posix()!r}, which cannot be a file here ({error})") from None
+            raise
+        with copy:
+            sums[path.as_posix()] = _digest(member.blocks, copy.write)
+    return sums
 
 
-def _safe_path(name: str) -> PurePosixPath:
-    """Refuse names that lead out of the folder, on this or another system, or that a list cannot hold."""
-    path, windows = PurePosixPath(name), PureWindowsPath(name)
-    if path.is_absolute() or windows.drive or windows.root or ".." in windows.parts or not name.isprintable():
-        raise RuntimeError(f"the name {name!r}, which leads out of the folder")
-    return path
-
-
-def _write(stream: IO[bytes], path: Path) -> str:
-    """Write a stream to a file; return its checksum."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as copy:
-        return _digest(stream, copy.write)
-
-
-def _digest(stream: IO[bytes], take: Callable[[bytes], object]) -> str:
-    """Return the checksum of a stream, whose blocks are handed on."""
+def _digest(blocks: Iterable[bytes], take: Callable[[bytes], object]) -> str:
+    """Return the checksum of blocks, which are handed on."""
     digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
+    for block in blocks:
         digest.update(block)
         take(block)
     return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block
