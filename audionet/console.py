@@ -1,5 +1,6 @@
-"""Progress bars and tables on a terminal."""
+"""Notes, progress bars and tables on a terminal."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,13 @@ def progress(
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total, completed=done)
         yield lambda amount: bar.advance(task, amount)
+
+
+def note(text: str) -> None:
+    """Print what a user would otherwise wonder about on standard error, in one line; of several processes, one does."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        shown = text.encode(errors="backslashreplace").decode()
+        print("note:", " ".join(shown.split()), file=sys.stderr)
 
 
 def print_table(rows: Iterable[Sequence[str]]) -> None:

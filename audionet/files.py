@@ -1,23 +1,32 @@
-"""Files on disk: writing one whole or not at all, checking for free space, finding audio files, safe file names."""
+"""Files on disk: writing one whole or not at all, free space, what lies in a folder, safe file names."""
 
-import fnmatch
 import os
 import re
 import secrets
 import shutil
+import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import BinaryIO
 
 FFMPEG_EXTENSIONS = frozenset(
-    ".3g2 .3gp .aac .amr .avi .awb .caf .m4a .m4b .m4v .mka .mkv .mov .mp4 .webm .wma .wmv .wv".split()
+    ".3g2 .3gp .aac .amr .avi .awb .caf .m4a .m4b .m4v .mka .mkv .mov .mp4 .weba .webm .wma .wmv .wv".split()
 )
 """Extensions of the audio files, and of the films with a sound track, that take ffmpeg to read; in lower case."""
 
-AUDIO_EXTENSIONS = FFMPEG_EXTENSIONS.union(".aif .aiff .au .flac .mp3 .oga .ogg .opus .w64 .wav".split())
+AUDIO_EXTENSIONS = FFMPEG_EXTENSIONS.union(
+    ".aif .aifc .aiff .au .bwf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
+)
 """Extensions of audio files, in lower case."""
+
+# Folders that systems put beside a user's files, with copies, thumbnails and what was thrown away.
+_OF_THE_SYSTEM = frozenset(
+    {"__MACOSX", "$RECYCLE.BIN", "#recycle", "@eaDir", "lost+found", "System Volume Information"}
+)
 
 _LONGEST_NAME = 120  # bytes of UTF-8; encrypted folders take 143, all others 255
 _JOINERS = "\u200c\u200d"  # of letters and of emoji; no other invisible character is kept
@@ -84,56 +93,43 @@ def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str,
         )
 
 
-def files_below(folder: str | os.PathLike[str]) -> Iterator[str]:
-    """Yield the paths of the files in a folder, at any depth, relative to it and with forward slashes.
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder, at any depth. Paths are relative to it, with forward slashes, and sorted.
 
-    Hidden files and folders are left out. Links are followed, except back to a folder that holds them.
+    Attributes:
+        files: Regular files.
+        broken: Links to what is not there.
+        folders: Folders that were searched, but for the folder itself.
+        left_out: Why something is not among the files that could be looked for there, as {path: reason}.
+    """
+
+    files: list[str]
+    broken: list[str]
+    folders: list[str]
+    left_out: dict[str, str]
+
+
+def find_files(folder: str | os.PathLike[str]) -> Found:
+    """Find the files in a folder, at any depth.
+
+    Pipes, sockets and devices are left out, and so is what is hidden or belongs to the system, such as ``.Trash`` and
+    ``__MACOSX``. Links are followed when all that needs no link has been found, the least deep ones first, and only to
+    what has not been found by then; never to a folder above. Only a file that lies elsewhere is found under the name of
+    each link to it, since stores such as git-annex and Hugging Face's keep equal files once.
 
     Raises:
         OSError: A folder cannot be read.
     """
-    for place, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
-        here = os.path.realpath(place)
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and not _holds(os.path.join(place, name), here)
-        ]
-        below = os.path.relpath(place, folder).replace(os.sep, "/")
-        prefix = "" if below == "." else f"{below}/"
-        yield from (prefix + name for name in names if not name.startswith("."))
-
-
-def audio_files(folder: str | os.PathLike[str], glob: str = "") -> list[str]:
-    """List the audio files in a folder, at any depth; hidden ones are left out.
-
-    Args:
-        folder: Folder to search.
-        glob: Pattern that the path below the folder has to match, such as "*.wav"; empty for the extensions in
-            ``AUDIO_EXTENSIONS``, in upper or lower case.
-
-    Returns:
-        Paths relative to the folder, with forward slashes, sorted.
-
-    Raises:
-        OSError: A folder cannot be read.
-    """
-    if glob:
-        return sorted(path for path in files_below(folder) if fnmatch.fnmatchcase(path, glob))
-    return sorted(path for path in files_below(folder) if os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS)
-
-
-def audio_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the files among some paths, and the audio files in the folders among them.
-
-    Raises:
-        ValueError: A folder holds no audio file.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        inside = [path / name for name in audio_files(path)] if path.is_dir() else [path]
-        if not inside:
-            extensions = " ".join(sorted(AUDIO_EXTENSIONS))
-            raise ValueError(f"{path}: expected audio files ({extensions}), got none in this folder; name another")
-        found += inside
+    search = _Search(os.fspath(folder))
+    while search.places or search.links:
+        if search.places:
+            search.enter(search.places.pop())
+        else:
+            search.follow(heappop(search.links)[1])
+    found = search.found
+    for paths in (found.files, found.broken, found.folders):
+        paths.sort()
     return found
 
 
@@ -188,13 +184,71 @@ def _as_disks_compare(name: str) -> str:
     return unicodedata.normalize("NFKD", "".join(character for character in folded if character not in _JOINERS))
 
 
-def _fail(error: OSError) -> None:
-    raise error
+def is_audio(path: str | os.PathLike[str]) -> bool:
+    """Tell by the extension of a name whether it is that of a sound file."""
+    return os.path.splitext(path)[1].lower() in AUDIO_EXTENSIONS
 
 
-def _holds(folder: str, place: str) -> bool:
-    """Tell whether a folder is a link to ``place`` or to a folder above it."""
-    if not os.path.islink(folder):
-        return False
-    target = os.path.realpath(folder)
-    return os.path.commonpath([place, target]) == target
+class _Search:
+    """A search for the files in a folder: what has been found, and the folders and links that are still to be seen."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.found = Found([], [], [], {})
+        self.seen: set[tuple[int, int]] = set()  # by device and inode
+        self.places = [""]
+        self.links: list[tuple[int, str]] = []  # a heap of depths and paths
+
+    def enter(self, place: str) -> None:
+        """Add what a folder holds, but for what lies in its folders and behind its links."""
+        status = os.stat(os.path.join(self.root, place))
+        if (status.st_dev, status.st_ino) in self.seen:
+            self.found.left_out[place] = "a link to what is there already"
+            return
+        self.seen.add((status.st_dev, status.st_ino))
+        if place:
+            self.found.folders.append(place)
+        with os.scandir(os.path.join(self.root, place)) as entries:
+            for entry in entries:
+                path = f"{place}/{entry.name}" if place else entry.name
+                if entry.name.startswith(".") or entry.name in _OF_THE_SYSTEM:
+                    if is_audio(path) or _holds_audio(entry.path):
+                        self.found.left_out[path] = "hidden"
+                elif entry.is_symlink():
+                    heappush(self.links, (path.count("/"), path))
+                elif entry.is_dir():
+                    self.places.append(path)
+                elif entry.is_file():
+                    self.found.files.append(path)
+                    self.seen.add((status.st_dev, entry.inode()))  # a file with two names is no link: both count
+                else:
+                    self.found.left_out[path] = "no regular file"
+
+    def follow(self, link: str) -> None:
+        """Add what a link leads to."""
+        path = os.path.join(self.root, link)
+        try:
+            status = os.stat(path)
+        except OSError:
+            self.found.broken.append(link)
+            return
+        if stat.S_ISDIR(status.st_mode):
+            target = os.path.realpath(path)
+            if any(_is_above(target, os.path.realpath(below)) for below in (self.root, os.path.dirname(path))):
+                self.found.left_out[link] = "a link to a folder above"
+            else:
+                self.places.append(link)
+        elif not stat.S_ISREG(status.st_mode):
+            self.found.left_out[link] = "no regular file"
+        elif (status.st_dev, status.st_ino) in self.seen:
+            self.found.left_out[link] = "a link to what is there already"
+        else:
+            self.found.files.append(link)
+
+
+def _is_above(folder: str, other: str) -> bool:
+    return os.path.commonpath([folder, other]) == folder
+
+
+def _holds_audio(folder: str) -> bool:
+    return any(is_audio(name) for _, _, names in os.walk(folder) for name in names)

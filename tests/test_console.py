@@ -30,3 +30,11 @@ def test_a_bar_where_it_is_one():
     os.close(ours)
     assert done.returncode == 0 and done.stdout == b""
     assert "work" in shown and "3/3" in shown and "endless" in shown and "1/?" in shown
+
+
+def test_a_note_is_one_line_on_standard_error_of_one_process(capsys, monkeypatch):
+    console.note("left out\nsomething \udcff")
+    assert capsys.readouterr() == ("", "note: left out something \\udcff\n")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    console.note("left out")
+    assert capsys.readouterr() == ("", "")

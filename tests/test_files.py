@@ -1,5 +1,6 @@
 import os
 import shutil
+import socket
 import tempfile
 import unicodedata
 from collections import namedtuple
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audionet.files import audio_among, audio_files, check_free_space, safe_names, whole_file
+from audionet.files import check_free_space, find_files, safe_names, whole_file
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -51,36 +52,97 @@ def test_free_space(tmp_path, monkeypatch):
         check_free_space(tmp_path, 3 * 10**9, "the store", "with --here")
 
 
-def test_audio_files(tmp_path):
-    for name in ("b/two.WAV", "a/one.flac", "a/notes.txt", ".hidden.wav", "._mac.wav", ".git/x.wav", "c/d/three.mp3"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert audio_files(tmp_path) == ["a/one.flac", "b/two.WAV", "c/d/three.mp3"]
-    assert audio_files(tmp_path, "a/*.txt") == ["a/notes.txt"]
+def make(root, *paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "x.wav").touch()
-    (tmp_path / "corpus" / "class").mkdir(parents=True)
-    (tmp_path / "corpus" / "linked").symlink_to(tmp_path / "real")
-    (tmp_path / "corpus" / "again").symlink_to(tmp_path / "real")
-    (tmp_path / "corpus" / "class" / "up").symlink_to(tmp_path / "corpus")
-    (tmp_path / "corpus" / "class" / "self").symlink_to(tmp_path / "corpus" / "class")
-    assert audio_files(tmp_path / "corpus") == ["again/x.wav", "linked/x.wav"]
+def test_files_are_found_at_any_depth_but_not_hidden_ones(tmp_path):
+    make(tmp_path, "b/two.WAV", "a/one.flac", "a/notes.txt", "c/d/three.mp3", ".DS_Store", ".git/config")
+    make(tmp_path, "a/._one.flac", ".Trash/files/old.wav", "__MACOSX/a/._one.flac")
+    found = find_files(tmp_path)
+    assert found.files == ["a/notes.txt", "a/one.flac", "b/two.WAV", "c/d/three.mp3"]
+    assert found.folders == ["a", "b", "c", "c/d"] and found.broken == []
+    assert found.left_out == dict.fromkeys(
+        [".Trash", "__MACOSX", "a/._one.flac"], "hidden"
+    )  # what holds no sound is no loss
 
 
-def test_files_among_paths(tmp_path):
-    for name in ("a/two.wav", "a/one.flac", "a/notes.txt", "b/notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    given = [tmp_path / "b/notes.txt", tmp_path / "a", tmp_path / "missing.wav"]
-    found = [tmp_path / "b/notes.txt", tmp_path / "a/one.flac", tmp_path / "a/two.wav", tmp_path / "missing.wav"]
-    assert audio_among(given) == found  # what is named is taken as it is: whoever reads it says what is wrong
-    with pytest.raises(
-        ValueError, match=r"b: expected audio files \(\.3g2 .*\), got none in this folder; name another"
-    ):
-        audio_among([tmp_path / "a", tmp_path / "b"])
+def test_links_are_followed_once_and_never_upwards(tmp_path):
+    make(tmp_path, "real/x.wav", "pool/z/deep/y.wav", "corpus/class/a.wav", "corpus/z/b.wav", "outside.wav")
+    corpus = tmp_path / "corpus"
+    for link, target in {
+        "linked": tmp_path / "real",
+        "again": tmp_path / "real",
+        "class/up": corpus,
+        "class/self": corpus / "class",
+        "class/above": tmp_path,
+        "class/sibling": corpus / "z",  # is listed as itself
+        "pool": tmp_path / "pool" / "z",
+        "whole_pool": tmp_path / "pool",  # holds a folder that is there already
+        "nowhere": tmp_path / "missing",
+        "circle": corpus / "circle",
+        "class/a_again.wav": corpus / "class/a.wav",
+        "class/b.wav": tmp_path / "outside.wav",
+        "class/c.wav": tmp_path / "outside.wav",
+    }.items():
+        (corpus / link).symlink_to(target)
+    found = find_files(corpus)
+    assert found.files == [
+        "again/x.wav",
+        "class/a.wav",
+        "class/b.wav",  # two names of a file that lies elsewhere
+        "class/c.wav",
+        "pool/deep/y.wav",
+        "z/b.wav",
+    ]
+    assert found.broken == ["circle", "nowhere"]
+    assert found.left_out == {
+        "class/up": "a link to a folder above",
+        "class/self": "a link to a folder above",
+        "class/above": "a link to a folder above",
+        **dict.fromkeys(
+            ["linked", "class/sibling", "whole_pool/z", "class/a_again.wav"],
+            "a link to what is there already",
+        ),
+    }
+
+
+def test_a_linked_pool_leads_neither_back_nor_upwards(tmp_path):
+    make(tmp_path, "pool/yes/a.wav", "home/corpus/no/b.wav", "home/letter.txt", "pool/other/c.wav")
+    corpus = tmp_path / "home/corpus"
+    (corpus / "yes").symlink_to(tmp_path / "pool/yes")
+    (tmp_path / "pool/yes/up").symlink_to(tmp_path / "pool")
+    (tmp_path / "pool/yes/home").symlink_to(tmp_path / "home")
+    found = find_files(corpus)
+    assert found.files == ["no/b.wav", "yes/a.wav"] and set(found.left_out) == {"yes/up", "yes/home"}
+
+
+def test_only_regular_files_are_found(tmp_path, monkeypatch):
+    make(tmp_path, "a/one.wav")
+    os.mkfifo(tmp_path / "a/pipe.wav")
+    (tmp_path / "a/null.wav").symlink_to("/dev/null")
+    (tmp_path / "a/linked_pipe.wav").symlink_to("pipe.wav")
+    with socket.socket(socket.AF_UNIX) as opened:
+        monkeypatch.chdir(tmp_path)  # the name of a socket may not be long
+        opened.bind("a/socket.wav")
+    found = find_files(tmp_path)
+    assert found.files == ["a/one.wav"]
+    names = ["linked_pipe.wav", "null.wav", "pipe.wav", "socket.wav"]
+    assert found.left_out == {f"a/{name}": "no regular file" for name in names}
+
+
+def test_a_hard_link_is_a_file_of_its_own(tmp_path):
+    make(tmp_path, "a.wav")
+    os.link(tmp_path / "a.wav", tmp_path / "b.wav")
+    assert find_files(tmp_path).files == ["a.wav", "b.wav"]
+
+
+def test_a_missing_folder_is_said(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        find_files(tmp_path / "nowhere")
 
 
 # Labels that some system has no file for, or that two systems disagree about.

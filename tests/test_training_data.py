@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from audionet import save_audio
-from audionet.audio import read_mono
+from audionet.audio import find_sounds, read_mono
 from audionet.datasets import Corpus, open_corpus, plain_card
 from audionet.datasets.layouts import TableLayout
 from audionet.datasets.splits import SpeakerSplit
-from audionet.files import audio_files
 from audionet.training import ClipData, CropData
 
 
@@ -68,7 +67,8 @@ def test_the_name_of_a_speaker_to_test_on_stays_in_the_cache(tone_folder: Path, 
             splits={"speaker": SpeakerSplit()},
         )
         rows = [
-            f"{path},{path.split('/')[0]},{speaker if '/0' in path else 'ann'}" for path in audio_files(tone_folder)
+            f"{path},{path.split('/')[0]},{speaker if '/0' in path else 'ann'}"
+            for path in find_sounds(tone_folder).files
         ]
         (tone_folder / "table.csv").write_text("\n".join(["path,label,speaker", *rows]))
         corpus = open_corpus(card, root=tone_folder, test_speaker=speaker, sample_rate=8000, clip_seconds=0.5)

@@ -1,5 +1,7 @@
 from .decoding import Source as Source
 from .ffmpeg import can_read as can_read
+from .finding import find_sounds as find_sounds
+from .finding import sounds_among as sounds_among
 from .reading import decode as decode
 from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono

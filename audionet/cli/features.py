@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+from audionet.audio import sounds_among
 from audionet.cli.main import PositiveInt, complain
 from audionet.console import progress
-from audionet.files import audio_among
 
 
 def features(
@@ -37,7 +37,7 @@ def features(
         audionet features seven.wav --kind MFCC --arguments.n_mfcc 13 --output features
         audionet features seven.wav --like whisper --plot --output as_whisper
     """
-    paths = audio_among(files)
+    paths = sounds_among(files)
     from audionet.bulk.features import choose_front_end, common_folder, extract, make_plan
 
     chosen = {**(arguments or {}), **({"sample_rate": sample_rate} if sample_rate else {})}

@@ -1,7 +1,7 @@
 """`audionet recognize`."""
 
+from audionet.audio import sounds_among
 from audionet.cli.main import PositiveInt, complain
-from audionet.files import audio_among
 
 
 def recognize(
@@ -24,7 +24,7 @@ def recognize(
         audionet recognize digits seven.wav
         audionet recognize digits --top-k 3 --json seven.wav
     """
-    paths = audio_among(files)  # before the network is loaded, which takes seconds
+    paths = sounds_among(files)  # before the network is loaded, which takes seconds
     from json import dumps
 
     import torch

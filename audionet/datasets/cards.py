@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from audionet import resources
+from audionet.audio.finding import find_sounds, left_out_text, note_left_out
 from audionet.checks import check_that, listed, nearest
 from audionet.datasets.classes import ClassSelection, select
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import FileLayout, FolderLayout, Layout, SynthesisLayout, TableLayout
 from audionet.datasets.schema import check_folder, read
 from audionet.datasets.splits import HashSplit, ListSplit, Rule, SpeakerSplit
-from audionet.files import audio_files
 
 
 class CardError(ValueError):
@@ -245,9 +245,15 @@ def background(card: Card, root: str | Path | None = None, *, folder: str | Path
             return []
         folder = (Path(root) if root is not None else card.default_root) / card.background
     place = Path(folder)
-    if place.is_dir() and (files := audio_files(place)):
-        return [place / path for path in files]
-    raise ValueError(f"background: expected recordings of noise in {place}, got no audio files; name another folder")
+    expected = f"background: expected recordings of noise in {place}, got no"
+    if not place.is_dir():
+        raise ValueError(f"{expected} folder; name another")
+    sounds = find_sounds(place)
+    if not sounds.files:
+        but = f" but {left_out_text(sounds.left_out)}" * bool(sounds.left_out)
+        raise ValueError(f"{expected} audio files{but}; name another folder")
+    note_left_out(place, sounds.left_out)
+    return [place / path for path in sounds.files]
 
 
 def _rule(card: Card, split: str | None, test_speaker: str | None) -> Rule | None:

@@ -10,13 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from audionet.audio import read_mono
+from audionet.audio import find_sounds, read_mono
 from audionet.checks import check_no_misfits, check_that
 from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.recordings import scan
 from audionet.datasets.schema import check_folder, check_pattern
-from audionet.files import audio_files
 
 _Found = Iterable[tuple[Clip, Mapping[str, str]]]  # clips with paths below the layout's folder, and their fields
 
@@ -98,7 +97,7 @@ class FolderLayout(FileLayout):
             check_pattern("speaker", self.speaker, "speaker")
 
     def _find(self, root: Path, folder: Path) -> _Found:
-        files = [path for path in audio_files(folder, self.glob) if path.split("/")[0] not in self.ignore]
+        files = [path for path in find_sounds(folder, self.glob).files if path.split("/")[0] not in self.ignore]
         check_no_misfits([path for path in files if "/" not in path], folder, "files in a folder for each class")
         for path in files:
             match = re.search(self.speaker, path.rsplit("/", 1)[-1]) if self.speaker else None
@@ -125,7 +124,7 @@ class PatternLayout(FileLayout):
         check_pattern("pattern", self.pattern, "label")
 
     def _find(self, root: Path, folder: Path) -> _Found:
-        files = audio_files(folder, self.glob)
+        files = find_sounds(folder, self.glob).files
         matches = {path: re.fullmatch(self.pattern, path.rsplit("/", 1)[-1]) for path in files}
         wrong = [path for path, match in matches.items() if not match]
         check_no_misfits(wrong, folder, f"names that match {self.pattern!r}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from audionet.audio import AudioError, read_mono
 from audionet.checks import listed
-from audionet.files import files_below
+from audionet.files import find_files
 
 
 def read_background(paths: Sequence[str | Path], *, sample_rate: int) -> np.ndarray:
@@ -36,8 +36,8 @@ def scan(root: str | Path) -> str:
     Raises:
         OSError: The folder cannot be read.
     """
-    found = []
-    for path in files_below(root):
+    files, found = find_files(root), []
+    for path in (*files.files, *files.broken):
         file = os.path.join(root, path)
         try:
             status = os.stat(file)
