@@ -13,8 +13,6 @@ from lightning.pytorch.callbacks import (
     Callback,
     LearningRateMonitor,
     ModelCheckpoint,
-    RichModelSummary,
-    RichProgressBar,
     Timer,
 )
 from lightning.pytorch.loggers import CSVLogger
@@ -23,15 +21,17 @@ from audionet.checks import check_that
 from audionet.training.averaging import AverageWeights
 from audionet.training.interrupt import StopBetweenSteps
 from audionet.training.loggers import make_loggers
+from audionet.training.progress import TotalProgress
 from audionet.training.record import write_config
 
 # What Lightning says of every run of ours and nobody can act on.
 CHATTER = (
     "Experiment logs directory",
     "Total length of `list` across ranks is zero",
-    "Precision .* is not supported by the model summary",
     "`isinstance\\(treespec, LeafSpec\\)`",
     "The '\\w+_dataloader' does not have many workers",
+    "The number of training batches .* is smaller than the logging interval",
+    "Checkpoint directory .* exists and is not empty",
 )
 
 
@@ -75,11 +75,12 @@ def fit_and_test(
     is_free = resume or not last.exists()
     advice = "go on with it (--resume true) or choose another --output"
     check_that(is_free, "output", "a folder that holds no run yet", str(output), advice)
-    arguments = {"enable_progress_bar": True, "enable_model_summary": True, **(trainer or {})}
+    arguments = dict(trainer or {})
+    arguments["enable_model_summary"] = bool(arguments.get("enable_model_summary"))  # a table, where one line does
     loggers = make_loggers(output, arguments.pop("logger", None))
     quiet_lightning()
     fitted = Trainer(
-        **arguments,
+        **arguments | {"enable_progress_bar": False},  # `TotalProgress` is none of Lightning's
         logger=loggers,
         callbacks=[*callbacks, *_callbacks(arguments, last.parent, monitor, mode, ema_decay)],
         default_root_dir=output,
@@ -120,10 +121,8 @@ def _callbacks(
     callbacks: list[Callback] = [keep_last, LearningRateMonitor("step"), Timer()]
     if monitor is not None:
         callbacks.append(ModelCheckpoint(checkpoints, "best", monitor, mode=mode, enable_version_counter=False))
-    if trainer["enable_progress_bar"] is not False:
-        callbacks.append(RichProgressBar(refresh_rate=10))  # each refresh makes a GPU wait
-    if trainer["enable_model_summary"] is not False:
-        callbacks.append(RichModelSummary())
+    if trainer.get("enable_progress_bar") is not False:
+        callbacks.append(TotalProgress())
     if ema_decay is not None:
         callbacks.append(AverageWeights(ema_decay))
     callbacks.append(StopBetweenSteps())  # behind the averaging, which would miss the last step

@@ -10,6 +10,7 @@ from lightning import LightningDataModule, Trainer
 from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 
+from audionet.console import note
 from audionet.training.fit import last_checkpoint, quiet_lightning
 from audionet.training.generation import Generation
 from audionet.training.recognition import Recognition
@@ -73,8 +74,9 @@ def _try_rates(
     task: Recognition | Generation, data: LightningDataModule, output: Path, trainer: Mapping[str, Any]
 ) -> tuple[list[float], list[float]]:
     quiet_lightning()
+    note(f"training for {N_STEPS} steps to find a learning rate")
     output.mkdir(parents=True, exist_ok=True)
-    off = ("logger", "enable_checkpointing", "enable_model_summary", "use_distributed_sampler")
+    off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler")
     alone = {"max_epochs": -1, "num_sanity_val_steps": 0, "default_root_dir": output, **dict.fromkeys(off, False)}
     tuner = Tuner(Trainer(**{**trainer, **alone}))
     finder = tuner.lr_find(task, data, min_lr=LOWEST, max_lr=HIGHEST, num_training=N_STEPS, update_attr=False)
