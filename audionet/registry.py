@@ -5,10 +5,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from numbers import Integral, Real
 from pkgutil import resolve_name
-from typing import Any, Generic, Self, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Generic, Self, TypeVar, get_args
 
-from audionet.checks import check_one_of, nearest
+from audionet.checks import check_one_of, check_that, nearest
 
 T = TypeVar("T")
 
@@ -91,20 +93,33 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 
 class NamedArguments:
-    """A base for classes that people configure: a misspelled argument is refused with the nearest right one."""
+    """A base for classes that people configure: a misspelled argument, or text for a number, is refused."""
 
     def __new__(cls, *_: Any, **arguments: Any) -> Self:
-        """Check the names of the arguments.
+        """Check the names of the arguments, and that numbers are numbers.
 
         Raises:
-            TypeError: One is unknown.
+            TypeError: A name is unknown.
+            ValueError: A value that should be a number is not.
         """
         parameters = inspect.signature(cls).parameters if arguments else {}
         takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for name in () if takes_any else arguments.keys() - parameters.keys():
             advice = nearest(name, parameters, f"it takes {', '.join(parameters)}")
             raise TypeError(f"{cls.__name__} has no argument {name!r}; {advice}")
+        for name in parameters.keys() & arguments.keys():
+            _check_number(name, arguments[name], parameters[name].annotation)
         return super().__new__(cls)
+
+
+def _check_number(name: str, value: object, annotation: object) -> None:
+    """Refuse what is no number, or no whole one, for a parameter that is annotated as a number."""
+    kinds = set(get_args(annotation)) if isinstance(annotation, UnionType) else {annotation}
+    if not {int, float} & kinds or not kinds <= {int, float, NoneType} or (value is None and NoneType in kinds):
+        return
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    fits = is_number and (float in kinds or isinstance(value, Integral) or float(value).is_integer())  # type: ignore
+    check_that(fits, name, "a number" if float in kinds else "a whole number", value)
 
 
 def import_modules(names: Iterable[str]) -> None:

@@ -248,7 +248,7 @@ def test_a_picture_shows_the_bands_where_they_are():
         (lambda: KaldiFbank(n_mels=0), r"n_mels: expected at least 1 band, got 0"),
         (
             lambda: KaldiFbank(n_mels=128),
-            r"n_mels: .*got 128 from 20 .*\[3\] are empty with n_fft = 512; raise n_fft to 517",
+            r"n_mels: .*got 128 from 20 .*of which 3 are empty with n_fft = 512; raise n_fft to 517",
         ),
         (lambda: KaldiFbank(f_max=8001.0), r"f_max <= 8000 Hz, .*got \(20.0, 8001.0\)"),
         (lambda: KaldiMFCC(n_mfcc=24), r"n_mfcc: expected 1 to n_mels = 23, got 24"),

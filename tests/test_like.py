@@ -1,6 +1,7 @@
 """What `like` builds gives the numbers of the tool it is named after."""
 
 import pickle
+from typing import Any
 
 import librosa
 import numpy as np
@@ -14,7 +15,6 @@ from audionet.features.compat.like import TOOLS, like
 from audionet.features.compat.whisper import WhisperLogMel
 from tests.sounds import assert_close, noise, sound
 
-FITTING = {"torchaudio": {"n_mels": 40}}  # without which torchaudio's own have empty bands
 pytestmark = pytest.mark.usefixtures("float64")
 
 
@@ -56,11 +56,119 @@ def test_torchaudio(waveform, options):
     assert_close(like("torchaudio", **options)(waveform), transforms.MelSpectrogram(**options)(waveform))
 
 
-def test_torchaudios_empty_bands_are_refused():
-    with pytest.raises(
-        ValueError, match=r"n_mels: .*got 128 .*\[0, 3, 6, 13\] are empty with n_fft = 400; raise n_fft to"
-    ):
-        like("torchaudio")
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank", "ignore:n_mels")
+@pytest.mark.parametrize(
+    ("kind", "ours", "transform", "theirs"),
+    [
+        (None, {}, transforms.MelSpectrogram, {}),
+        (None, {"n_fft": 401}, transforms.MelSpectrogram, {"n_fft": 401}),
+        (None, {"sample_rate": 11_025}, transforms.MelSpectrogram, {"sample_rate": 11_025}),
+        ("Spectrogram", {}, transforms.Spectrogram, {}),
+        ("mfcc", {}, transforms.MFCC, {}),
+        ("MFCC", {"n_mfcc": 13, "n_mels": 40}, transforms.MFCC, {"n_mfcc": 13, "melkwargs": {"n_mels": 40}}),
+        ("LFCC", {}, transforms.LFCC, {}),
+    ],
+)
+def test_torchaudios_defaults(waveform, kind, ours, transform, theirs):
+    assert_close(like("torchaudio", kind, **ours)(waveform), transform(**theirs)(waveform))
+
+
+def test_empty_bands_are_computed_as_the_tool_does_with_a_warning():
+    with pytest.warns(UserWarning, match=r"n_mels: 4 of 128 bands .* n_fft = 400 and are always empty: 0, 3, 6, 13"):
+        front_end = like("torchaudio")
+    assert front_end(noise(4000))[[0, 3, 6, 13]].abs().max() == 0
+    assert front_end.axis.frequencies is not None and front_end.axis.frequencies.diff().min() > 0
+    with pytest.warns(UserWarning, match=r"1 of 128 bands .* n_fft = 512 and are always empty: 3"):
+        front_end = like("kaldi", n_mels=128)
+    clip = noise(4000)
+    assert_close(front_end(clip), kaldi.fbank(32768 * clip[None], num_mel_bins=128).T)
+    assert front_end.axis.frequencies is not None and front_end.axis.frequencies.isfinite().all()
+    with pytest.raises(ValueError, match=r"n_mels: .*of which 0, 3, 6, 13 are empty with n_fft = 400; raise n_fft to"):
+        like("torchaudio", allow_empty_bands=False)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [({}, {}), ({"n_mfcc": 13, "lifter": 22.0}, {"n_mfcc": 13, "lifter": 22})])
+def test_librosas_mfcc(waveform, ours, theirs):
+    assert_close(like("librosa", "MFCC", **ours)(waveform), librosa.feature.mfcc(y=waveform.numpy(), **theirs))
+    mel = like("librosa", "MelSpectrogram")(waveform)
+    assert_close(mel, librosa.feature.melspectrogram(y=waveform.numpy()))
+
+
+def test_kaldis_mfcc(waveform):
+    expected = kaldi.mfcc(32768 * waveform[None], use_energy=True, energy_floor=0.0).T
+    assert_close(like("kaldi", "mfcc")(waveform), expected)
+
+
+@pytest.mark.filterwarnings("ignore:n_mels")
+@pytest.mark.parametrize(
+    ("tool", "gain", "window", "mean", "std"),
+    [
+        ("ast", 1, "hanning", -4.2677393, 4.5689974),  # ASTFeatureExtractor
+        ("audiomae", 1, "hanning", -4.2677393, 4.5689974),
+        ("beats", 32768, "povey", 15.41663, 6.55582),  # BEATs.preprocess
+    ],
+)
+def test_kaldis_bands_standardised(waveform, tool, gain, window, mean, std):
+    fbank = kaldi.fbank(gain * waveform[None], num_mel_bins=128, window_type=window)
+    assert_close(like(tool)(waveform), ((fbank - mean) / (2 * std)).T)
+
+
+def test_vggish(waveform):
+    assert_close(like("vggish")(waveform), np.log(np.exp(yamnet(waveform.numpy())) - 0.001 + 0.01))
+
+
+def test_openwakeword(waveform):
+    """Its melspectrogram.onnx of 16-bit samples, and what the tool does behind it: x / 10 + 2."""
+    frames = np.lib.stride_tricks.sliding_window_view(32768 * waveform.numpy(), 512)[::160]
+    window = np.pad(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400), 56)
+    filters = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=32, fmin=60, fmax=3800, dtype=np.float64)
+    decibels = 10 * np.log10(np.maximum(filters @ np.abs(np.fft.rfft(frames * window)).T ** 2, 1e-10))
+    assert_close(like("openwakeword")(waveform), np.maximum(decibels, decibels.max() - 80) / 10 + 2)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [({}, {}), ({"mel_scale": "htk", "norm": None}, {"htk": True, "norm": None})],  # of fused models
+    ids=["CLAP", "fused"],
+)
+def test_clap(waveform, ours, theirs):
+    mel = librosa.feature.melspectrogram(
+        y=waveform.numpy(), sr=48_000, n_fft=1024, hop_length=480, n_mels=64, fmin=50, fmax=14_000, pad_mode="reflect",
+        **theirs,
+    )  # fmt: skip
+    assert_close(like("clap", **ours)(waveform), librosa.power_to_db(mel, top_db=None))
+
+
+def nemo(waveform, *, n_mels, win_length, normalize):
+    """FilterbankFeatures of NeMo's features.py, in evaluation, without its padding: (n_mels, time // 160)."""
+    emphasised = torch.cat([waveform[:1], waveform[1:] - 0.97 * waveform[:-1]])
+    window = torch.hann_window(win_length, periodic=False)
+    spectrum = torch.stft(
+        emphasised, 512, 160, win_length, window, center=True, pad_mode="constant", return_complex=True
+    )
+    filters = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=n_mels, fmin=0, fmax=8000, dtype=np.float64)
+    x = np.log(filters @ spectrum.abs().square().numpy() + 2**-24)[:, : len(waveform) // 160]
+    return (x - x.mean(1, keepdims=True)) / (x.std(1, ddof=1, keepdims=True) + 1e-5) if normalize else x
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize(("n_mels", "win_length"), [(64, 320), (80, 400)])
+def test_nemo(waveform, n_mels, win_length, normalize):
+    arguments = {"n_mels": n_mels, "win_length": win_length, "normalize": normalize}
+    for time in (8000, 7999, 7841, 401):
+        expected = nemo(waveform[:time], **arguments)
+        # Silence is one logarithm, whose rounding is divided by 1e-5.
+        expected = np.where(np.abs(expected) < 1e-9, 0.0, expected)
+        assert_close(like("nemo", **arguments)(waveform[:time]), expected)
+
+
+def test_waveforms(waveform):
+    clips = torch.stack([waveform, 0.5 * waveform.flip(0) + 0.1])
+    expected = (clips - clips.mean(-1, keepdim=True)) / (clips.var(-1, keepdim=True, correction=0) + 1e-7).sqrt()
+    assert_close(like("wav2vec2")(clips)[:, 0], expected)
+    assert torch.equal(like("encodec")(clips)[:, 0], clips)
+    with pytest.raises(ValueError, match="needs the whole clip, got normalize = True"):
+        Stream(like("wav2vec2"))
 
 
 @pytest.mark.parametrize(
@@ -138,11 +246,12 @@ def test_bcresnet(waveform):
     assert isinstance(like("bcresnet", subtract_mean="clip"), LogMel)
 
 
+@pytest.mark.filterwarnings("ignore:n_mels")
 @pytest.mark.parametrize("name", TOOLS)
 def test_each_tool(name):
-    front_end = like(name.upper(), **FITTING.get(name, {}))
+    front_end = like(name.upper())
     rate = front_end.sample_rate
-    assert rate == (22_050 if name == "librosa" else 16_000)
+    assert rate == {"librosa": 22_050, "clap": 48_000, "encodec": 24_000}.get(name, 16_000)
     clips = noise(2, 3, 4000)
     result = front_end(clips)
     assert result.ndim == 4 and result.shape[:2] == (2, 3)
@@ -156,7 +265,8 @@ def test_each_tool(name):
     assert silence.grad is not None and silence.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["yamnet", "kaldi", "bcresnet"])
+@pytest.mark.filterwarnings("ignore:n_mels")
+@pytest.mark.parametrize("name", ["yamnet", "kaldi", "bcresnet", "beats", "encodec"])
 def test_a_stream_equals_the_whole_clip(name):
     front_end = like(name)
     clip = noise(4000)
@@ -168,7 +278,7 @@ def test_a_stream_equals_the_whole_clip(name):
 
 def test_gradients():
     clip = torch.randn(40, generator=torch.Generator().manual_seed(5), requires_grad=True)
-    sizes = {"n_fft": 16, "hop_length": 5, "n_mels": 3}
+    sizes: dict[str, Any] = {"n_fft": 16, "hop_length": 5, "n_mels": 3}
     assert torch.autograd.gradcheck(like("whisper", **sizes), clip)
     assert torch.autograd.gradcheck(like("yamnet", **sizes, win_length=12), clip)
 
@@ -186,11 +296,23 @@ def test_a_sample_rate_that_the_tool_does_not_accept_is_refused(name):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: like("essentia"), r"like: expected one of librosa, torchaudio, kaldi, whisper, .*, got 'essentia'"),
+        (
+            lambda: like("essentia"),
+            r"like: expected one of librosa, torchaudio, kaldi, nemo, whisper, .*, got 'essentia'",
+        ),
         (lambda: like("librosa", n_mel=40), r"like librosa: .*'n_mel'"),
         (lambda: like("whisper", window="hann"), r"like whisper: .*'window'"),
         (lambda: like("yamnet", f_max=9000.0), r"half the sample rate, got \(125.0, 9000.0\)"),
-        (lambda: like("yamnet", n_mels=200), r"n_mels: .*got 200 .*\[.*\] are empty.*raise n_fft to"),
+        (
+            lambda: like("yamnet", n_mels=200, allow_empty_bands=False),
+            r"n_mels: .*got 200 .* and \d+ more are empty.*raise n_fft to .*allow_empty_bands=True",
+        ),
+        (
+            lambda: like("librosa", "CQT"),
+            r"like librosa: kind: expected one of logmel, melspectrogram, mfcc, got 'cqt'",
+        ),
+        (lambda: like("nemo", hop_length=300), r"hop_length: expected at most 256, half of n_fft = 512, got 300"),
+        (lambda: like("clap", sample_rate=16_000), r"sample_rate: expected 48000 Hz, the only one that clap accepts"),
         (lambda: WhisperLogMel(hop_length=201), r"hop_length: expected at most 200, half of n_fft = 400, got 201"),
         (lambda: like("whisper")(torch.zeros(200)), r"at least 201 samples .*\(200,\)"),
         (lambda: like("yamnet")(torch.zeros(399)), r"at least 400 samples .*\(399,\)"),

@@ -1,8 +1,10 @@
 import importlib.metadata
 from importlib.metadata import EntryPoint, EntryPoints
 
+import numpy as np
 import pytest
 
+from audionet.features import FEATURES
 from audionet.registry import NamedArguments, Registry
 
 
@@ -58,3 +60,25 @@ def test_a_misspelled_argument(things):
     with pytest.raises(ValueError, match="thing thing: Thing has no argument 'color'"):
         things.create("thing", color="blue")
     assert Anything(whatever=1).settings == {"whatever": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_mels": "40"}, "n_mels: expected a whole number, got '40'"),
+        ({"n_mels": 40.5}, "n_mels: expected a whole number, got 40.5"),
+        ({"n_mels": True}, "n_mels: expected a whole number, got True"),
+        ({"n_mels": None}, "n_mels: expected a whole number, got None"),
+        ({"sample_rate": "16k"}, "sample_rate: expected a whole number, got '16k'"),
+        ({"f_max": "all"}, "f_max: expected a number, got 'all'"),
+        ({"f_min": [0.0]}, r"f_min: expected a number, got \[0.0\]"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        FEATURES.create("LogMel", **arguments)
+
+
+def test_numbers_of_any_type_are_taken():
+    front_end = FEATURES.create("LogMel", n_mels=np.int64(20), sample_rate=16_000.0, f_max=None, f_min=20)
+    assert front_end.n_bands == 20

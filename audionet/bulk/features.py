@@ -64,26 +64,28 @@ def choose_front_end(
     """Build a front-end by its name, or one with the numbers of another tool.
 
     Args:
-        kind: Name in `audionet.features.FEATURES`; None for LogMel.
-        like: Name of a tool for `audionet.features.like`, instead of a kind.
+        kind: Name in `audionet.features.FEATURES`, or of one of the tool's front-ends; None for LogMel, or for what
+            the tool is known for.
+        like: Name of a tool for `audionet.features.like`; None for none.
         arguments: Arguments of the front-end.
 
     Returns:
         The front-end and the settings that determine its features, for `make_plan`.
 
     Raises:
-        ValueError: Both a kind and a tool are given, one of them is unknown, or an argument does not fit.
+        ValueError: The kind or the tool is unknown, or an argument does not fit.
 
     Example:
         >>> front_end, settings = choose_front_end("MFCC", arguments={"n_mfcc": 13})
         >>> settings
         {'kind': 'mfcc', 'arguments': {'n_mfcc': 13}, 'sample_rate': 16000, 'hop_length': 160}
     """
-    if kind and like:
-        raise ValueError(f"kind: expected none beside like, got {kind!r} and {like!r}; choose one")
-    name = kind or "LogMel"
-    front_end = features.like(like, **arguments) if like else features.create(name, **arguments)
-    settings: dict[str, object] = {"like": like} if like else {"kind": name.lower()}
+    if like:
+        front_end = features.like(like, kind, **arguments)
+        settings: dict[str, object] = {"like": like.lower(), **({"kind": kind.lower()} if kind else {})}
+    else:
+        front_end = features.create(kind or "LogMel", **arguments)
+        settings = {"kind": (kind or "LogMel").lower()}
     sizes = {"sample_rate": front_end.sample_rate, "hop_length": front_end.framing.hop_length}
     return front_end, {**settings, "arguments": dict(arguments), **sizes}
 

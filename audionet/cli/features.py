@@ -25,8 +25,8 @@ def features(
     Args:
         files: Audio files, or folders of them; the output has the same folders.
         output: Folder to write to.
-        kind: Front-end: LogMel (the default), MFCC, MelSpectrogram and so on.
-        like: Instead of a kind, the tool to compute as: librosa, torchaudio, kaldi, whisper, bcresnet, yamnet.
+        kind: Front-end: LogMel (the default), MFCC, MelSpectrogram and so on; with --like, one of the tool's.
+        like: Tool to compute as: librosa, torchaudio, kaldi, nemo, whisper, ast, beats, clap, yamnet and so on.
         arguments: Argument of the front-end, such as --arguments.n_mels 64; may be repeated.
         sample_rate: Resample to this rate, in hertz; by default the front-end's.
         format: Format of the output: npy, one file for each input; zarr, one store; parquet, one file.
@@ -36,6 +36,7 @@ def features(
     Example:
         audionet features seven.wav --kind MFCC --arguments.n_mfcc 13 --output features
         audionet features seven.wav --like whisper --plot --output as_whisper
+        audionet features seven.wav --like librosa --kind MFCC --output as_librosa
     """
     paths = sounds_among(files)
     from audionet.bulk.features import choose_front_end, common_folder, extract, make_plan

@@ -82,6 +82,7 @@ class MFCC(Cepstrum):
         top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
         subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
             response as well; None for neither.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_mfcc, frame)
@@ -116,6 +117,7 @@ class MFCC(Cepstrum):
         offset: float = 1e-10,
         top_db: float | None = 80.0,
         subtract_mean: str | None = None,
+        allow_empty_bands: bool = False,
     ) -> None:
         check_that(1 <= n_mfcc <= n_mels, "n_mfcc", f"1 to n_mels = {n_mels}", n_mfcc)
         logarithm = LogMel(
@@ -136,5 +138,6 @@ class MFCC(Cepstrum):
             offset=offset,
             top_db=top_db,
             subtract_mean=subtract_mean,
+            allow_empty_bands=allow_empty_bands,
         )
         super().__init__(logarithm, n_coefficients=n_mfcc, lifter=lifter)

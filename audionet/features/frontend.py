@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -136,18 +136,18 @@ class FrontEnd(NamedArguments, nn.Module):
     def __call__(self, waveform: Tensor) -> Tensor: ...
 
     @overload
-    def __call__(self, waveform: np.ndarray) -> np.ndarray: ...
+    def __call__(self, waveform: np.ndarray | list[Any]) -> np.ndarray: ...
 
-    def __call__(self, waveform: Tensor | np.ndarray) -> Tensor | np.ndarray:
-        """Map (..., time) to (..., band, frame), a tensor to a tensor, a NumPy array to a NumPy array.
+    def __call__(self, waveform: Tensor | np.ndarray | list[Any]) -> Tensor | np.ndarray:
+        """Map (..., time) to (..., band, frame), a tensor to a tensor, a NumPy array or a list to a NumPy array.
 
-        An array may be of any float type and is computed without gradients. Autocasting is off inside, because spectra
-        in 16 bits have two digits.
+        An array may be of any float type and byte order and is computed without gradients. Autocasting is off inside,
+        because spectra in 16 bits have two digits.
 
         Raises:
             ValueError: The waveform is not float, not finite or too short.
         """
-        if isinstance(waveform, np.ndarray):
+        if not isinstance(waveform, Tensor):
             with torch.no_grad():
                 return self(self.to_tensor(waveform)).cpu().numpy()
         if torch.is_autocast_enabled(waveform.device.type):
@@ -250,17 +250,25 @@ def check_waveform(waveform: Tensor, n_samples: int = 1, *, name: str = "wavefor
 
 
 def check_array(waveform: object) -> Tensor:
-    """Return a NumPy array as a tensor.
+    """Return a NumPy array, or a list of floats or of clips of one length, as a tensor.
 
     Raises:
-        ValueError: It is not an array of finite floats.
+        ValueError: It does not hold finite floats.
     """
-    if not isinstance(waveform, np.ndarray) or waveform.dtype.kind != "f":
-        raise _not_float("waveform", waveform.dtype if isinstance(waveform, np.ndarray) else type(waveform).__name__)
-    given = torch.from_numpy(np.array(waveform, order="C"))
+    array = waveform
+    if isinstance(array, (list, tuple)) or (isinstance(array, np.ndarray) and array.dtype == object):
+        try:
+            array = np.array(list(array))
+        except ValueError:
+            expected = "a waveform, or clips of one length"
+            raise ValueError(f"waveform: expected {expected}, got others; pad them with audionet.audio.fit") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise _not_float("waveform", array.dtype if isinstance(array, np.ndarray) else type(array).__name__)
+    given = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
     check_waveform(given, 0)
     return given
 
 
 def _not_float(name: str, got: object) -> ValueError:
-    return ValueError(f"{name}: expected float samples in [-1, 1], got {got}; divide 16-bit integers by 32768.0 first")
+    advice = "divide 16-bit integers by 32768.0 first, read a file with audionet.load_audio"
+    return ValueError(f"{name}: expected float samples in [-1, 1], got {got}; {advice}")

@@ -26,6 +26,7 @@ class LinearFilterbank(Filterbank):
         power: 2 for power, 1 for magnitude.
         center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
         pad_mode: Padding of the ends when centred, as for `Framing`.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_bands, frame)
@@ -52,6 +53,7 @@ class LinearFilterbank(Filterbank):
         power: float | None = 2.0,
         center: bool = True,
         pad_mode: str = "reflect",
+        allow_empty_bands: bool = False,
     ) -> None:
         f_max = sample_rate / 2 if f_max is None else f_max
         spectrogram = Spectrogram(
@@ -64,7 +66,8 @@ class LinearFilterbank(Filterbank):
             center=center,
             pad_mode=pad_mode,
         )
-        super().__init__(linear_matrix(sample_rate, n_fft, n_bands, f_min, f_max), spectrogram)
+        matrix = linear_matrix(sample_rate, n_fft, n_bands, f_min, f_max, allow_empty=allow_empty_bands)
+        super().__init__(matrix, spectrogram)
         self.f_min, self.f_max = f_min, f_max
 
     @property
@@ -96,6 +99,7 @@ class LFCC(Cepstrum):
         top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
         subtract_mean: "clip" to remove the mean of the clip, its level; "band" that of each band, the microphone's
             response as well; None for neither.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_lfcc, frame)
@@ -128,6 +132,7 @@ class LFCC(Cepstrum):
         offset: float = 1e-10,
         top_db: float | None = 80.0,
         subtract_mean: str | None = None,
+        allow_empty_bands: bool = False,
     ) -> None:
         check_that(1 <= n_lfcc <= n_bands, "n_lfcc", f"1 to n_bands = {n_bands}", n_lfcc)
         bands = LinearFilterbank(
@@ -142,6 +147,7 @@ class LFCC(Cepstrum):
             power=power,
             center=center,
             pad_mode=pad_mode,
+            allow_empty_bands=allow_empty_bands,
         )
         logarithm = Logarithm(bands, scale=scale, offset=offset, top_db=top_db, subtract_mean=subtract_mean)
         super().__init__(logarithm, n_coefficients=n_lfcc, lifter=lifter)

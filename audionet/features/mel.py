@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import linear_fbanks, melscale_fbanks
 
-from audionet.checks import check_one_of, check_that
+from audionet.checks import check_one_of, check_that, listed
 
 _MOST_EDGES = 1 << 26  # that are compared to name an FFT size in a message, which takes a second
 _SLANEY_KNEE = 1000.0  # hertz up to which Slaney's scale is linear
@@ -63,7 +63,15 @@ def mel_frequencies(n_frequencies: int, *, f_min: float, f_max: float, mel_scale
 
 
 def mel_matrix(
-    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, mel_scale: str, norm: str | None
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    f_min: float,
+    f_max: float,
+    mel_scale: str,
+    norm: str | None,
+    *,
+    allow_empty: bool = False,
 ) -> Tensor:
     """Return the (n_fft // 2 + 1, n_mels) matrix of triangles whose sides are straight over hertz.
 
@@ -75,6 +83,7 @@ def mel_matrix(
         f_max: Upper edge of the last band in hertz.
         mel_scale: "htk" or "slaney", see `hertz_to_mel`.
         norm: None for triangles of height 1, "slaney" for triangles of area 1.
+        allow_empty: Warn of bands that lie between two FFT bins instead of refusing them.
 
     Raises:
         ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
@@ -86,7 +95,7 @@ def mel_matrix(
 
     def triangles(n_fft: int) -> Tensor:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torchaudio's warning of empty bands, which is an error below
+            warnings.simplefilter("ignore")  # torchaudio's warning of empty bands, which are found below
             # torchaudio puts its last bin at sample_rate // 2, which is wrong for an odd n_fft or sample rate. Over
             # twice the range, bin k lies at k * sample_rate / n_fft whatever they are.
             filters: Tensor = melscale_fbanks(
@@ -95,10 +104,12 @@ def mel_matrix(
             return filters[: n_fft // 2 + 1].contiguous()
 
     edges = mel_frequencies(n_mels + 2, f_min=f_min, f_max=f_max, mel_scale=mel_scale)
-    return _checked(triangles, n_fft, edges, "n_mels", sample_rate)
+    return _checked(triangles, n_fft, edges, "n_mels", sample_rate, allow_empty)
 
 
-def straight_mel_matrix(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> Tensor:
+def straight_mel_matrix(
+    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, *, allow_empty: bool = False
+) -> Tensor:
     """Return the (n_fft // 2 + 1, n_mels) matrix of triangles whose sides are straight over mel, not over hertz.
 
     HTK (Young et al., The HTK Book, section 5.4), Kaldi and TensorFlow have these. The scale is HTK's.
@@ -109,6 +120,7 @@ def straight_mel_matrix(sample_rate: int, n_fft: int, n_mels: int, f_min: float,
         n_mels: Number of bands.
         f_min: Lower edge of the first band in hertz.
         f_max: Upper edge of the last band in hertz.
+        allow_empty: Warn of bands that lie between two FFT bins instead of refusing them.
 
     Raises:
         ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
@@ -125,10 +137,12 @@ def straight_mel_matrix(sample_rate: int, n_fft: int, n_mels: int, f_min: float,
         return torch.where(heights < 1e-9, 0.0, heights)  # a bin on a band's edge may come out as a little more than 0
 
     edges = mel_frequencies(n_mels + 2, f_min=f_min, f_max=f_max)
-    return _checked(triangles, n_fft, edges, "n_mels", sample_rate).to(torch.get_default_dtype())
+    return _checked(triangles, n_fft, edges, "n_mels", sample_rate, allow_empty).to(torch.get_default_dtype())
 
 
-def linear_matrix(sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_max: float) -> Tensor:
+def linear_matrix(
+    sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_max: float, *, allow_empty: bool = False
+) -> Tensor:
     """Return the (n_fft // 2 + 1, n_bands) matrix of triangles of height 1, all equally wide in hertz.
 
     Args:
@@ -137,6 +151,7 @@ def linear_matrix(sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_ma
         n_bands: Number of bands.
         f_min: Lower edge of the first band in hertz.
         f_max: Upper edge of the last band in hertz.
+        allow_empty: Warn of bands that lie between two FFT bins instead of refusing them.
 
     Raises:
         ValueError: If there is no band, the edges do not fit the sample rate, or a band lies between two FFT bins and
@@ -149,7 +164,7 @@ def linear_matrix(sample_rate: int, n_fft: int, n_bands: int, f_min: float, f_ma
         return filters[: n_fft // 2 + 1].contiguous()
 
     edges = torch.linspace(f_min, f_max, n_bands + 2, dtype=torch.float64)
-    return _checked(triangles, n_fft, edges, "n_bands", sample_rate)
+    return _checked(triangles, n_fft, edges, "n_bands", sample_rate, allow_empty)
 
 
 def check_band_edges(f_min: float, f_max: float, sample_rate: int) -> None:
@@ -163,20 +178,28 @@ def _check_bands(name: str, n_bands: int, *, f_min: float, f_max: float, sample_
     check_band_edges(f_min, f_max, sample_rate)
 
 
-def _checked(triangles: Callable[[int], Tensor], n_fft: int, edges: Tensor, name: str, sample_rate: int) -> Tensor:
+def _checked(
+    triangles: Callable[[int], Tensor], n_fft: int, edges: Tensor, name: str, sample_rate: int, allow_empty: bool
+) -> Tensor:
     """Return the triangles of an FFT size (n_fft // 2 + 1, band).
 
     Raises:
-        ValueError: One of them is empty.
+        ValueError: One of them is empty, which is not allowed.
     """
     filters = triangles(n_fft)
-    if empty := (filters.amax(0) == 0).nonzero().flatten().tolist():
+    empty = (filters.amax(0) == 0).nonzero().flatten().tolist()
+    if empty and allow_empty:
+        told = (
+            f"{name}: {len(empty)} of {filters.shape[1]} bands lie between two bins of n_fft = {n_fft} and are always"
+        )
+        warnings.warn(f"{told} empty: {listed(empty, 5)}", stacklevel=2)
+    elif empty:
         wanted = _smallest_n_fft(edges.numpy(), sample_rate, n_fft, lambda size: bool(triangles(size).amax(0).all()))
         n_bands, f_min, f_max = len(edges) - 2, float(edges[0]), float(edges[-1])
         raise ValueError(
             f"{name}: expected bands that hold an FFT bin each, got {n_bands} from {f_min:g} to {f_max:g} Hz, of which "
-            f"{empty} are empty with n_fft = {n_fft}; raise n_fft to {wanted}, with the window where it follows from "
-            f"that, or lower {name}"
+            f"{listed(empty, 5)} are empty with n_fft = {n_fft}; raise n_fft to {wanted}, with the window where it "
+            f"follows from that, lower {name}, or let them be empty with allow_empty_bands=True"
         )
     return filters
 

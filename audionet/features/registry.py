@@ -5,7 +5,7 @@ from audionet.registry import Registry
 
 _NAMES = (
     *("Waveform", "Spectrogram", "LinearFilterbank", "MelSpectrogram", "LogMel", "MFCC", "LFCC", "PCEN"),
-    *("CQT", "VQT", "Chroma", "Gammatone", "KaldiFbank", "KaldiMFCC", "WhisperLogMel", "YamnetLogMel"),
+    *("CQT", "VQT", "Chroma", "Gammatone", "KaldiFbank", "KaldiMFCC", "WhisperLogMel", "YamnetLogMel", "NemoLogMel"),
     *("SpectralCentroid", "SpectralRolloff", "SpectralFlatness", "ZeroCrossingRate", "RMS"),
     *("SincNet", "LEAF", "ConvFilterbank"),
 )

@@ -120,6 +120,7 @@ class MelSpectrogram(Filterbank):
         power: 2 for power, 1 for magnitude.
         center: Whether frame t is centred on sample t * hop_length; otherwise it begins there.
         pad_mode: Padding of the ends when centred, as for `Framing`.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
@@ -144,6 +145,7 @@ class MelSpectrogram(Filterbank):
         power: float | None = 2.0,
         center: bool = True,
         pad_mode: str = "reflect",
+        allow_empty_bands: bool = False,
     ) -> None:
         f_max = sample_rate / 2 if f_max is None else f_max
         spectrogram = Spectrogram(
@@ -156,7 +158,8 @@ class MelSpectrogram(Filterbank):
             center=center,
             pad_mode=pad_mode,
         )
-        super().__init__(mel_matrix(sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm), spectrogram)
+        matrix = mel_matrix(sample_rate, n_fft, n_mels, f_min, f_max, mel_scale, norm, allow_empty=allow_empty_bands)
+        super().__init__(matrix, spectrogram)
         self.f_min, self.f_max, self.mel_scale = f_min, f_max, mel_scale
 
     @property
@@ -248,6 +251,7 @@ class LogMel(Logarithm):
         offset: A small number that keeps the logarithm finite, in units of the bands.
         top_db: For "db", the floor below each clip's maximum in decibels; None for no floor.
         subtract_mean: "clip" to remove each clip's own mean, "band" that of each of its bands, None for neither.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_mels, frame)
@@ -277,6 +281,7 @@ class LogMel(Logarithm):
         offset: float = 1e-6,
         top_db: float | None = None,
         subtract_mean: str | None = None,
+        allow_empty_bands: bool = False,
     ) -> None:
         mel = MelSpectrogram(
             sample_rate=sample_rate,
@@ -292,5 +297,6 @@ class LogMel(Logarithm):
             power=power,
             center=center,
             pad_mode=pad_mode,
+            allow_empty_bands=allow_empty_bands,
         )
         super().__init__(mel, scale=scale, offset=offset, top_db=top_db, subtract_mean=subtract_mean)

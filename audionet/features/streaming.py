@@ -86,7 +86,7 @@ class Stream:
 
         Args:
             chunk: (..., time) in [-1, 1], of any length, with the same leading shape in all chunks. A tensor, or a
-                NumPy array, which gives NumPy arrays, and a single clip's log-mel four times as fast.
+                NumPy array, which gives NumPy arrays, and a single clip's log-mel two to three times as fast.
 
         Returns:
             (..., band, frame), without a frame where none is complete.
@@ -185,16 +185,20 @@ class LogarithmBackend:
     def take(self, chunk: object) -> np.ndarray:
         """Check that a chunk is an array of finite floats."""
         if not isinstance(chunk, np.ndarray) or chunk.dtype.kind != "f" or not np.isfinite(chunk.sum()):
-            return check_array(chunk).numpy()
+            return check_array(chunk).numpy().astype(self.window.dtype)
         return chunk.astype(self.window.dtype, copy=False)
 
     def frames(self, samples: Any, n_frames: int, state: State, *, is_last: bool) -> tuple[np.ndarray, State]:
         """Map the samples of the next frames to (band, frame)."""
+        if not n_frames:
+            return np.empty((self.filters.shape[1], 0), samples.dtype), state
         step = samples.itemsize
         frames = np.ndarray(
             (n_frames, len(self.window)), samples.dtype, samples, strides=(self.hop_length * step, step)
         )
-        parts = np.fft.rfft(frames * self.window, self.n_fft).view(self.window.dtype)
+        # Torch's FFT, as for the whole clip: beside a loud band, a quiet one shows the rounding of another.
+        spectra: np.ndarray = torch.fft.rfft(torch.from_numpy(frames * self.window), self.n_fft).numpy()
+        parts = spectra.view(self.window.dtype)
         bands = (parts * parts) @ self.filters
         if self.is_db:
             return 10 * np.log10(np.maximum(bands, self.offset)).T, state

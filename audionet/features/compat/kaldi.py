@@ -11,7 +11,7 @@ from audionet.audio import FULL_SCALE
 from audionet.checks import check_at_least, check_one_of, check_that
 from audionet.features.frontend import Axis, Framing, FrontEnd, format_settings
 from audionet.features.functional import spectrum
-from audionet.features.mel import straight_mel_matrix
+from audionet.features.mel import mel_frequencies, straight_mel_matrix
 
 _SCALE = float(FULL_SCALE)  # Kaldi does not scale 16-bit samples
 _LOG_SCALE = 2 * log(_SCALE)
@@ -71,6 +71,7 @@ class KaldiFbank(FrontEnd):
             (t + 1/2) * hop_length and the clip is mirrored at its ends ("symmetric" padding).
         round_to_power_of_two: Whether the FFT has the next power of two as its size; if not, ``win_length``, which must
             be even.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., use_energy + n_mels, frame); frame = 1 + (time - win_length) // hop_length, or without
@@ -107,6 +108,7 @@ class KaldiFbank(FrontEnd):
         use_power: bool = True,
         snip_edges: bool = True,
         round_to_power_of_two: bool = True,
+        allow_empty_bands: bool = False,
     ) -> None:
         super().__init__()
         win_length = sample_rate * 25 // 1000 if win_length is None else win_length
@@ -123,8 +125,9 @@ class KaldiFbank(FrontEnd):
         self.register_buffer("window", _SCALE * kaldi_window(window, win_length), persistent=False)
         n_fft = 2 ** (win_length - 1).bit_length() if round_to_power_of_two else win_length
         f_max = sample_rate / 2 if f_max is None else f_max
-        filters = straight_mel_matrix(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max)
+        filters = straight_mel_matrix(sample_rate, n_fft, n_mels, f_min, f_max, allow_empty=allow_empty_bands)
         self.n_fft, self.n_bands = n_fft, n_mels + use_energy
+        self.edges = mel_frequencies(n_mels + 2, f_min=f_min, f_max=f_max)
         self.register_buffer("filters", filters, persistent=False)
 
     def block(self, frames: Tensor) -> Tensor:
@@ -147,13 +150,12 @@ class KaldiFbank(FrontEnd):
 
     @property
     def axis(self) -> Axis:
-        """The mean frequency of each band by its weights; none where there is energy beside the bands."""
+        """The bands, each where its triangle is highest; no frequencies where there is energy beside the bands."""
         quantity = "power" if self.use_power else "magnitude"
         quantity = f"ln {quantity}" if self.use_log else quantity
         if self.use_energy:
             return Axis(quantity=quantity)
-        bins = torch.arange(len(self.filters)).to(self.filters) * self.sample_rate / self.n_fft
-        return Axis(quantity=quantity, frequencies=bins @ self.filters / self.filters.sum(0))
+        return Axis(quantity=quantity, frequencies=self.edges[1:-1])
 
     def extra_repr(self) -> str:
         """Return the sizes and the main options."""
@@ -194,6 +196,7 @@ class KaldiMFCC(FrontEnd):
             (t + 1/2) * hop_length and the clip is mirrored at its ends ("symmetric" padding).
         round_to_power_of_two: Whether the FFT has the next power of two as its size; if not, ``win_length``, which must
             be even.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_mfcc, frame)
@@ -228,6 +231,7 @@ class KaldiMFCC(FrontEnd):
         energy_floor: float = 0.0,
         snip_edges: bool = True,
         round_to_power_of_two: bool = True,
+        allow_empty_bands: bool = False,
     ) -> None:
         super().__init__()
         check_that(0 < n_mfcc <= n_mels, "n_mfcc", f"1 to n_mels = {n_mels}", n_mfcc)
@@ -247,6 +251,7 @@ class KaldiMFCC(FrontEnd):
             energy_floor=energy_floor,
             snip_edges=snip_edges,
             round_to_power_of_two=round_to_power_of_two,
+            allow_empty_bands=allow_empty_bands,
         )
         self.framing, self.sample_rate, self.lifter, self.n_bands = self.fbank.framing, sample_rate, lifter, n_mfcc
         dct = create_dct(n_mfcc, n_mels, norm="ortho")

@@ -23,6 +23,7 @@ class WhisperLogMel(FrontEnd):
         hop_length: Samples from one frame to the next, at most half of ``n_fft``.
         top_db: Distance of the floor from each clip's maximum in decibels, 10 for each unit of log10. None for no
             floor, which a stream needs. The numbers are then Whisper's above its floor only.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_mels, time // hop_length)
@@ -43,6 +44,7 @@ class WhisperLogMel(FrontEnd):
         n_fft: int = 400,
         hop_length: int = 160,
         top_db: float | None = 80.0,
+        allow_empty_bands: bool = False,
     ) -> None:
         super().__init__()
         expected = f"at most {n_fft // 2}, half of n_fft = {n_fft}"
@@ -58,6 +60,7 @@ class WhisperLogMel(FrontEnd):
             scale="db",
             offset=1e-10,
             top_db=top_db,
+            allow_empty_bands=allow_empty_bands,
         )
         # A hop less of padding behind the clip drops the last frame and leaves the others as they are.
         framing = self.decibels.framing

@@ -1,6 +1,7 @@
 """The front-end of YAMNet."""
 
-from audionet.features.mel import straight_mel_matrix
+from audionet.features.frontend import Axis
+from audionet.features.mel import mel_frequencies, straight_mel_matrix
 from audionet.features.spectral import Filterbank, Logarithm, Spectrogram
 
 
@@ -19,6 +20,7 @@ class YamnetLogMel(Logarithm):
         win_length: Samples of a frame.
         hop_length: Samples from one frame to the next.
         offset: Offset that keeps the logarithm finite.
+        allow_empty_bands: Whether a band may lie between two FFT bins, which a warning then says; it is always empty.
 
     Shape:
         (..., time) -> (..., n_mels, 1 + (time - win_length) // hop_length)
@@ -42,6 +44,7 @@ class YamnetLogMel(Logarithm):
         win_length: int = 400,
         hop_length: int = 160,
         offset: float = 0.001,
+        allow_empty_bands: bool = False,
     ) -> None:
         spectrogram = Spectrogram(
             sample_rate=sample_rate,
@@ -53,5 +56,11 @@ class YamnetLogMel(Logarithm):
             center=False,
             pad_mode="constant",
         )
-        filters = straight_mel_matrix(sample_rate=sample_rate, n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max)
+        filters = straight_mel_matrix(sample_rate, n_fft, n_mels, f_min, f_max, allow_empty=allow_empty_bands)
         super().__init__(Filterbank(filters, spectrogram), offset=offset)
+        self.edges = mel_frequencies(n_mels + 2, f_min=f_min, f_max=f_max)
+
+    @property
+    def axis(self) -> Axis:
+        """The bands, each where its triangle is highest."""
+        return Axis(quantity="ln magnitude", frequencies=self.edges[1:-1])
