@@ -173,7 +173,7 @@ def _tar_members(raw: IO[bytes], stream: _Readable, limit: _Limit, advance: Adva
     fileobj = cast(IO[bytes], stream)  # of a tape only reading is asked
     with _no_surprise(), tarfile.open(fileobj=fileobj, mode="r|", bufsize=_BLOCK, tarinfo=_Header) as tape:
         while info := tape.next():
-            tape.members.clear()  # of which it keeps a list
+            tape.members.clear()  # type: ignore[attr-defined]  # it keeps them all
             if not (info.isreg() or info.isdir()):
                 raise ArchiveError(f"the link or device {info.name!r}")
             path = _safe_path(info.name)
