@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -131,7 +132,70 @@ def test_a_wrong_card_is_refused_with_the_file_and_the_key(write, changes, messa
         cards.read_card(path)
 
 
+NO_NAMES = ["/home/me/x", "../x", "..", ".", "", "a/b", "a\\b", "C:", ".hidden", "a\0b", "a\nb", "con", "x" * 300, "x."]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_names_are_names(write, name):
+    for key in ("name", "root"):
+        with pytest.raises(cards.CardError, match=f"{key}: expected the name of a folder"):
+            cards.read_card(write({key: name}))
+    with pytest.raises(cards.CardError, match="splits: expected names that a folder may have"):
+        cards.read_card(write({"splits": {name: {"kind": "hash"}, "official": {"kind": "hash"}}}))
+
+
+@pytest.mark.parametrize(
+    "name", ["/home/me/x", "../x", ".", "", "a\\b", "C:", "a/.hidden", "a\0b", "con", "x" * 300, "a./b"]
+)
+def test_an_archive_unpacks_into_a_folder_with_a_name(write, name):
+    with pytest.raises(cards.CardError, match=r"files\[0\]\.folder: expected (a folder below|the names of folders)"):
+        cards.read_card(write({"files.0.folder": name}))
+
+
+@pytest.mark.parametrize("name", ["a/..", "..", "a/.", ".hidden", "a\\b", "con", "x" * 300, "?a.zip"])
+def test_an_address_ends_in_a_name(write, name):
+    with pytest.raises(cards.CardError, match=r"files\[0\]\.url: expected an address that ends in the name of a file"):
+        cards.read_card(write({"files.0.url": f"https://example.org/{name}"}))
+
+
+def test_a_card_made_by_hand_has_a_name_too(write):
+    card = cards.read_card(write({}))
+    with pytest.raises(ValueError, match="name: expected the name of a folder, got '../x'"):
+        replace(card, name="../x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://", "https:///a.zip", "https://[::1/a.zip", "http://a:b/a.zip", "https://é.org/a.zip", "http://a/a b.zip"],
+)
+def test_an_address_is_one_that_a_request_can_send(write, url):
+    with pytest.raises(cards.CardError, match=r"files\[0\]\.url: expected an address"):
+        cards.read_card(write({"files.0.url": url}))
+
+
+@pytest.mark.parametrize(("key", "name"), [("test", "/etc/passwd"), ("validation", "../../x.txt")])
+def test_a_list_of_a_split_lies_in_the_corpus(write, key, name):
+    with pytest.raises(cards.CardError, match=rf"splits\.mine\.{key}: expected a folder below"):
+        cards.read_card(write({"splits.mine": {"kind": "lists", key: name}}))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "~", "../../nothing", "", "/"])
+def test_what_names_no_card(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(cards.CardError, match="card: expected one of fsdd"):
+        cards.read_card(name)
+
+
+def test_a_plain_folder_of_any_name_has_a_card(tmp_path):
+    (tmp_path / "what? a:\\b").mkdir()
+    assert cards.plain_card(tmp_path / "what? a:\\b").name == "what_ a__b"
+    assert cards.plain_card("/").name == "_"
+
+
 def test_what_is_not_a_card_at_all(tmp_path):
+    (tmp_path / "card.yaml").write_text("[" * 5000)
+    with pytest.raises(cards.CardError, match="expected a YAML file, got"):
+        cards.read_card(tmp_path)
     path = tmp_path / "card.yaml"
     path.write_text("a: [")
     with pytest.raises(cards.CardError, match="expected a YAML file, got"):

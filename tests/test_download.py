@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import io
 import os
@@ -5,16 +6,20 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 
-from audionet.datasets import DownloadError, cards, get, index, transfer, verify
+from audionet.datasets import DownloadError, cards, download, get, index, transfer, unpack, verify
 from audionet.datasets.layouts import FolderLayout
 from audionet.datasets.splits import ListSplit
 from audionet.datasets.unpack import MANIFEST
@@ -62,6 +67,7 @@ class Server(ThreadingHTTPServer):
         self.ranges = True
         self.announces_length = True
         self.breaks: list[int] = []  # bytes after which the next connections break
+        self.stalls_at: int | None = None  # bytes after which an answer goes on no more
         self.statuses: list[int] = []  # error codes of the next answers
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -94,6 +100,11 @@ class Handler(BaseHTTPRequestHandler):
         end = start + self.server.breaks.pop(0) if self.server.breaks else len(body)
         # Noted first: the client may be done, and the test look, before this thread runs again.
         self.server.sent.append((self.path, headers, len(body[start:end])))
+        if self.server.stalls_at:
+            self.wfile.write(body[start : self.server.stalls_at])
+            while self.server.stalls_at:
+                time.sleep(0.01)
+            return None
         self.wfile.write(body[start:end])
         return None
 
@@ -459,3 +470,119 @@ def test_an_archive_without_a_published_checksum_is_called_unverified(server, tm
     get(card, tmp_path)
     line = verify(card, tmp_path)[0]
     assert hashlib.sha256(content).hexdigest() in line and line.endswith("(unverified: the card gives none)")
+
+
+# Company
+
+
+def test_those_that_come_second_wait_and_find_it_done(server, tmp_path, capfd):
+    card = card_of(server, "sc.tar.gz", tar(SPEECH_COMMANDS), sha256=None)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: get(card, tmp_path), range(4))) == [tmp_path] * 4
+    assert len(server.sent) == 1 and unpacked(tmp_path / "corpus") == EXPECTED
+    assert set(capfd.readouterr().err.splitlines()) <= {
+        f"{tmp_path}: {who} is downloading a corpus here; waiting until it is done"
+        for who in ("another process", f"process {os.getpid()} on {socket.gethostname()}")
+    }
+
+
+GET = """
+import sys
+from audionet.datasets import get, read_card
+get(read_card(sys.argv[1]))
+"""
+
+
+def test_a_get_that_is_killed_blocks_nobody(server, tmp_path):
+    content = tar(SPEECH_COMMANDS)
+    card = card_of(server, "sc.tar.gz", content)
+    server.stalls_at = 4000
+    (tmp_path / "card.yaml").write_text(
+        "{name: a, title: a, description: a, homepage: a, license: a, citation: a, sample_rate: 8000, "
+        "layout: {kind: folders}, split: a, splits: {a: {kind: hash}}, files: [{sha256: null, folder: corpus, "
+        f"url: '{card.files[0].url}'}}]}}"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(download.__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, "-c", GET, tmp_path], env=environment)
+    while not (tmp_path / "sc.tar.gz.part").exists() or (tmp_path / "sc.tar.gz.part").stat().st_size < 4000:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    server.stalls_at = None
+    server.sent.clear()
+    get(card, tmp_path)
+    assert [size for _, _, size in server.sent] == [len(content) - 4000] and unpacked(tmp_path / "corpus") == EXPECTED
+
+
+def test_a_complete_corpus_is_found_in_a_folder_that_cannot_be_written(server, tmp_path, monkeypatch):
+    card = card_of(server, "sc.tar.gz", tar(SPEECH_COMMANDS))
+    get(card, tmp_path)
+    monkeypatch.setattr(download, "only_one", None)  # no lock is asked for
+    assert get(card, tmp_path) == tmp_path
+
+
+# What the user has put there
+
+
+def test_an_archive_of_the_user_is_taken_and_stays(server, tmp_path):
+    content = tar(SPEECH_COMMANDS)
+    card = card_of(server, "sc.tar.gz", content)
+    (tmp_path / "sc.tar.gz").write_bytes(content)
+    get(card, tmp_path)
+    assert not server.sent and unpacked(tmp_path / "corpus") == EXPECTED
+    assert (tmp_path / "sc.tar.gz").read_bytes() == content
+
+
+def test_a_file_of_the_user_with_the_name_of_the_archive_stays(server, tmp_path):
+    card = card_of(server, "card.yaml", tar(SPEECH_COMMANDS))
+    (tmp_path / "card.yaml").write_text("name: mine")
+    with pytest.raises(DownloadError, match=rf"{tmp_path}/card\.yaml: expected .*; move it away and run this again"):
+        get(card, tmp_path)
+    assert (tmp_path / "card.yaml").read_text() == "name: mine" and left_in(tmp_path) == ["card.yaml"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 200, b"mine  a.wav\n", b"# junk\n"])
+def test_a_folder_with_a_list_of_another_kind_is_left_alone(server, tmp_path, content):
+    card = card_of(server, "sc.tar.gz", tar(SPEECH_COMMANDS))
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / MANIFEST).write_bytes(content)
+    with pytest.raises(DownloadError, match=r"was not unpacked by audionet, or its \.sha256sums is damaged"):
+        get(card, tmp_path)
+    with pytest.raises(
+        DownloadError, match=r"is missing or was not unpacked by audionet, or its \.sha256sums is damage"
+    ):
+        verify(card, tmp_path)
+    assert files_in(tmp_path / "corpus") == {MANIFEST: content}
+
+
+def test_a_list_of_checksums_in_the_archive_makes_room_for_ours(server, tmp_path):
+    card = card_of(server, "sc.tar.gz", tar(SPEECH_COMMANDS | {".sha256sums": b"junk"}))
+    get(card, tmp_path)
+    assert verify(card, tmp_path)[0].startswith(f"{tmp_path}/corpus: 7 files match")
+
+
+# A damaged archive, and a folder that cannot be written
+
+
+def test_a_damaged_archive_without_a_checksum_is_refused_and_fetched_anew(server, tmp_path):
+    content = tar(SPEECH_COMMANDS)
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 1
+    with pytest.raises(DownloadError, match=r"whole and harmless, got .*; nothing was unpacked. The file was deleted"):
+        get(card_of(server, "sc.tar.gz", bytes(damaged), sha256=None), tmp_path)
+    assert not left_in(tmp_path)
+    get(card_of(server, "sc.tar.gz", content, sha256=None), tmp_path)
+    assert unpacked(tmp_path / "corpus") == EXPECTED
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(server, tmp_path, monkeypatch, number):
+    card = card_of(server, "sc.tar.gz", tar(SPEECH_COMMANDS))
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(unpack, "_digest", fail)
+    with pytest.raises(DownloadError, match=rf"^{tmp_path}: .* with --root or the variable AUDIONET_CACHE$"):
+        get(card, tmp_path)
+    assert (tmp_path / "sc.tar.gz.part").exists() and not (tmp_path / "corpus").exists()

@@ -4,10 +4,12 @@ A card is a file `card.yaml`. `Card` and the dataclasses in it say which keys it
 else is a `CardError` that names the file, the key and what is expected. The key `kind` chooses a layout or split rule.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -17,8 +19,9 @@ from audionet.checks import check_that, listed, nearest
 from audionet.datasets.classes import ClassSelection, select
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import FileLayout, FolderLayout, Layout, SynthesisLayout, TableLayout
-from audionet.datasets.schema import check_folder, read
+from audionet.datasets.schema import check_folder, check_name, read
 from audionet.datasets.splits import HashSplit, ListSplit, Rule, SpeakerSplit
+from audionet.files import safe_names
 
 
 class CardError(ValueError):
@@ -44,18 +47,20 @@ class File:
     member: str = ""
 
     def __post_init__(self) -> None:
-        web = self.url.startswith(("http://", "https://"))
-        check_that(web, "url", "an address with http:// or https://", self.url)
+        check_that(_is_web(self.url), "url", "an address with http:// or https://", self.url)
+        check_name("url", self.name, "an address that ends in the name of a file")
         hexadecimal = self.sha256 is None or re.fullmatch("[0-9a-f]{64}", self.sha256)
         check_that(hexadecimal, "sha256", "64 digits 0-9 a-f in quotes, or null", self.sha256)
         check_that(self.size is None or self.size > 0, "size", "the number of bytes", self.size)
         check_folder("folder", self.folder, below=True)
+        for name in PurePosixPath(self.folder).parts:
+            check_name("folder", name, "the names of folders")
         check_folder("member", self.member)
 
     @property
     def name(self) -> str:
         """File name of the archive."""
-        return self.url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+        return urlsplit(self.url).path.rstrip("/").rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,11 @@ class Card:
 
     def __post_init__(self) -> None:
         check_that(self.sample_rate > 0, "sample_rate", "hertz", self.sample_rate)
-        beside = self.root is None or re.fullmatch(r"[\w-]+", self.root)
-        check_that(beside, "root", "the name of a folder beside the card's", self.root)
+        check_name("name", self.name, "the name of a folder")
+        if self.root is not None:
+            check_name("root", self.root, "the name of a folder beside the card's")
+        for split in self.splits:
+            check_name("splits", split, "names that a folder may have")
         if self.background is not None:
             check_folder("background", self.background, below=True)
         names, synthetic = list(self.splits), isinstance(self.layout, SynthesisLayout)
@@ -137,17 +145,18 @@ def read_card(name_or_path: str | Path) -> Card:
         >>> card.title, card.sample_rate, card.labels.keep[:3]
         ('Free Spoken Digit Dataset 1.0.10', 8000, ('zero', 'one', 'two'))
     """
-    name, path = str(name_or_path), Path(name_or_path).resolve()
+    name, path = str(name_or_path), Path(name_or_path)
     if name in _names():
         path = resources.folder("data") / name
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir it takes what no path can be
         path = path / "card.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         expected = f"one of {', '.join(_names())}, or the path of a card.yaml or of its folder"
         raise CardError(f"card: expected {expected}, got {name!r}; {nearest(name, _names())}")
+    path = path.resolve()
     try:
         card = read(Card, yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise CardError(f"{path}: expected a YAML file, got {error}") from None
     except ValueError as error:
         raise CardError(f"{path}: {error}") from None
@@ -171,13 +180,13 @@ def plain_card(root: str | Path) -> Card:
     of the file name up to `_nohash_`. A folder `_background_noise_`, as in Speech Commands, holds noise, not a class.
     """
     root = Path(root)
-    noise = "_background_noise_"
+    folder, noise = root.resolve().name, "_background_noise_"
     splits: dict[str, Rule] = {"hash": HashSplit()}
     if (root / "testing_list.txt").is_file():
         validation = "validation_list.txt" if (root / "validation_list.txt").is_file() else None
         splits = {"lists": ListSplit(validation=validation)} | splits
     return Card(
-        name=root.resolve().name,
+        name=safe_names([folder])[folder],
         title=f"Class folders of {root}",
         description="A folder of recordings for each class.",
         homepage="",
@@ -275,6 +284,16 @@ def _test_on(folder: str, layout: Layout, root: Path, clips: list[Clip]) -> list
     if differing := {clip.label for clip in tests} ^ {clip.label for clip in others}:
         raise ValueError(f"{folder}: expected the classes of the other splits, got a difference in {listed(differing)}")
     return others + tests
+
+
+def _is_web(url: str) -> bool:
+    """Tell whether a text is an address of the web, as a request sends it."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:
+        return False
+    return fits and url.isascii() and url.isprintable() and " " not in url
 
 
 def _names() -> list[str]:

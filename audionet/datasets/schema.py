@@ -5,10 +5,11 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
 from audionet.checks import check_one_of, check_that, nearest
+from audionet.files import safe_names
 
 T = TypeVar("T")
 
@@ -49,6 +50,21 @@ def read(kind: type[T], values: object) -> T:
     return parsed
 
 
+def check_name(key: str, value: str, expected: str) -> None:
+    """Check that a value is a name that any system takes for a file or a folder: no path, no device, nothing hidden.
+
+    Args:
+        key: Key of the value.
+        value: The name.
+        expected: Description of the names that fit.
+
+    Raises:
+        ValueError: It is none, or is not in Unicode's composed form (NFC).
+    """
+    name = safe_names([value])[value]
+    check_that(name == value, key, expected, value, f"such as {name}")
+
+
 def check_folder(key: str, value: str, *, below: bool = False) -> None:
     """Check that a value is a folder of the corpus.
 
@@ -61,7 +77,8 @@ def check_folder(key: str, value: str, *, below: bool = False) -> None:
         ValueError: The path is absolute or leads out of the corpus.
     """
     path = PurePosixPath(value)
-    inside = not path.is_absolute() and ".." not in path.parts and "\\" not in value and (path.parts or not below)
+    leaves = path.is_absolute() or PureWindowsPath(value).drive or ".." in path.parts or "\\" in value
+    inside = not leaves and value.isprintable() and (path.parts or not below)
     check_that(inside, key, "a folder below the corpus root, such as recordings", value)
 
 

@@ -105,6 +105,12 @@ class ListSplit(SplitRule):
     test: str = "testing_list.txt"
     validation: str | None = "validation_list.txt"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key, name in (("test", self.test), ("validation", self.validation)):
+            if name is not None:
+                check_folder(key, name, below=True)
+
     def _choose(self, listing: Listing) -> Sequence[str]:
         split_of = dict.fromkeys((clip.path for clip in listing.clips), "train")
         for split, name in (("validation", self.validation), ("test", self.test)):

@@ -79,14 +79,14 @@ def fetch(file: File, part: Path, advance: Advance) -> None:
             remove(part)
             raise DownloadError(f"{file.url}: {error}; see the homepage on the corpus's card") from None
         except urllib.error.HTTPError as error:
-            reason = f"the server answers {error.code} {error.reason}"
+            reason = _in_a_line(f"the server answers {error.code} {error.reason}")
             if error.code not in (408, 429) and error.code < 500:
                 raise DownloadError(
                     f"{file.url}: {reason}: the file has moved or is not open to you; "
                     "see the homepage on the corpus's card"
                 ) from None
         except _BROKEN as error:
-            reason = str(getattr(error, "reason", "") or error or type(error).__name__)
+            reason = _in_a_line(str(getattr(error, "reason", "") or error) or type(error).__name__)
         # A server that begins anew each time gains nothing.
         failures = 1 if size_of(part) >= most + _GAIN else failures + 1
         most = max(most, size_of(part))
@@ -204,6 +204,11 @@ def _version(response: http.client.HTTPResponse) -> str:
     """Return what names the version of a file: a weak tag cannot vouch for bytes."""
     version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
     return version if version.isascii() and version.isprintable() and not version.startswith("W/") else ""
+
+
+def _in_a_line(text: str) -> str:
+    """Return a text that may hold what a server has sent, without line breaks and the like."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _restart(part: Path, advance: Advance) -> None:
