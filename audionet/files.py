@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 FFMPEG_EXTENSIONS = frozenset(
-    ".3g2 .3gp .aac .amr .avi .awb .caf .m4a .m4b .m4v .mka .mkv .mov .mp4 .weba .webm .wma .wmv .wv".split()
+    ".3g2 .3gp .aac .amr .avi .awb .m4a .m4b .m4v .mka .mkv .mov .mp4 .spx .weba .webm .wma .wmv .wv".split()
 )
 """Extensions of the audio files, and of the films with a sound track, that take ffmpeg to read; in lower case."""
 
 AUDIO_EXTENSIONS = FFMPEG_EXTENSIONS.union(
-    ".aif .aifc .aiff .au .bwf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
+    ".aif .aifc .aiff .au .bwf .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
 )
 """Extensions of audio files, in lower case."""
 

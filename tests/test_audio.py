@@ -326,7 +326,10 @@ def test_not_a_sound_file(tmp_path, content, capfd):
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     message = reason(path)
-    assert re.search("is no WAV, FLAC, OGG or MP3|is a RIFF file of kind|cut off inside its header", message)
+    assert re.search(
+        "is no WAV, FLAC, OGG, MP3, AIFF, AU, W64 or CAF file|is cut off (inside its header|before its samples)",
+        message,
+    )
     assert "ffmpeg" in message
     assert capfd.readouterr().err == ""
 
@@ -372,11 +375,10 @@ def test_damaged_in_the_middle(content, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_ogg_checksum_and_streams():
+def test_ogg_checksum_and_padding():
     for position in (len(OGG) // 2, len(OGG) - 10):
         flipped = patched(OGG, position, bytes([OGG[position] ^ 1]))
         assert "is damaged in the page" in reason(flipped)
-    assert "holds 2 streams" in reason(OGG + OGG)
     np.testing.assert_array_equal(decode(OGG + bytes(100))[0], decode(OGG)[0])
 
 

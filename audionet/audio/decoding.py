@@ -1,5 +1,6 @@
 """Decoding: from a file or bytes to blocks of samples. Nothing here holds the whole sound."""
 
+import hashlib
 import io
 import os
 import warnings
@@ -20,6 +21,7 @@ from audionet.audio.waveform import AudioError, AudioWarning, check_scale, expla
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """A path, the content of a file, or a binary file object."""
 
+_LENIENT_BLOCK = 1 << 14  # samples of a channel; a fault in a block loses all of it
 _BLOCK = 1 << 22  # samples decoded at a time, so that a header which lies cannot make us allocate what it says
 
 
@@ -60,7 +62,7 @@ def opened(source: Source, max_seconds: float | None, lenient: bool = False) -> 
         with _stream(source) as stream, _decoder(stream, max_seconds, faults) as (rate, blocks):
             yield Sound(rate, _checked(blocks, rate, max_seconds))
     if faults.notes:
-        message = f"{name_of(source)}: {', '.join(faults.notes)}; what is whole was read"
+        message = f"{name_of(source)}: {faults}"
         warnings.warn(message, AudioWarning, stacklevel=4)
 
 
@@ -94,7 +96,7 @@ def _decoder(stream: BinaryIO, max_seconds: float | None, faults: Faults) -> Ite
         with ffmpeg.opened(stream, kind, max_seconds, faults) as decoder:
             yield decoder
         return
-    with _soundfile(contents.streams[0]) as first:
+    with _soundfile(contents[0].stream) as first:
         yield first.samplerate, _blocks(first, contents, max_seconds, faults)
 
 
@@ -110,42 +112,68 @@ def _soundfile(stream: BinaryIO) -> Iterator[soundfile.SoundFile]:
             check_rate(file.samplerate)
             yield file
     except soundfile.LibsndfileError as error:
-        reason = str(error.error_string).removeprefix("Error : ").rstrip(".")
-        raise AudioError(f"damaged, cut off or of an unknown kind ({reason}); {RESAVE}") from None
+        raise AudioError(f"{_reason(error)}; {RESAVE}") from None
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    said = str(error.error_string).removeprefix("Error : ").rstrip(".")
+    return f"is damaged, cut off or of an unknown kind{said and f' ({said})'}"
 
 
 def _blocks(
-    first: soundfile.SoundFile, contents: Contents, max_seconds: float | None, faults: Faults
+    first: soundfile.SoundFile, contents: list[Contents], max_seconds: float | None, faults: Faults
 ) -> Iterator[np.ndarray]:
-    """Read the samples block by block, the opened file's first, and compare their count with what the headers say."""
-    n_read = 0
-    for stream in contents.streams:
-        with nullcontext(first) if stream is contents.streams[0] else _soundfile(stream) as file:
-            for block in _blocks_of_file(file, max_seconds, faults):
-                n_read += len(block)
-                yield block
-    if contents.n_samples is not None and n_read != contents.n_samples:
-        faults.add(f"is damaged: {n_read} samples could be read, its headers promise {contents.n_samples}")
+    """Read the samples block by block, the opened file's first."""
+    for content in contents:
+        with nullcontext(first) if content is contents[0] else _soundfile(content.stream) as file:
+            if (file.samplerate, file.channels) != (first.samplerate, first.channels):
+                faults.add(
+                    f"changes from {first.samplerate} Hz and {first.channels} channels to {file.samplerate} Hz and "
+                    f"{file.channels}"
+                )
+                return
+            yield from _blocks_of_file(file, content, max_seconds, faults)
 
 
-def _blocks_of_file(file: soundfile.SoundFile, max_seconds: float | None, faults: Faults) -> Iterator[np.ndarray]:
-    """Read the samples of one file, and see that as many come as libsndfile says."""
-    n_promised, n_read = file.frames, 0
+def _blocks_of_file(
+    file: soundfile.SoundFile, content: Contents, max_seconds: float | None, faults: Faults
+) -> Iterator[np.ndarray]:
+    """Read the samples of one file, and see that as many come as its headers and libsndfile say."""
+    n_promised, n_read, digest = file.frames, 0, hashlib.md5(usedforsecurity=False)
     unknown = n_promised >= 2**62  # FLAC from a pipe
     if not unknown:
         check_seconds(n_promised / file.samplerate, max_seconds)
+    n_block = _LENIENT_BLOCK if faults.lenient else max(_BLOCK // file.channels, 1)
     while n_read < n_promised:
-        n_wanted = min(max(_BLOCK // file.channels, 1), n_promised - n_read)
-        block = file.read(n_wanted, dtype="float32", always_2d=True)
+        n_wanted = min(n_block, n_promised - n_read)
+        try:
+            block = file.read(n_wanted, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            faults.add(_reason(error))
+            break
         n_read += len(block)
+        if content.md5:
+            digest.update(_integers(block, file.subtype))
         if len(block):
             yield block
         if len(block) < n_wanted:
             break
     # Some MP3 encoders count the frame of information as a frame of sound.
     slack = 1152 if file.format == "MP3" else 0
-    if not unknown and (n_read < n_promised - slack or n_read == 0 < n_promised):
-        faults.add(f"is damaged or cut off: {n_read} of {n_promised} samples could be read")
+    n_least = n_read if unknown else n_promised - slack
+    if n_read < n_least or n_read == 0 < n_promised or content.n_samples not in (None, n_read):
+        faults.add(f"is damaged or cut off: {n_read} of {content.n_samples or n_promised} samples could be read")
+    elif content.md5 and content.md5 != digest.digest():
+        faults.add("is damaged: its samples have another checksum (MD5) than its header says")
+
+
+def _integers(block: np.ndarray, subtype: str) -> bytes:
+    """Return the samples of a block as the integers that a FLAC file holds, little-endian."""
+    n_bytes = {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3}[subtype]
+    scaled = block * np.float32(2 ** (8 * n_bytes - 1))
+    if n_bytes < 3:
+        return scaled.astype(f"<i{n_bytes}").tobytes()
+    return scaled.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
 
 
 def _checked(blocks: Iterator[np.ndarray], rate: int, max_seconds: float | None) -> Iterator[np.ndarray]:

@@ -38,9 +38,12 @@ _KINDS = {
     (0, b"\x1aE\xdf\xa3"): Kind("Matroska (webm, mkv)", "matroska"),
     (0, b"0&\xb2u\x8ef\xcf\x11"): _ASF,
     (0, b"#!AMR"): Kind("AMR", "amr", has_length=False),
-    (0, b"caff"): Kind("Core Audio (caf)", "caf"),
     (8, b"AVI "): Kind("AVI", "avi"),
     (0, b"wvpk"): Kind("WavPack (wv)", "wv"),
+    # Of these, libsndfile reads most codecs itself.
+    (0, b"caff"): Kind("Core Audio (caf)", "caf"),
+    (0, b"OggS"): Kind("Ogg (Speex)", "ogg", has_length=False),
+    (0, b"fLaC"): Kind("FLAC of an unusual number of bits", "flac"),
 }
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _AAC = Kind("AAC", "aac", has_length=False)

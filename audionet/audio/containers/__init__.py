@@ -10,15 +10,27 @@ import os
 from pkgutil import resolve_name
 from typing import BinaryIO
 
-from audionet.audio.containers.contents import Contents, read_at
+from audionet.audio.containers.contents import Contents, id3_size, read_at
 from audionet.audio.containers.faults import RESAVE, Faults, UnknownKind
 from audionet.audio.waveform import AudioError
 
-_KINDS = {b"RIFF": "riff", b"RIFX": "riff", b"fLaC": "flac", b"OggS": "ogg"}
+_KINDS = {
+    b"RIFF": "riff",
+    b"RIFX": "riff",
+    b"RF64": "riff",
+    b"BW64": "riff",
+    b"fLaC": "flac",
+    b"OggS": "ogg",
+    b"FORM": "aiff",
+    b".snd": "au",
+    b"dns.": "au",
+    b"riff": "w64",
+    b"caff": "caf",
+}
 _SMALL = 1 << 18  # bytes
 
 
-def check_container(stream: BinaryIO, max_seconds: float | None, faults: Faults) -> Contents:
+def check_container(stream: BinaryIO, max_seconds: float | None, faults: Faults) -> list[Contents]:
     """Check that a sound file is whole, before it is decoded. Its content tells its kind.
 
     Args:
@@ -27,7 +39,7 @@ def check_container(stream: BinaryIO, max_seconds: float | None, faults: Faults)
         faults: Takes what is wrong with the file.
 
     Returns:
-        What is to be decoded.
+        What is to be decoded, one after the other.
 
     Raises:
         UnknownKind: The file is of another kind than those that libsndfile reads.
@@ -46,16 +58,16 @@ def check_container(stream: BinaryIO, max_seconds: float | None, faults: Faults)
     start, head = 0, read_at(stream, 0, 12)
     if not head:
         raise AudioError("is empty (0 bytes); fetch or record it again")
-    while head.startswith(b"ID3") and len(head) >= 10:  # tags, one after the other
-        n_bytes = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-        start += 10 + n_bytes + (10 if head[5] & 0x10 else 0)
+    while n_bytes := id3_size(head):  # tags, one after the other
+        start += n_bytes
         head = read_at(stream, start, 12)
     if len(head) < 4:
         raise AudioError(f"is cut off inside its header ({size} bytes); {RESAVE}")
-    kind = _KINDS.get(head[:4], "mp3" if head[0] == 0xFF else None)
+    may_be_mp3 = start > 0 or head[0] == 0xFF or not any(head)  # zeros may stand before the first frame
+    kind = _KINDS.get(head[:4], "mp3" if may_be_mp3 else None)
     if kind is None:
         raise UnknownKind(head)
-    if start:  # libsndfile counts the tag as sound in some formats
+    if start and kind != "mp3":  # libsndfile counts the tag as sound in some formats
         stream, size = io.BytesIO(read_at(stream, start)), size - start
-    contents: Contents = resolve_name(f"{__name__}.{kind}:check")(stream, size, max_seconds, faults)
+    contents: list[Contents] = resolve_name(f"{__name__}.{kind}:check")(stream, size, max_seconds, faults)
     return contents

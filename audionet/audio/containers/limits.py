@@ -3,6 +3,7 @@
 from audionet.audio.waveform import AudioError
 
 RATES = range(100, 1_000_001)  # Hz; a header outside of this is damaged (libsndfile reads some 0 Hz as 1 Hz)
+JOINED_SECONDS = 60  # a stream that begins later than this was joined on the air; else its beginning is missing
 
 
 def check_rate(rate: int) -> None:
