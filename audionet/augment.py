@@ -5,7 +5,8 @@ on any device. Waveforms are (batch, time), mono, float.
 
 `Augment` finds a waveform augmentation by its name in `AUGMENTATIONS`. It is a torch module whose
 `forward(waveform, generator)` maps (batch, time) to (batch, time). Where its constructor takes `sample_rate` or
-`background`, the chain fills them in. The chain applies the probability `p`, unless the constructor takes that, too.
+`background`, or its `forward` takes `silence`, (batch,) bool, the chain fills them in. The chain applies the
+probability `p`, unless the constructor takes that, too.
 """
 
 import inspect
@@ -23,7 +24,10 @@ from audionet.audio import FULL_SCALE
 from audionet.checks import check_at_least, check_one_of, check_that
 from audionet.registry import NamedArguments, Registry
 
-SILENCE_NOISE = (0.0, 1.0)  # amplitude of the noise that fills clips of digital silence (TensorFlow's input_data.py)
+SILENCE_NOISE = (
+    0.0,
+    1.0,
+)  # amplitude of the noise that fills the clips of the silence class (TensorFlow's input_data.py)
 
 _KINDS = {"speed": "Speed", "time_shift": "TimeShift", "equalize": "Equalize", "reverb": "Reverb", "gain": "Gain"}
 _KINDS |= {"noise": "BackgroundNoise"}
@@ -254,7 +258,7 @@ class Reverb(NamedArguments, nn.Module):
 class BackgroundNoise(NamedArguments, nn.Module):
     """A random stretch of background noise added to each clip, at an amplitude or at a signal-to-noise ratio.
 
-    Clips of digital silence, which stand for the silence class, always get noise, at U(0, 1) of its own amplitude.
+    The silences, clips of the class without speech, always get noise, at U(0, 1) of its own amplitude.
 
     Args:
         background: (time,), int16 or float, the recordings end to end.
@@ -268,7 +272,7 @@ class BackgroundNoise(NamedArguments, nn.Module):
 
     Example:
         >>> noise = BackgroundNoise(torch.ones(100), max_amplitude=0.1)
-        >>> noise(torch.zeros(1, 3), torch.Generator().manual_seed(0))  # digital silence
+        >>> noise(torch.zeros(1, 3), torch.Generator().manual_seed(0), silence=torch.tensor([True]))
         tensor([[0.1320, 0.1320, 0.1320]])
     """
 
@@ -296,8 +300,8 @@ class BackgroundNoise(NamedArguments, nn.Module):
         self.background = background
         self.p, self.max_amplitude, self.min_snr_db, self.max_snr_db = p, max_amplitude, min_snr_db, max_snr_db
 
-    def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
-        """Map (batch, time) to (batch, time)."""
+    def forward(self, waveform: Tensor, generator: Generator, silence: Tensor | None = None) -> Tensor:
+        """Map (batch, time) to (batch, time); ``silence``, (batch,) bool, says which clips are silences."""
         batch, time = waveform.shape
         # It moves to the clips once and stays there. A buffer would be sent by DDP to every process at every step.
         self.background = background = self.background.to(waveform.device)
@@ -320,7 +324,9 @@ class BackgroundNoise(NamedArguments, nn.Module):
             scale = (power / noise_power).sqrt() * 10 ** (-snr_db / 20)
         scale = scale * (uniform(batch, 0, 1, waveform, generator) < self.p)
         silence_scale = uniform(batch, *SILENCE_NOISE, waveform, generator)
-        return waveform + noise * torch.where(sounding == 0, silence_scale, scale)[:, None]
+        if silence is not None:
+            scale = torch.where(silence.to(scale.device), silence_scale, scale)
+        return waveform + noise * scale[:, None]
 
 
 class Augment(NamedArguments, nn.Module):
@@ -331,10 +337,11 @@ class Augment(NamedArguments, nn.Module):
             argument ``p`` is the probability that a clip is changed. None in place of the arguments leaves it out.
         sample_rate: Sample rate in hertz.
         background: (time,), int16 or float, for ``noise``; it may be empty where that is not used.
-        p: Probability that a clip goes through the chain at all; clips of digital silence always do.
+        p: Probability that a clip goes through the chain at all; silences always do.
 
     Shape:
-        (batch, time) -> (batch, time), within [-1, 1]
+        (batch, time) -> (batch, time), within [-1, 1]; the call takes the generator and, where there is a class without
+        speech, (batch,) bool, which clips are its silences.
 
     Raises:
         ValueError: A name is unknown, or an argument does not fit.
@@ -362,6 +369,7 @@ class Augment(NamedArguments, nn.Module):
         self.p = p
         self.steps = nn.ModuleList()
         self.probabilities: list[float] = []
+        self.takes_silence: list[bool] = []
         known = {"sample_rate": sample_rate, "background": background}
         for name, given in augmentations.items():
             kind = AUGMENTATIONS[name]
@@ -374,24 +382,29 @@ class Augment(NamedArguments, nn.Module):
                 check_at_least(0, 1, p=chance)
                 self.steps.append(kind(**arguments))
                 self.probabilities.append(chance)
+                self.takes_silence.append("silence" in inspect.signature(self.steps[-1].forward).parameters)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"augmentation {name}: {error}") from error
 
-    def forward(self, waveform: Tensor, generator: Generator) -> Tensor:
-        """Map (batch, time) to (batch, time)."""
+    def forward(self, waveform: Tensor, generator: Generator, silence: Tensor | None = None) -> Tensor:
+        """Map (batch, time) to (batch, time); ``silence``, (batch,) bool, says which clips are silences."""
         original = waveform
-        for step, p in zip(self.steps, self.probabilities, strict=True):
+        if silence is None:
+            silence = torch.zeros(len(waveform), dtype=torch.bool)
+        silence = silence.to(waveform.device)
+        for step, p, of_silence in zip(self.steps, self.probabilities, self.takes_silence, strict=True):
             if p >= 1:
-                waveform = step(waveform, generator)
+                waveform = step(waveform, generator, **({"silence": silence} if of_silence else {}))
                 continue
             rows = (torch.rand(len(waveform), generator=generator) < p).nonzero()[:, 0].to(waveform.device)
             if len(rows):
-                waveform = waveform.index_copy(0, rows, step(waveform[rows], generator))
+                given = {"silence": silence[rows]} if of_silence else {}
+                waveform = waveform.index_copy(0, rows, step(waveform[rows], generator, **given))
         waveform = waveform.clamp(-1, 1)
         if self.p >= 1:
             return waveform
         spared = (torch.rand(len(waveform), generator=generator) >= self.p).to(waveform.device)
-        return torch.where((spared & original.any(-1))[:, None], original, waveform)
+        return torch.where((spared & ~silence)[:, None], original, waveform)
 
 
 class SpecAugment(NamedArguments, nn.Module):

@@ -348,12 +348,38 @@ def test_noise_comes_at_its_amplitude():
 def test_silence_always_gets_noise(options):
     waveform = clips(600)
     waveform[::2] = 0
-    result = BackgroundNoise(ONES, p=0.0, **options)(waveform, seeded())
+    silence = torch.arange(600) % 2 == 0
+    result = BackgroundNoise(ONES, p=0.0, **options)(waveform, seeded(), silence=silence)
     assert torch.equal(result[1:-1:2], waveform[1:-1:2]), "p = 0 spares what is not silence"
     level = result[::2]
     assert torch.equal(level, level[:, :1].expand_as(level))
     assert 0 <= level.min() < 0.02 and 0.98 < level.max() < 1
     assert level.mean() == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_word_without_sound_is_no_silence():
+    """A dead microphone's zeros keep their label, and so must not sound like the silence class."""
+    waveform = torch.zeros(50, 100)
+    for silence in (None, torch.zeros(50, dtype=torch.bool)):
+        augmentations = {"gain": {"p": 0.5}, "noise": {"min_snr_db": 0.0, "max_snr_db": 10.0}}
+        assert not chain(augmentations)(waveform, seeded(), silence).any()
+        assert chain({"noise": {"max_amplitude": 0.1}})(waveform, seeded(), silence).abs().max() <= 0.1
+    silence = torch.arange(50) % 2 == 0  # here zeros, elsewhere perhaps not: the label alone says it
+    result = chain({"noise": {"min_snr_db": 90.0, "max_snr_db": 90.0}}, p=0.0)(waveform + 0.01, seeded(), silence)
+    assert torch.equal(result[1::2], waveform[1::2] + 0.01) and (result[::2] - 0.01).amax() > 0.5
+
+
+def test_own_augmentations_may_ask_for_the_silences(registries_as_they_were):
+    class Mark(torch.nn.Module):
+        def forward(self, waveform, generator, silence):
+            return torch.where(silence[:, None], 1.0, waveform)
+
+    AUGMENTATIONS.add("mark", Mark)
+    silence = torch.arange(40) % 2 == 0
+    for p in (1.0, 0.5):
+        marked = chain({"mark": {"p": p}})(torch.zeros(40, 10), seeded(), silence)[:, 0]
+        assert not marked[~silence].any() and 0 < marked[silence].sum() <= 20
+    assert marked.sum() < 20
 
 
 def test_noise_is_a_stretch_from_anywhere_in_the_background():
@@ -439,7 +465,8 @@ def test_the_chains_p_spares_clips_but_not_silence():
     waveform[::4] = 0
     augmentations = {"gain": {"max_db": -1.0}, "noise": {"max_amplitude": 0.1, "p": 0.0}}
     for p, low, high in ((0.0, 0, 0), (0.8, 215, 262), (1.0, 299, 299)):
-        is_changed = changed(waveform, chain(augmentations, p=p)(waveform, seeded()))
+        silence = torch.arange(len(waveform)) % 4 == 0
+        is_changed = changed(waveform, chain(augmentations, p=p)(waveform, seeded(), silence))
         assert is_changed[::4].all()
         sounding = waveform.any(1)
         assert low <= is_changed[sounding].sum() <= high

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from audionet import resources
-from audionet.datasets import cards, layouts, splits
+from audionet.datasets import cards, layouts, plain_card, splits
 from audionet.datasets.classes import ClassSelection, PooledClass
 
 CARD = {
@@ -258,4 +258,4 @@ def test_label_order():
     card = cards.read_card("fsdd")
     assert card.labels.names(found)[:3] == card.labels.names()[:3] == ("zero", "one", "two")
     with pytest.raises(ValueError, match="labels: expected those of the clips"):
-        cards.plain_card(".").labels.names()
+        plain_card(".").labels.names()

@@ -5,7 +5,7 @@ import pytest
 
 from audionet.datasets import splits
 from audionet.datasets.clip import SPLITS, Clip, Listing
-from audionet.datasets.splits import FieldSplit, HashSplit, ListSplit, SpeakerSplit
+from audionet.datasets.splits import FieldSplit, HashSplit, ListSplit, SpeakerSplit, StratifiedSplit
 
 TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
@@ -71,6 +71,69 @@ def test_hash_percentages_are_the_cards():
     ten = HashSplit(validation=10, test=10).assign(found)
     more = HashSplit(validation=10, test=30).assign(found)
     assert [c for c in ten if c.split == "validation"] == [c for c in more if c.split == "validation"]
+
+
+# Stratified
+
+
+def _nameless(*paths):
+    return Listing([Clip(path, path.split("/")[0]) for path in paths])
+
+
+@pytest.mark.parametrize("name", ["{}.wav", "Recording ({}).wav", "take/{}/mic.wav"])
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (10, (8, 1, 1)), (15, (11, 2, 2)), (40, (32, 4, 4))],
+)
+def test_each_class_is_split_in_proportion_whatever_its_names(name, n, expected):
+    found = _nameless(*(f"{word}/{name.format(number)}" for word in TEN for number in range(1, n + 1)))
+    clips = StratifiedSplit().assign(found)
+    for word in TEN:
+        chosen = [clip.split for clip in clips if clip.label == word]
+        assert tuple(chosen.count(split) for split in SPLITS) == expected
+    # Equal names, which may be one speaker's, are in one split.
+    split_of: dict[str, str] = {}
+    assert all(split_of.setdefault(clip.path.partition("/")[2], clip.split) == clip.split for clip in clips)
+    assert StratifiedSplit().assign(_nameless(*(clip.path for clip in reversed(clips)))) == clips[::-1]
+
+
+def test_a_new_clip_moves_at_most_one_other_for_each_split():
+    before = StratifiedSplit().assign(_nameless(*(f"a/{n}.wav" for n in range(30))))
+    for number in range(30, 60):
+        clips = StratifiedSplit().assign(_nameless(*(f"a/{n}.wav" for n in range(30)), f"a/{number}.wav"))
+        moved = [(old.split, new.split) for old, new in zip(before, clips, strict=False) if old != new]
+        assert len(moved) <= 2 and all("train" in pair for pair in moved)
+
+
+def test_shares_are_the_card_s():
+    found = _nameless(*(f"a/{n}.wav" for n in range(20)))
+
+    def counts(**shares):
+        chosen = [clip.split for clip in StratifiedSplit(**shares).assign(found)]
+        return tuple(chosen.count(split) for split in SPLITS)
+
+    assert counts(validation=0, test=25) == (15, 0, 5)
+    assert counts(validation=0, test=0) == (20, 0, 0)
+    assert counts(validation=50, test=50) == (1, 9, 10)  # a class without training clips would be refused
+    with pytest.raises(ValueError, match="validation and test: expected percentages of at most 100 together"):
+        StratifiedSplit(validation=60, test=60)
+
+
+def test_known_speakers_are_split_as_a_whole():
+    speakers = [f"{number:08x}" for number in range(20)]
+    paths = [f"{word}/{speaker}_nohash_{n}.wav" for speaker in speakers for word in TEN for n in range(2)]
+    clips = StratifiedSplit().assign(_found(*paths))
+    places = {speaker: {clip.split for clip in clips if clip.speaker == speaker} for speaker in speakers}
+    assert all(len(place) == 1 for place in places.values())
+    assert [sum({split} == place for place in places.values()) for split in SPLITS] == [16, 2, 2]
+
+
+def test_few_speakers_or_one_for_each_class_are_no_reason_not_to_test():
+    few = [f"{word}/{speaker}_nohash_{n}.wav" for word in TEN for speaker in ("ann", "bob") for n in range(5)]
+    apart = [f"{word}/{word}_speaker_nohash_{n}.wav" for word in TEN for n in range(10)]
+    for paths in (few, apart):
+        clips = StratifiedSplit().assign(_found(*paths))
+        assert {(clip.label, clip.split) for clip in clips} == {(word, split) for word in TEN for split in SPLITS}
 
 
 # Lists

@@ -22,6 +22,7 @@ from torch import Tensor
 from audionet import evaluate, features, models
 from audionet.augment import Augment, SpecAugment
 from audionet.datasets import open_corpus
+from audionet.datasets.batches import ClipBatch
 from audionet.training import (
     ClipData,
     CropData,
@@ -215,12 +216,15 @@ def test_averaged_weights_are_what_is_left(tone_folder: Path, tmp_path: Path) ->
     assert_same(weights(followed), weights(plain))  # without memory the average is the weights themselves
 
 
-def test_a_silent_training_clip_becomes_noise(tone_folder: Path) -> None:
+def test_a_silence_becomes_noise_and_a_word_without_sound_does_not(tone_folder: Path) -> None:
     task, _ = make(tone_folder)
+    silence = torch.tensor([True, False])
+    batch: ClipBatch = {"waveform": torch.zeros(2, 4000), "label": torch.tensor([0, 1]), "silence": silence}
+    heard: list[torch.Tensor] = []
+    task.front_end.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
     task.generator = torch.Generator().manual_seed(0)
-    assert task.augment is not None
-    silent = task.augment(torch.zeros(4, 4000), task.generator)
-    assert (silent.square().mean(-1) > 0).all()
+    task.inputs_and_targets(batch)
+    assert (heard[0].abs().amax((1, 2)) > 1e-3).tolist() == [True, False]
 
 
 def test_the_record_is_plain(tone_folder: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 
 from audionet import save_audio
 from audionet.audio import find_sounds, read_mono
-from audionet.datasets import Corpus, open_corpus, plain_card
-from audionet.datasets.layouts import TableLayout
+from audionet.datasets import Corpus, open_corpus, plain_card, read_card
+from audionet.datasets.layouts import SynthesisLayout, TableLayout
 from audionet.datasets.splits import SpeakerSplit
 from audionet.training import ClipData, CropData
 
@@ -81,7 +81,7 @@ def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> N
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     plain = open_corpus(None, root=tone_folder, sample_rate=8000)
     mixed = open_corpus(None, root=tone_folder, sample_rate=8000, synthetic=10)
-    assert len(mixed.store.indices("train")) == len(plain.store.indices("train")) + 3 * 8
+    assert len(mixed.store.indices("train")) == len(plain.store.indices("train")) + 3 * 10
     for split in ("validation", "test"):
         assert len(mixed.store.indices(split)) == len(plain.store.indices(split))
     assert mixed.labels == plain.labels
@@ -100,6 +100,62 @@ def test_a_corpus_without_test_clips_is_refused_before_training(tone_folder: Pat
     (tone_folder / "testing_list.txt").write_text("")
     with pytest.raises(ValueError, match="corpus: expected clips to test on in this split of tones, got 0; add rec"):
         ClipData(open_corpus(None, root=tone_folder, sample_rate=8000), batch_size=16)
+
+
+def test_a_root_alone_is_the_user_s_folder_and_a_card_that_reads_none_is_refused(tone_folder: Path) -> None:
+    assert open_corpus(root=tone_folder, sample_rate=8000).labels == ("high", "low", "middle")
+    assert open_corpus("auto", root=tone_folder, sample_rate=8000).card.name == "tones"
+    with pytest.raises(ValueError, match="root: expected none with the card words, whose .* --data.card null reads"):
+        open_corpus("words", root=tone_folder)
+    with pytest.raises(ValueError, match="root: expected a folder .*tones/recordings, got none; .*--data.card null"):
+        open_corpus("fsdd", root=tone_folder)
+    with pytest.raises(ValueError, match="synthetic: expected none with the card words, whose clips are all synthetic"):
+        open_corpus("words", synthetic=100)
+    with pytest.raises(ValueError, match="synthetic: expected a whole number of at least 0, got -1"):
+        open_corpus(root=tone_folder, synthetic=-1)
+
+
+def test_a_word_without_training_clips_is_refused_and_one_without_test_clips_is_named(
+    tone_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = {name: [f"{name}/{number:02d}.wav" for number in range(40)] for name in ("low", "high")}
+    (tone_folder / "testing_list.txt").write_text("\n".join(lists["low"]))
+    with pytest.raises(ValueError, match="corpus tones: expected training clips of each class, got none of low; add"):
+        open_corpus(root=tone_folder, sample_rate=8000)
+    (tone_folder / "testing_list.txt").write_text("\n".join(lists["low"][:3] + lists["high"][:3]))
+    capsys.readouterr()
+    corpus = open_corpus(root=tone_folder, sample_rate=8000)
+    assert corpus.untested == ("middle",)
+    assert capsys.readouterr().err == "note: tones: no test clips, and so no score, of middle\n"
+    for number in range(3, 40):  # what is left out may be all that a word could learn from
+        (tone_folder / "low" / f"{number:02d}.wav").write_bytes(b"RIFF")
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(ValueError, match="got none of low; add"):
+        open_corpus(root=tone_folder, sample_rate=8000, skip_bad=True)
+
+
+def test_clips_without_sound_are_counted_and_named_and_get_no_noise(
+    tone_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        save_audio(tone_folder / "low" / f"{number:02d}.wav", np.full(4000, 0.1 * number, np.float32), 8000)
+    for _ in range(2):  # built, and opened again
+        corpus = open_corpus(root=tone_folder, sample_rate=8000)
+        said = "3 clips hold no sound but keep their labels: low/00.wav, low/01.wav, low/02.wav"
+        assert capsys.readouterr().err == f"note: tones: {said}\n"
+    assert not corpus.made_silences.any()
+    batch = next(iter(ClipData(corpus, batch_size=90).train_dataloader()))
+    assert not batch["silence"].any() and len(batch["silence"]) == 90
+
+
+def test_the_made_silences_are_the_training_clips_of_the_silence_class() -> None:
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    card = read_card("words")
+    assert isinstance(card.layout, SynthesisLayout)
+    card = replace(card, layout=replace(card.layout, words=("yes", "no"), unknown=(), clips_per_label=10))
+    card = replace(card, labels=replace(card.labels, keep=("yes", "no"), unknown=None))
+    corpus = open_corpus(card, sample_rate=8000)
+    made = [path for path, is_made in zip(corpus.store.paths, corpus.made_silences, strict=True) if is_made]
+    assert made == ["_silence_/train/0", "_silence_/train/1"]
 
 
 # ---- windows for generation ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from audionet.console import note
 from audionet.files import Found, find_files, is_audio
 
 UNREADABLE = "readable only after pip install 'audionet[formats]', or saved as WAV or FLAC"
+NOTHING = "a link to nothing"
 NO_SOUND = "no sound file by its extension"
 
 
@@ -42,11 +43,12 @@ def find_sounds(folder: str | os.PathLike[str], glob: str = "") -> Sounds:
         OSError: A folder cannot be read.
     """
     found = find_files(folder)
-    paths = [*found.files, *found.broken]
+    left_out = found.left_out | {path: NOTHING for path in found.broken if not is_audio(path)}
+    paths = [*found.files, *filter(is_audio, found.broken)]
     if glob:
-        return Sounds(sorted(path for path in paths if fnmatch.fnmatchcase(path, glob)), found.left_out, found)
-    others = {path: UNREADABLE if is_audio(path) else NO_SOUND for path in paths if not can_read(path)}
-    return Sounds(sorted(filter(can_read, paths)), found.left_out | others, found)
+        return Sounds(sorted(path for path in paths if fnmatch.fnmatchcase(path, glob)), left_out, found)
+    left_out |= {path: UNREADABLE if is_audio(path) else NO_SOUND for path in paths if not can_read(path)}
+    return Sounds(sorted(filter(can_read, paths)), left_out, found)
 
 
 def sounds_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

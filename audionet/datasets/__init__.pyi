@@ -4,7 +4,6 @@ from .cards import CardError as CardError
 from .cards import background as background
 from .cards import index as index
 from .cards import list_cards as list_cards
-from .cards import plain_card as plain_card
 from .cards import read_card as read_card
 from .classes import ClassSelection as ClassSelection
 from .classes import PooledClass as PooledClass
@@ -13,6 +12,7 @@ from .corpus import Corpus as Corpus
 from .corpus import open_corpus as open_corpus
 from .download import get as get
 from .download import verify as verify
+from .plain import plain_card as plain_card
 from .store import Store as Store
 from .store import open_store as open_store
 from .unpack import DownloadError as DownloadError

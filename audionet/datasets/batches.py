@@ -1,7 +1,7 @@
 """Whole batches of a clip store, in an order that can be saved and restored."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypedDict, TypeVar
+from typing import Generic, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ class ClipBatch(TypedDict):
     """(batch, time) int16."""
     label: Tensor
     """(batch,) int64, positions in the corpus's labels."""
+    silence: NotRequired[Tensor]
+    """(batch,) bool, whether a clip is a silence that the augmentation fills with noise; none is without it."""
 
 
 Batch = TypeVar("Batch", bound=Mapping[str, object])
@@ -24,21 +26,25 @@ Gather = Callable[[np.ndarray, np.random.Generator | None], Batch]
 """Makes a batch of the items at (n,) int64 positions, with a generator for what it draws."""
 
 
-def gather_clips(waveforms: np.ndarray | Tensor, label_index: np.ndarray) -> Gather[ClipBatch]:
+def gather_clips(
+    waveforms: np.ndarray | Tensor, label_index: np.ndarray, silence: np.ndarray | None = None
+) -> Gather[ClipBatch]:
     """Return what gathers whole clips.
 
     Args:
         waveforms: (clip, time) int16, an array or a tensor on any device.
         label_index: (clip,) int64.
+        silence: (clip,) bool, the silences that the augmentation fills with noise; None for none.
     """
     labels = torch.from_numpy(label_index)
+    is_silence = torch.zeros(len(labels), dtype=torch.bool) if silence is None else torch.from_numpy(silence)
 
     def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> ClipBatch:
         if isinstance(waveforms, Tensor):
             waveform = waveforms[torch.from_numpy(chosen).to(waveforms.device)]
         else:
             waveform = torch.from_numpy(waveforms[chosen])
-        return {"waveform": waveform, "label": labels[chosen]}
+        return {"waveform": waveform, "label": labels[chosen], "silence": is_silence[chosen]}
 
     return gather
 

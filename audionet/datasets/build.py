@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from audionet import console
-from audionet.audio import AudioError, fit, to_int16
+from audionet.audio import FULL_SCALE, AudioError, fit, to_int16
 from audionet.datasets.classes import silence_samples
 from audionet.datasets.clip import Clip
 from audionet.parallel import WorkerCrash, map_unordered, usable_cores
@@ -37,7 +37,7 @@ def render_clips(
     clip_length: int,
     workers: int | None,
     progress: bool,
-) -> list[Outcome]:
+) -> tuple[list[Outcome], list[int]]:
     """Render clips into the rows of `waveforms.i16`, except those that the folder's journal lists.
 
     Args:
@@ -49,12 +49,12 @@ def render_clips(
         progress: Show a bar, if standard error is a terminal.
 
     Returns:
-        The outcome of each clip; the rows of bad files are zeros.
+        The outcome of each clip, and the rows of recordings without sound; the rows of bad files are zeros.
 
     Raises:
         StoreError: A worker crashed.
     """
-    done = dict(read_journal(folder))
+    done = {first: (outcomes, silent) for first, outcomes, silent in read_journal(folder)}
     step = max(min(CHUNK_CLIPS, CHUNK_BYTES // (2 * clip_length)), 1)
     todo = [first for first in range(0, len(clips), step) if first not in done]
     started: list[int] = []
@@ -68,41 +68,46 @@ def render_clips(
     work = partial(_render_chunk, folder, clip_length, render)
     try:
         with (
-            console.progress("clip store", len(clips), done=sum(map(len, done.values())), show=progress) as advance,
+            console.progress(
+                "clip store", len(clips), done=sum(len(outcomes) for outcomes, _ in done.values()), show=progress
+            ) as advance,
             closing(map_unordered(work, tasks(), workers=workers)) as chunks,
         ):
-            for first, outcomes in chunks:
+            for first, outcomes, silent in chunks:
                 with _synced(folder / "journal", "ab") as file:
                     # The line break comes first, so that a line that a crash cut off spoils no other.
-                    file.write(b"\n" + json.dumps((first, outcomes)).encode())
-                done[first] = outcomes
+                    file.write(b"\n" + json.dumps((first, outcomes, silent)).encode())
+                done[first] = outcomes, silent
                 advance(len(outcomes))
     except WorkerCrash as error:
         unfinished = [clip for first in started if first not in done for clip in clips[first : first + step]]
         between = f"{unfinished[0].path} to {unfinished[-1].path}"
         raise StoreError(f"{between}: {error}; remove it or name fewer workers, what is built is kept") from error
-    return [outcome for first in sorted(done) for outcome in done[first]]
+    chunks_done = [done[first] for first in sorted(done)]
+    outcomes_of_all = [outcome for outcomes, _ in chunks_done for outcome in outcomes]
+    return outcomes_of_all, [row for _, silent in chunks_done for row in silent]
 
 
-def read_journal(folder: Path) -> Iterator[tuple[int, list[Outcome]]]:
-    """Yield the first row of each chunk that is on the disk, and the outcomes of its clips."""
+def read_journal(folder: Path) -> Iterator[tuple[int, list[Outcome], list[int]]]:
+    """Yield the first row of each chunk that is on the disk, the outcomes of its clips, and the rows without sound."""
     if (folder / "journal").exists():
         for line in (folder / "journal").read_text().splitlines():
             try:
-                first, outcomes = json.loads(line)
+                first, outcomes, silent = json.loads(line)
             except ValueError:  # cut off
                 continue
-            yield first, outcomes
+            yield first, outcomes, silent
 
 
 def _render_chunk(
     folder: Path, clip_length: int, render: Callable[[str], np.ndarray], task: tuple[int, Sequence[Clip]]
-) -> tuple[int, list[Outcome]]:
+) -> tuple[int, list[Outcome], list[int]]:
     """Render clips into the file, in a worker process."""
     first, clips = task
     background = np.fromfile(folder / "background.i16", np.int16)
     waveforms = np.zeros((len(clips), clip_length), np.int16)
     outcomes: list[Outcome] = [clip_length] * len(clips)
+    silent = []
     for row, clip in enumerate(clips):
         if clip.silence:
             waveforms[row] = silence_samples(clip, background, clip_length)
@@ -111,12 +116,14 @@ def _render_chunk(
             waveform = render(clip.path)
             waveforms[row] = to_int16(fit(waveform, clip_length))
             outcomes[row] = len(waveform)
+            if np.ptp(waveform) * FULL_SCALE < 1:
+                silent.append(first + row)
         except AudioError as error:
             outcomes[row] = str(error) if clip.path in str(error) else f"{clip.path}: {error}"
     with _synced(folder / "waveforms.i16", "r+b") as file:
         file.seek(2 * clip_length * first)
         file.write(waveforms.data)
-    return first, outcomes
+    return first, outcomes, silent
 
 
 @contextmanager

@@ -15,13 +15,12 @@ import yaml
 
 from audionet import resources
 from audionet.audio.finding import find_sounds, left_out_text, note_left_out
-from audionet.checks import check_that, listed, nearest
+from audionet.checks import check_no_misfits, check_that, listed, nearest
 from audionet.datasets.classes import ClassSelection, select
-from audionet.datasets.clip import Clip
-from audionet.datasets.layouts import FileLayout, FolderLayout, Layout, SynthesisLayout, TableLayout
+from audionet.datasets.clip import Clip, Listing
+from audionet.datasets.layouts import FileLayout, Layout, SynthesisLayout, TableLayout
 from audionet.datasets.schema import check_folder, check_name, read
-from audionet.datasets.splits import HashSplit, ListSplit, Rule, SpeakerSplit
-from audionet.files import safe_names
+from audionet.datasets.splits import Rule, SpeakerSplit
 
 
 class CardError(ValueError):
@@ -173,38 +172,10 @@ def list_cards() -> list[Card]:
     return [read_card(name) for name in _names()]
 
 
-def plain_card(root: str | Path) -> Card:
-    """Describe a folder of class folders, without a card.
-
-    The split is by `validation_list.txt` and `testing_list.txt` where the folder has the latter, otherwise by the hash
-    of the file name up to `_nohash_`. A folder `_background_noise_`, as in Speech Commands, holds noise, not a class.
-    """
-    root = Path(root)
-    folder, noise = root.resolve().name, "_background_noise_"
-    splits: dict[str, Rule] = {"hash": HashSplit()}
-    if (root / "testing_list.txt").is_file():
-        validation = "validation_list.txt" if (root / "validation_list.txt").is_file() else None
-        splits = {"lists": ListSplit(validation=validation)} | splits
-    return Card(
-        name=safe_names([folder])[folder],
-        title=f"Class folders of {root}",
-        description="A folder of recordings for each class.",
-        homepage="",
-        license="",
-        citation="",
-        sample_rate=16_000,
-        layout=FolderLayout(ignore=(noise,), speaker="^(?P<speaker>.+?)_nohash_"),
-        background=noise if (root / noise).is_dir() else None,
-        split=next(iter(splits)),
-        splits=splits,
-        path=root.resolve() / "card.yaml",
-    )
-
-
 def index(
     card: Card, root: str | Path | None = None, *, split: str | None = None, test_speaker: str | None = None
 ) -> list[Clip]:
-    """List the clips of a corpus that belong to the card's selection of classes.
+    """List the clips of a corpus that belong to the card's selection of classes. What is left out is said.
 
     Args:
         card: The corpus.
@@ -216,19 +187,21 @@ def index(
         Clips sorted by path. They are the same for the same files, whatever the order on disk.
 
     Raises:
-        ValueError: The folder, its audio files or a class is missing, a file does not fit the layout, or the card has
-            no such split.
+        ValueError: The folder, its audio files or a class is missing, a class folder holds nothing that can be used, a
+            file does not fit the layout, or the card has no such split.
 
     Example:
         >>> Path("words/seven").mkdir(parents=True)
         >>> audionet.save_audio("words/seven/a.wav", waveform, sample_rate)
-        >>> index(plain_card("words"))
+        >>> index(audionet.datasets.plain_card("words"))
         [Clip(path='seven/a.wav', label='seven', speaker='', split='train', silence=False)]
     """
     root = Path(root) if root is not None else card.default_root
     try:
         rule = _rule(card, split, test_speaker)
         listing = card.layout.index(root)
+        _check_no_empty_class(listing, card.labels)
+        note_left_out(listing.folder, listing.left_out)
         clips = select(rule.assign(listing) if rule else listing.clips, card.labels)
         if rule and rule.test_folder:
             clips = _test_on(rule.test_folder, card.layout, root, clips)
@@ -263,6 +236,15 @@ def background(card: Card, root: str | Path | None = None, *, folder: str | Path
         raise ValueError(f"{expected} audio files{but}; name another folder")
     note_left_out(place, sounds.left_out)
     return [place / path for path in sounds.files]
+
+
+def _check_no_empty_class(listing: Listing, labels: ClassSelection) -> None:
+    """Refuse a class folder without a clip; one that the card neither keeps nor pools is left out."""
+    empty = [f"{label} ({text})" for label, text in listing.empty.items() if not labels.keep or label in labels.keep]
+    expected = "recordings that can be read in every class folder"
+    check_no_misfits(
+        [f"none in {listed(empty, 20)}"] if empty else [], listing.folder, expected, "add some, or move it elsewhere"
+    )
 
 
 def _rule(card: Card, split: str | None, test_speaker: str | None) -> Rule | None:

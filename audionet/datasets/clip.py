@@ -1,6 +1,6 @@
 """One clip of a corpus, and the splits it may be in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -37,9 +37,13 @@ class Listing:
         fields: What the file name or the table row of each clip says, as {field: value}.
         folder: Folder that the layout searched.
         prefix: What precedes the path below that folder in the clips' paths.
+        empty: Class folders without a clip, with what they hold, as {class: text}.
+        left_out: Why files below that folder are no clips, as {path: reason}.
     """
 
     clips: list[Clip]
-    fields: list[Mapping[str, str]] = field(default_factory=list)
+    fields: Sequence[Mapping[str, str]] = ()
     folder: Path = Path()
     prefix: str = ""
+    empty: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """From a card to a corpus that is ready to be served: its clip store, its classes and its categories."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,12 +10,14 @@ import numpy as np
 
 from audionet import resources
 from audionet.audio import FULL_SCALE, save_audio
-from audionet.checks import check_no_misfits, check_one_of, check_that
+from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_that, listed
+from audionet.console import note
 from audionet.datasets import cards, synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout, SynthesisLayout
+from audionet.datasets.plain import plain_card
 from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.store import Store, open_store
 from audionet.files import safe_names
@@ -55,6 +58,21 @@ class Corpus:
     def has_validation(self) -> bool:
         """Whether there is a validation split."""
         return len(self.store.indices("validation")) > 0
+
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """Labels without test clips."""
+        tested = {*self.label_index[self.store.indices("test")].tolist()}
+        return tuple(label for position, label in enumerate(self.labels) if position not in tested)
+
+    @property
+    def made_silences(self) -> np.ndarray:
+        """Whether a clip is a silence that the augmentation fills with noise, (clip,) bool."""
+        made = np.zeros(len(self.store), bool)
+        if self.silence is not None:
+            made[self.store.indices("train")] = True
+            made &= self.label_index == self.labels.index(self.silence)
+        return made
 
     @property
     def silence(self) -> str | None:
@@ -123,7 +141,7 @@ class Corpus:
 
 
 def open_corpus(
-    card: str | Path | Card | None = "words",
+    card: str | Path | Card | None = "auto",
     *,
     root: str | Path | None = None,
     split: str | None = None,
@@ -141,7 +159,7 @@ def open_corpus(
 
     Args:
         card: Name of a dataset card, a card.yaml, or the folder of one; None to read ``root`` as a plain folder of
-            class folders.
+            class folders; "auto" to do so if there is a root, and otherwise to make the synthetic words of "words".
         root: Folder that holds the corpus; None for the one that `audionet data get` writes to.
         split: One of the card's split rules; None for the card's own choice.
         test_speaker: Speaker to test on, where the split leaves one out.
@@ -156,19 +174,17 @@ def open_corpus(
         progress: Show a bar while the store is built, if standard error is a terminal.
 
     Raises:
-        ValueError: The corpus is missing or does not fit its card, or files cannot be used (all are named).
+        ValueError: The corpus is missing or does not fit its card, a class has no training clips, or files cannot be
+            used (all are named).
     """
-    expected = "a dataset card, or a folder of class folders as root"
-    is_given = card is not None or root is not None
-    check_that(is_given, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
-    if not isinstance(card, Card):
-        card = cards.read_card(card) if card is not None else cards.plain_card(str(root))
+    card = _card(card, root, synthetic)
     if words_only:
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
     root = card.default_root if root is None else Path(root)
     clips = cards.index(card, root, split=split, test_speaker=test_speaker)
     contents = [card.layout.fingerprint(root)]
-    if synthetic and not isinstance(card.layout, SynthesisLayout):
+    _check_trained(card, clips)
+    if synthetic:
         clips += _synthetic_clips(clips, synthetic)
         contents.append(synthesis.fingerprint())
     noise, noise_contents = _noise(card, root, background, sample_rate)
@@ -186,9 +202,43 @@ def open_corpus(
         skip_bad=skip_bad,
         progress=progress,
     )
+    if store.skipped:
+        left_out = set(store.paths)
+        _check_trained(card, [clip for clip in clips if clip.path in left_out])
     known = card.labels.names(store.label_names)
     label_index = np.array([known.index(name) for name in store.label_names])[store.labels]
-    return Corpus(card=card, store=store, labels=known, label_index=label_index)
+    corpus = Corpus(card=card, store=store, labels=known, label_index=label_index)
+    if store.silent:
+        note(f"{card.name}: {len(store.silent)} clips hold no sound but keep their labels: {listed(store.silent, 5)}")
+    if corpus.untested:
+        note(f"{card.name}: no test clips, and so no score, of {listed(corpus.untested, 10)}")
+    return corpus
+
+
+def _card(card: str | Path | Card | None, root: str | Path | None, synthetic: int) -> Card:
+    """Return the card that is meant, if it goes with the root and the synthetic utterances."""
+    if card == "auto":
+        card = None if root is not None else "words"
+    expected = "a dataset card, or a folder of class folders as root"
+    is_given = card is not None or root is not None
+    check_that(is_given, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
+    if not isinstance(card, Card):
+        card = cards.read_card(card) if card is not None else plain_card(str(root))
+    if isinstance(card.layout, SynthesisLayout):
+        expected, advice = f"none with the card {card.name}, whose clips are all synthetic", "leave one of them out"
+        check_that(root is None, "root", expected, root, f"{advice}: --data.card null reads the folder")
+        check_that(not synthetic, "synthetic", expected, synthetic, advice)
+    check_at_least(0, whole=True, synthetic=synthetic)
+    return card
+
+
+def _check_trained(card: Card, clips: Sequence[Clip]) -> None:
+    """Check that every class has training clips: a network cannot learn the others, but would be tested on them."""
+    trained = {clip.label for clip in clips if clip.split == "train"}
+    lacking = [label for label in card.labels.names(clip.label for clip in clips) if label not in trained]
+    expected = "training clips of each class"
+    advice = "add recordings, choose another --data.split, or leave the class out"
+    check_no_misfits([f"none of {listed(lacking, 20)}"] if lacking else [], f"corpus {card.name}", expected, advice)
 
 
 def _noise(
@@ -197,14 +247,15 @@ def _noise(
     """Return what makes the background noise, and a fingerprint of its recordings, if there are some."""
     files = cards.background(card, root, folder=folder)
     if files:
-        return partial(read_background, files, sample_rate=sample_rate), [scan(files[0].parent)]
+        together = os.path.commonpath([file.parent for file in files])
+        return partial(read_background, files, sample_rate=sample_rate), [scan(together)]
     return partial(synthesis.make_noise, sample_rate, NOISE_SECONDS), []
 
 
 def _synthetic_clips(clips: Sequence[Clip], clips_per_label: int) -> list[Clip]:
     words = sorted({clip.label for clip in clips if not clip.label.startswith("_")})
-    spoken = synthesis.index(words, (), clips_per_label=clips_per_label)
-    return [replace(clip, path=_SYNTHETIC + clip.path) for clip in spoken if clip.split == "train"]
+    spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True)
+    return [replace(clip, path=_SYNTHETIC + clip.path) for clip in spoken]
 
 
 def _render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.ndarray:

@@ -3,21 +3,20 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from audionet.audio import find_sounds, read_mono
-from audionet.checks import check_no_misfits, check_that
+from audionet.audio import read_mono
+from audionet.audio.finding import NO_SOUND, Sounds, find_sounds, left_out_text
+from audionet.checks import check_at_least, check_no_misfits, check_that
 from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.recordings import scan
 from audionet.datasets.schema import check_folder, check_pattern
-
-_Found = Iterable[tuple[Clip, Mapping[str, str]]]  # clips with paths below the layout's folder, and their fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +46,18 @@ class FileLayout:
         if not folder.is_dir():
             raise ValueError(
                 f"root: expected a folder {folder}, got none; download the corpus with `audionet data get`, "
-                "or name its folder with --data.root"
+                "name its folder with --data.root, or read class folders of your own with --data.card null"
             )
         prefix = "" if self.folder == "." else f"{self.folder.rstrip('/')}/"
-        found = list(self._find(root, folder))
-        check_that(found, folder, f"audio files laid out by {self.kind}", found)
+        found = self._find(root, folder)
+        expected = f"audio files laid out by {self.kind}"
+        check_that(found.clips, folder, expected, found.clips, left_out_text(found.left_out))
         clips = [
-            replace(clip, path=prefix + clip.path, label=self.labels.get(clip.label, clip.label)) for clip, _ in found
+            replace(clip, path=prefix + clip.path, label=self.labels.get(clip.label, clip.label))
+            for clip in found.clips
         ]
-        return Listing(clips, [fields for _, fields in found], folder, prefix)
+        empty = {self.labels.get(label, label): text for label, text in found.empty.items()}
+        return replace(found, clips=clips, folder=folder, prefix=prefix, empty=empty)
 
     def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
         """Return the waveform of a clip, (time,) float32, by its path.
@@ -69,7 +71,7 @@ class FileLayout:
         """Return a text that changes when a file of the corpus does."""
         return scan(root)
 
-    def _find(self, root: Path, folder: Path) -> _Found:
+    def _find(self, root: Path, folder: Path) -> Listing:
         """List the clips, with paths relative to the folder and labels as the files say them."""
         raise NotImplementedError
 
@@ -84,24 +86,53 @@ class FolderLayout(FileLayout):
         ignore: Class folders to leave out.
         speaker: Regular expression with a group `speaker`, searched for in the file name; None where the file names do
             not say who speaks.
+        depth: Folders above the class folders, such as 1 for a folder for each split. Split rules may use `folder`, the
+            first folder below the layout's.
     """
 
     kind: ClassVar[str] = "folders"
     glob: str = ""
     ignore: tuple[str, ...] = ()
     speaker: str | None = None
+    depth: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_at_least(0, depth=self.depth)
         if self.speaker is not None:
             check_pattern("speaker", self.speaker, "speaker")
 
-    def _find(self, root: Path, folder: Path) -> _Found:
-        files = [path for path in find_sounds(folder, self.glob).files if path.split("/")[0] not in self.ignore]
-        check_no_misfits([path for path in files if "/" not in path], folder, "files in a folder for each class")
+    def _find(self, root: Path, folder: Path) -> Listing:
+        sounds = find_sounds(folder, self.glob)
+        files = [path for path in sounds.files if not self._is_ignored(path)]
+        misplaced = [path for path in files if path.count("/") <= self.depth]
+        check_no_misfits(misplaced, folder, "files in a folder for each class")
+        clips, fields = [], []
         for path in files:
-            match = re.search(self.speaker, path.rsplit("/", 1)[-1]) if self.speaker else None
-            yield Clip(path, path.split("/")[0], match["speaker"] if match else ""), {}
+            parts = path.split("/")
+            match = re.search(self.speaker, parts[-1]) if self.speaker else None
+            clips.append(Clip(path, parts[self.depth], match["speaker"] if match else ""))
+            fields.append({"folder": parts[0]})
+        left_out = {
+            path: reason
+            for path, reason in sounds.left_out.items()
+            if path.count("/") > self.depth and not self._is_ignored(path)
+        }
+        return Listing(clips, fields, empty=self._empty(sounds, {clip.label for clip in clips}), left_out=left_out)
+
+    def _is_ignored(self, path: str) -> bool:
+        return not {*path.split("/")[: self.depth + 1]}.isdisjoint(self.ignore)
+
+    def _empty(self, sounds: Sounds, labels: set[str]) -> dict[str, str]:
+        """Return the class folders that hold no clip in any of their places, with what they hold instead."""
+        links = [path for path, reason in sounds.left_out.items() if reason.startswith("a link") and "." not in path]
+        held: dict[str, dict[str, str]] = {}
+        for place in (*sounds.found.folders, *links):
+            label = place.rsplit("/", 1)[-1]
+            if place.count("/") == self.depth and label not in labels and not self._is_ignored(place):
+                inside = {path: why for path, why in sounds.left_out.items() if f"{path}/".startswith(f"{place}/")}
+                held.setdefault(label, {}).update(inside)
+        return {label: left_out_text(inside) or "nothing" for label, inside in held.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +154,19 @@ class PatternLayout(FileLayout):
         super().__post_init__()
         check_pattern("pattern", self.pattern, "label")
 
-    def _find(self, root: Path, folder: Path) -> _Found:
-        files = find_sounds(folder, self.glob).files
-        matches = {path: re.fullmatch(self.pattern, path.rsplit("/", 1)[-1]) for path in files}
+    def _find(self, root: Path, folder: Path) -> Listing:
+        sounds = find_sounds(folder, self.glob)
+        matches = {path: re.fullmatch(self.pattern, path.rsplit("/", 1)[-1]) for path in sounds.files}
         wrong = [path for path, match in matches.items() if not match]
         check_no_misfits(wrong, folder, f"names that match {self.pattern!r}")
+        clips, fields = [], []
         for path, match in matches.items():
             groups = match.groupdict("") if match else {}
             first = path.rpartition("/")[0].split("/")[0]
-            yield Clip(path, groups["label"], groups.get("speaker", "")), {"folder": first} | groups
+            clips.append(Clip(path, groups["label"], groups.get("speaker", "")))
+            fields.append({"folder": first} | groups)
+        left_out = {path: reason for path, reason in sounds.left_out.items() if reason != NO_SOUND}
+        return Listing(clips, fields, left_out=left_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +190,7 @@ class TableLayout(FileLayout):
         super().__post_init__()
         check_folder("table", self.table, below=True)
 
-    def _find(self, root: Path, folder: Path) -> _Found:
+    def _find(self, root: Path, folder: Path) -> Listing:
         file = root / self.table
         rows = self._rows(file)
         paths = [row[self.path] for row in rows]
@@ -164,7 +199,8 @@ class TableLayout(FileLayout):
         check_no_misfits([path for path in paths if not (folder / path).is_file()], file, f"files that are in {folder}")
         twice = [path for path, count in Counter(paths).items() if count > 1]
         check_no_misfits(twice, file, f"one row for each file of {folder}")
-        return [(Clip(row[self.path], row[self.label], row[self.speaker] if self.speaker else ""), row) for row in rows]
+        clips = [Clip(row[self.path], row[self.label], row[self.speaker] if self.speaker else "") for row in rows]
+        return Listing(clips, rows)
 
     def _rows(self, file: Path) -> list[dict[str, str]]:
         if not file.is_file():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,6 +71,11 @@ class SplitRule:
         raise NotImplementedError
 
 
+def _check_percentages(validation: float, test: float) -> None:
+    fits = validation >= 0 and test >= 0 and validation + test <= 100
+    check_that(fits, "validation and test", "percentages of at most 100 together", (validation, test))
+
+
 @dataclass(frozen=True, kw_only=True)
 class HashSplit(SplitRule):
     """A split by a hash of the file name up to `_nohash_`, as in Speech Commands: each speaker is in one split only.
@@ -85,11 +91,74 @@ class HashSplit(SplitRule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fits = self.validation >= 0 and self.test >= 0 and self.validation + self.test <= 100
-        check_that(fits, "validation and test", "percentages of at most 100 together", (self.validation, self.test))
+        _check_percentages(self.validation, self.test)
 
     def _choose(self, listing: Listing) -> Sequence[str]:
         return [which_set(clip.path, self.validation, self.test) for clip in listing.clips]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StratifiedSplit(SplitRule):
+    """A split of each class in the same proportions; each class of three clips or more has some in every split.
+
+    A hash of the path below the class folder puts the clips in an order: the first are for validation, the last for the
+    test. So the same files are split in the same way on every machine, equal names in several classes as a rule fall
+    into the same split, and a new file moves at most one other for each split.
+
+    Where the corpus names three speakers or more, whole speakers are split in this way, so that each is in one split
+    only, unless a class would be left without training clips.
+
+    Attributes:
+        validation: Percentage of the clips for validation.
+        test: Percentage for the test.
+    """
+
+    kind: ClassVar[str] = "stratified"
+    validation: float = 10.0
+    test: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_percentages(self.validation, self.test)
+
+    def _choose(self, listing: Listing) -> Sequence[str]:
+        clips = listing.clips
+        if len({clip.speaker for clip in clips} - {""}) >= 3:
+            chosen = self._choose_by([clip.speaker for clip in clips], listing)
+            if {clip.label for clip in clips} == {c.label for c, s in zip(clips, chosen, strict=True) if s == "train"}:
+                return chosen
+        return self._choose_by([""] * len(clips), listing)
+
+    def _choose_by(self, speakers: Sequence[str], listing: Listing) -> list[str]:
+        """Return the split of each clip; those of one speaker stay together, unless it is nobody."""
+        groups: dict[str, set[str]] = {}  # names that are split together, by their class; speakers have none
+        names, homes = [], []
+        for clip, speaker in zip(listing.clips, speakers, strict=True):
+            names.append(speaker or clip.path.removeprefix(listing.prefix))
+            homes.append("" if speaker else clip.label)
+            groups.setdefault(homes[-1], set()).add(names[-1])
+        split_of = {home: self._split(group) for home, group in groups.items()}
+        return [split_of[home][name] for home, name in zip(homes, names, strict=True)]
+
+    def _split(self, names: set[str]) -> dict[str, str]:
+        def order(name: str) -> tuple[bytes, str]:
+            return hashlib.sha256((name.partition("/")[2] or name).encode(errors="surrogateescape")).digest(), name
+
+        n = len(names)
+        n_test = self._share(self.test, n, 2)
+        n_validation = min(self._share(self.validation, n, 3), n - 1 - n_test)
+        ordered = sorted(names, key=order)
+        return (
+            dict.fromkeys(ordered, "train")
+            | dict.fromkeys(ordered[:n_validation], "validation")
+            | dict.fromkeys(ordered[n - n_test :], "test")
+        )
+
+    @staticmethod
+    def _share(percentage: float, n: int, fewest: int) -> int:
+        """Return how many of n are a percentage: one at least, if there are enough, and not all."""
+        at_least = 1 if percentage > 0 and n >= fewest else 0
+        return min(max(math.floor(n * percentage / 100 + 0.5), at_least), n - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,4 +246,4 @@ class SpeakerSplit(SplitRule):
         return [named.get(clip.speaker, "train") for clip in listing.clips]
 
 
-Rule = HashSplit | ListSplit | FieldSplit | SpeakerSplit
+Rule = HashSplit | ListSplit | FieldSplit | SpeakerSplit | StratifiedSplit

@@ -16,7 +16,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, whole_file
 from audionet.locks import only_one
 
-_FORMAT = 2  # a new number when the files change, or the samples that a recording gives
+_FORMAT = 3  # a new number when the files change, or the samples that a recording gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,7 @@ class Store:
         background: (time,) int16, noise, read only; may be empty.
         sample_rate: Sample rate in hertz.
         skipped: A message for each file that was left out.
+        silent: Paths of the recordings without sound, whose samples are all alike.
     """
 
     waveforms: np.ndarray
@@ -60,6 +61,7 @@ class Store:
     background: np.ndarray
     sample_rate: int
     skipped: list[str]
+    silent: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.waveforms)
@@ -173,6 +175,7 @@ def _read(place: Path) -> Store | None:
             background=_map(place / "background.i16", (int(index["background"]),)),
             sample_rate=int(index["sample_rate"]),
             skipped=_unpacked(index["skipped"]),
+            silent=_unpacked(index["silent"]),
         )
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -251,7 +254,7 @@ def _build(
     check_free_space(place.parent, lacking, "the clip store", "with the variable AUDIONET_CACHE")
     with whole_file(partial / "background.i16", sync=True) as file:
         file.write(noise.data)
-    outcomes = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)
+    outcomes, silent = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)
     rows = _fill_gaps(partial / "waveforms.i16", clip_length, outcomes)
     kept = [clips[row] for row in rows]
     label_names, labels = np.unique(np.array([clip.label for clip in kept], str), return_inverse=True)
@@ -267,6 +270,7 @@ def _build(
             splits=np.array([SPLITS.index(clip.split) for clip in kept], np.int8),
             lengths=np.array([outcomes[row] for row in rows], np.int64),
             skipped=_packed([outcome for outcome in outcomes if isinstance(outcome, str)]),
+            silent=_packed([clips[row].path for row in silent]),
             clip_length=clip_length,
             sample_rate=sample_rate,
             background=len(noise),

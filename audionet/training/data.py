@@ -87,7 +87,8 @@ class ClipData(CorpusData[ClipBatch]):
 
     def items(self, split: str) -> tuple[Gather[ClipBatch], np.ndarray]:
         """Return what gathers clips with their labels, and the positions of the split's clips."""
-        return gather_clips(self._waveforms(), self.corpus.label_index), self.corpus.store.indices(split)
+        gather = gather_clips(self._waveforms(), self.corpus.label_index, self.corpus.made_silences)
+        return gather, self.corpus.store.indices(split)
 
     def _waveforms(self) -> np.ndarray | Tensor:
         """Return the whole store, on the GPU where it takes less than half of the memory that is free there."""

@@ -100,7 +100,7 @@ class Recognition(LightningModule):
         waveform = to_float(batch["waveform"])
         targets = F.one_hot(batch["label"], self.n_classes).float()
         if self.augment is not None:
-            waveform = self.augment(waveform, self.generator)
+            waveform = self.augment(waveform, self.generator, batch.get("silence"))
         if self.mixup_alpha > 0:
             waveform, targets = mixup(
                 waveform, targets, alpha=self.mixup_alpha, p=self.mixup_p, generator=self.generator

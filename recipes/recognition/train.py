@@ -1,7 +1,7 @@
 """Train a recogniser of single words: a preset says what on, flags change any value of it (--help lists them).
 
     one CPU     python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml
-    own words   ... --data.card null --data.root my_words --trainer.max_epochs 50
+    own words   ... --data.root my_words --trainer.max_epochs 50
     one GPU     ... --trainer.accelerator gpu --trainer.devices 1 --trainer.precision bf16-mixed
     four GPUs   ... --trainer.accelerator gpu --trainer.devices 4 --trainer.strategy ddp
     two nodes   torchrun --nnodes 2 --node_rank N --master_addr HOST --nproc_per_node 4 ... --trainer.num_nodes 2

@@ -27,7 +27,8 @@ def test_the_presets_are_those_the_documents_name() -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
 def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path) -> None:
     config = recipe.make_parser().parse_args(["--config", str(preset)])
-    read_card(config.data.card)
+    if config.data.card != "auto":
+        read_card(config.data.card)
     rate = config.data.sample_rate
     described = dict(config.features)
     front_end = features.create(described.pop("name"), **described, sample_rate=rate)

@@ -27,7 +27,7 @@ NARROWER = {"nsynth_autoencoder": ["--model.residual_channels=32", "--model.gate
 
 def noise_of(card: str, *, sample_rate: int, clip_seconds: float, **_: object) -> Corpus:
     """Make a corpus as a card describes it, of noise: two clips a class and split, by one speaker."""
-    described, clip_length = read_card(card), round(clip_seconds * sample_rate)
+    described, clip_length = read_card("words" if card == "auto" else card), round(clip_seconds * sample_rate)
     described = replace(described, labels=replace(described.labels, unknown=None, silence=None))
     known = sorted(described.labels.names())
     splits = np.repeat(["train", "validation", "test"], 2 * len(known))

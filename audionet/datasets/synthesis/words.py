@@ -86,6 +86,7 @@ def index(
     unknown: Sequence[str] = OTHERS,
     *,
     clips_per_label: int = 500,
+    training_only: bool = False,
     language: str = "en",
     seed: int = 0,
 ) -> list[Clip]:
@@ -98,7 +99,8 @@ def index(
     Args:
         words: Words with a class of their own.
         unknown: Words spoken in turns for the class `_unknown_`; may be empty.
-        clips_per_label: Clips of each word, and of the unknown words together.
+        clips_per_label: Clips of each word, and of the unknown words together, in all splits together.
+        training_only: Let only the voices for training speak: all clips are in that split.
         language: Code of the language that the words are in; its accents speak them.
         seed: Decides voices, rates and pitches.
 
@@ -106,8 +108,8 @@ def index(
         Clips: `path` is all that `render` needs, `label` is the word or "_unknown_", `speaker` is accent and timbre.
 
     Raises:
-        ValueError: There are no words, a word comes twice or cannot be a label, there are fewer than 10 clips a label,
-            or espeak-ng does not know the language.
+        ValueError: There are no words, a word comes twice or cannot be a label, there are fewer than 10 clips a label
+            for all splits, or espeak-ng does not know the language.
 
     Example:
         >>> clips = index(["yes", "no"], [], clips_per_label=10)
@@ -115,10 +117,11 @@ def index(
         (20, 'yes', 'validation')
     """
     _check_words(words, unknown)
-    check_at_least(10, clips_per_label=clips_per_label)  # one each to validate and test
+    check_at_least(1 if training_only else 10, clips_per_label=clips_per_label)  # one each to validate and test
     accents = voices(language)
     split_of = _split_timbres()
-    sizes = {split: round(clips_per_label * share) for split, share in _SHARES.items()}
+    shares = {} if training_only else _SHARES
+    sizes = {split: round(clips_per_label * share) for split, share in shares.items()}
     sizes["train"] = clips_per_label - sum(sizes.values())
     texts_of = {word: [word] for word in words}
     if unknown:
