@@ -5,8 +5,9 @@ import pytest
 import yaml
 
 from audionet import resources
-from audionet.datasets import cards, layouts, plain_card, splits
+from audionet.datasets import cards, layouts, plain, plain_card, splits
 from audionet.datasets.classes import ClassSelection, PooledClass
+from audionet.files import Found
 
 CARD = {
     "name": "made_up",
@@ -186,10 +187,11 @@ def test_what_names_no_card(name, tmp_path, monkeypatch):
         cards.read_card(name)
 
 
-def test_a_plain_folder_of_any_name_has_a_card(tmp_path):
+def test_a_plain_folder_of_any_name_has_a_card(tmp_path, monkeypatch):
     (tmp_path / "what? a:\\b").mkdir()
-    assert cards.plain_card(tmp_path / "what? a:\\b").name == "what_ a__b"
-    assert cards.plain_card("/").name == "_"
+    assert plain_card(tmp_path / "what? a:\\b").name == "what_ a__b"
+    monkeypatch.setattr(plain, "find_files", lambda root: Found([], [], [], {}))  # not the whole disk
+    assert plain_card("/").name == "_"
 
 
 def test_what_is_not_a_card_at_all(tmp_path):

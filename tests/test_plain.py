@@ -116,6 +116,8 @@ def test_lists_beside_or_in_the_wrapper(tmp_path: Path) -> None:
         clips = index(plain_card(tmp_path), tmp_path)
         assert [clip.path for clip in clips if clip.split == "test"] == ["audio/yes/2.wav"]
         (place / "testing_list.txt").unlink()
+    (tmp_path / "testing_list.txt").write_text("audio/yes/2.wav\n")  # where the folder was listed
+    assert [clip.path for clip in index(plain_card(tmp_path), tmp_path) if clip.split == "test"] == ["audio/yes/2.wav"]
 
 
 # ---- classes that would vanish ------------------------------------------------------------------------------------

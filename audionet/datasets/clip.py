@@ -35,6 +35,7 @@ class Listing:
     Attributes:
         clips: Clips without a split.
         fields: What the file name or the table row of each clip says, as {field: value}.
+        root: The corpus root.
         folder: Folder that the layout searched.
         prefix: What precedes the path below that folder in the clips' paths.
         empty: Class folders without a clip, with what they hold, as {class: text}.
@@ -43,6 +44,7 @@ class Listing:
 
     clips: list[Clip]
     fields: Sequence[Mapping[str, str]] = ()
+    root: Path = Path()
     folder: Path = Path()
     prefix: str = ""
     empty: Mapping[str, str] = field(default_factory=dict)

@@ -57,7 +57,7 @@ class FileLayout:
             for clip in found.clips
         ]
         empty = {self.labels.get(label, label): text for label, text in found.empty.items()}
-        return replace(found, clips=clips, folder=folder, prefix=prefix, empty=empty)
+        return replace(found, clips=clips, root=root, folder=folder, prefix=prefix, empty=empty)
 
     def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
         """Return the waveform of a clip, (time,) float32, by its path.

@@ -1,10 +1,9 @@
 """A plain folder of recordings, without a card: how the class folders lie in it, and the card that says so."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from audionet.checks import check_that, listed
 from audionet.console import note
@@ -179,16 +178,10 @@ def _is_called(name: str, names: str) -> bool:
 def _rules(root: Path, place: Arrangement) -> dict[str, Rule]:
     """Return the split rules of a plain folder, its own first."""
     rules: dict[str, Rule] = {"stratified": StratifiedSplit(), "hash": HashSplit()}
-    base = root / place.folder
-    for folder in (base, root):
+    for folder in (root / place.folder, root):
         if (folder / "testing_list.txt").is_file():
             expected = "either folders for the splits or lists of the clips in them"
             check_that(not place.splits, "root", expected, "both", "remove testing_list.txt")
-            beside = PurePosixPath(os.path.relpath(folder, base).replace(os.sep, "/"))
-            validation = (folder / "validation_list.txt").is_file()
-            lists = ListSplit(
-                test=str(beside / "testing_list.txt"),
-                validation=str(beside / "validation_list.txt") if validation else None,
-            )
-            return {"lists": lists} | rules
+            validation = "validation_list.txt" if (folder / "validation_list.txt").is_file() else None
+            return {"lists": ListSplit(validation=validation, in_root=folder == root), **rules}
     return {"folders": FieldSplit(field="folder", names=place.splits), **rules} if place.splits else rules

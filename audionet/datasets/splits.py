@@ -168,11 +168,13 @@ class ListSplit(SplitRule):
     Attributes:
         test: File in the layout's folder that lists the test clips, by paths relative to that folder.
         validation: File that lists the validation clips; None for no validation split.
+        in_root: Whether the files are in the corpus root instead, with paths relative to either folder.
     """
 
     kind: ClassVar[str] = "lists"
     test: str = "testing_list.txt"
     validation: str | None = "validation_list.txt"
+    in_root: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -185,11 +187,12 @@ class ListSplit(SplitRule):
         for split, name in (("validation", self.validation), ("test", self.test)):
             if name is None:
                 continue
-            file = listing.folder / name
+            file = (listing.root if self.in_root else listing.folder) / name
             if not file.is_file():
                 raise ValueError(f"{file}: expected the list of the {split} clips, one path a line, got no such file")
-            lines = [listing.prefix + line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-            paths = [line for line in lines if line != listing.prefix]
+            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+            from_root = split_of if self.in_root else {}
+            paths = [line if line in from_root else listing.prefix + line for line in lines if line]
             check_no_misfits([path for path in paths if path not in split_of], file, "paths of the corpus")
             twice = [path for path in paths if split_of[path] not in ("train", split)]
             check_no_misfits(twice, file, "paths that the list of another split does not have")
