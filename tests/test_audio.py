@@ -564,41 +564,12 @@ def test_resample_shapes():
         resample(np.zeros(1), 48_000, 8000)
 
 
-@given(st.integers(1, 200), st.integers(1, 200), st.integers(1, 3))
-def test_fit_length(n_samples, length, n_channels):
-    waveform = np.random.default_rng(n_samples).standard_normal((n_channels, n_samples)).astype(np.float32)
-    fitted = fit(waveform, length)
-    assert fitted.shape == (n_channels, length) and fitted.dtype == np.float32
-    if length >= n_samples:
-        left = (length - n_samples) // 2
-        np.testing.assert_array_equal(fitted[:, left : left + n_samples], waveform)
-        assert np.count_nonzero(fitted) == np.count_nonzero(waveform)
-    else:
-        windows = [waveform[:, start : start + length] for start in range(n_samples - length + 1)]
-        loudest = max(windows, key=lambda window: np.square(window, dtype=np.float64).sum())
-        np.testing.assert_array_equal(fitted, loudest)
-
-
-def test_fit_takes_the_earliest_of_equals():
-    constant = np.full(10_000, 0.1, np.float32)
-    ramp = np.tile(np.array([0.3, 0.1, 0.7], np.float32), 1000)
-    np.testing.assert_array_equal(fit(ramp, 300), ramp[:300])
-    silent = np.zeros((1, 100), np.float32)
-    assert fit(silent, 10).shape == (1, 10)
-    clicks = np.zeros(1000, np.float32)
-    clicks[[200, 700]] = 1, -1
-    np.testing.assert_array_equal(np.flatnonzero(fit(clicks, 100)), [99])  # the first window that holds one
-    assert fit(constant, 10_000) is constant
-    cut = fit(constant, 10)
-    assert cut.base is None
-
-
 @pytest.mark.parametrize(
     "call",
     [
         to_mono,
         lambda waveform: resample(waveform, 8000, 16_000),
-        lambda waveform: fit(waveform, 10),
+        lambda waveform: fit(waveform, 10, 8000),
         lambda waveform: to_clip(waveform, 8000, 16_000, 10),
     ],
     ids=["to_mono", "resample", "fit", "to_clip"],
@@ -625,7 +596,7 @@ def test_rates_and_lengths_that_are_refused():
         with pytest.raises(AudioError, match="to_rate: expected above 0 Hz, got"):
             resample(tone(10), 8000, rate)
     with pytest.raises(AudioError, match="length: expected at least 1 sample, got 0"):
-        fit(tone(10), 0)
+        fit(tone(10), 0, 8000)
 
 
 # ---- load, clip, save --------------------------------------------------------------------------------------

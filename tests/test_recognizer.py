@@ -81,7 +81,7 @@ def test_it_says_what_it_is(recognizer):
 def test_any_rate_and_length_becomes_a_clip(recognizer):
     waveform = noise(2, 30_000)
     mono = audio.resample(audio.to_mono(waveform), 22_050, 8000)
-    clip = audio.fit(mono, 8000)
+    clip = audio.fit(mono, 8000, 8000)
     assert dict(recognizer.recognize(waveform, 22_050)) == as_mapping(recognizer.recognize(clip, 8000))
     np.testing.assert_array_equal(recognizer.to_clip(waveform, 22_050), clip[0])
     np.testing.assert_array_equal(recognizer.to_clip(clip, 8000), clip[0])

@@ -2,6 +2,8 @@ from .decoding import Source as Source
 from .ffmpeg import can_read as can_read
 from .finding import find_sounds as find_sounds
 from .finding import sounds_among as sounds_among
+from .fitting import fit as fit
+from .fitting import to_clip as to_clip
 from .reading import decode as decode
 from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono
@@ -9,9 +11,7 @@ from .waveform import FULL_SCALE as FULL_SCALE
 from .waveform import AudioError as AudioError
 from .waveform import AudioWarning as AudioWarning
 from .waveform import check_scale as check_scale
-from .waveform import fit as fit
 from .waveform import resample as resample
-from .waveform import to_clip as to_clip
 from .waveform import to_float as to_float
 from .waveform import to_int16 as to_int16
 from .waveform import to_mono as to_mono

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audionet.audio.decoding import Sound, Source, opened
-from audionet.audio.waveform import AudioError, fit, resample_blocks, to_mono
+from audionet.audio.fitting import fit
+from audionet.audio.waveform import AudioError, resample_blocks, to_mono
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +118,7 @@ def read_mono(
     """
     with opened(source, max_seconds, lenient) as sound:
         waveform = _joined(_converted(sound, sample_rate, mono=True), max_seconds)[0]
-        return waveform if length is None else fit(waveform, length)
+        return waveform if length is None else fit(waveform, length, sample_rate)
 
 
 def _converted(sound: Sound, sample_rate: float, mono: bool) -> Iterator[np.ndarray]:

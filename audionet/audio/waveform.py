@@ -1,4 +1,4 @@
-"""Arithmetic on waveforms: mono, resample, fit, 16-bit integers and floats; and the one error of this folder."""
+"""Arithmetic on waveforms: mono, resample, 16-bit integers and floats; and the one error of this folder."""
 
 import math
 import os
@@ -146,66 +146,6 @@ def resample_blocks(blocks: Iterable[np.ndarray], from_rate: float, to_rate: flo
     _check_left(n_after + len(rest), n_before, from_rate, to_rate)
     if len(rest):
         yield np.ascontiguousarray(rest.T)
-
-
-def fit(waveform: np.ndarray, length: int) -> np.ndarray:
-    """Pad or cut a waveform to a length.
-
-    A shorter waveform is centred between zeros. Of a longer one the window with the most energy is kept, summed over
-    all leading axes. Of equal windows (within 1e-9 of the whole energy) it is the earliest.
-
-    Args:
-        waveform: (..., time), float.
-        length: The wanted number of samples.
-
-    Returns:
-        The waveform (..., length). It is the same array when it has that length already.
-
-    Raises:
-        AudioError: The length is below 1, or the array is no float waveform.
-
-    Example:
-        >>> fit(np.array([1.0, 2.0]), 4), fit(np.array([0.0, 1.0, 3.0, 1.0]), 2)
-        (array([0., 1., 2., 0.]), array([1., 3.]))
-    """
-    check_waveform(waveform)
-    if length < 1:
-        raise AudioError(f"length: expected at least 1 sample, got {length}; give the length of a clip")
-    n_missing = length - waveform.shape[-1]
-    if n_missing == 0:
-        return waveform
-    if n_missing > 0:
-        sides = [(0, 0)] * (waveform.ndim - 1) + [(n_missing // 2, n_missing - n_missing // 2)]
-        return np.pad(waveform, sides)
-    energy = np.square(waveform, dtype=np.float64).reshape(-1, waveform.shape[-1]).sum(axis=0)
-    total = np.concatenate(([0.0], np.cumsum(energy)))
-    windows = total[length:] - total[:-length]
-    start = int(np.argmax(windows >= windows.max() - 1e-9 * total[-1]))  # rounding must not decide between equals
-    return waveform[..., start : start + length].copy()  # a view would keep the whole recording in memory
-
-
-def to_clip(waveform: np.ndarray, from_rate: float, to_rate: float, length: int | None = None) -> np.ndarray:
-    """Turn a recording into a network's input: mix it to mono, resample it, and fit it to a length.
-
-    Args:
-        waveform: (channel, time), float, of at most 8 channels.
-        from_rate: Its sample rate, in Hz.
-        to_rate: The wanted sample rate, in Hz.
-        length: The wanted number of samples; None keeps all.
-
-    Returns:
-        The clip, (length,) or (time,).
-
-    Raises:
-        AudioError: The array is no float waveform (channel, time) of at most 8 channels, a rate is not above 0, the
-            length is below 1, or no sample would be left.
-
-    Example:
-        >>> to_clip(np.zeros((2, 4000), np.float32), 8000, 16_000, 16_000).shape
-        (16000,)
-    """
-    clip = resample(to_mono(waveform)[0], from_rate, to_rate)
-    return clip if length is None else fit(clip, length)
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:

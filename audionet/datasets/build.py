@@ -34,6 +34,7 @@ def render_clips(
     clips: Sequence[Clip],
     render: Callable[[str], np.ndarray],
     *,
+    sample_rate: int,
     clip_length: int,
     workers: int | None,
     progress: bool,
@@ -44,6 +45,7 @@ def render_clips(
         folder: Folder of `waveforms.i16`, (clip, time) int16, `background.i16`, (time,) int16, and the journal.
         clips: The clip of each row. What a silence contains is not rendered but said by `classes.silence_samples`.
         render: Makes the waveform of a clip, (time,) float32, from its path.
+        sample_rate: Sample rate in hertz.
         clip_length: Number of samples of a row.
         workers: Number of processes; None for one a core.
         progress: Show a bar, if standard error is a terminal.
@@ -65,7 +67,7 @@ def render_clips(
             yield first, clips[first : first + step]
 
     workers = max(min(workers or usable_cores(), len(todo)), 1)
-    work = partial(_render_chunk, folder, clip_length, render)
+    work = partial(_render_chunk, folder, sample_rate, clip_length, render)
     try:
         with (
             console.progress(
@@ -100,7 +102,11 @@ def read_journal(folder: Path) -> Iterator[tuple[int, list[Outcome], list[int]]]
 
 
 def _render_chunk(
-    folder: Path, clip_length: int, render: Callable[[str], np.ndarray], task: tuple[int, Sequence[Clip]]
+    folder: Path,
+    sample_rate: int,
+    clip_length: int,
+    render: Callable[[str], np.ndarray],
+    task: tuple[int, Sequence[Clip]],
 ) -> tuple[int, list[Outcome], list[int]]:
     """Render clips into the file, in a worker process."""
     first, clips = task
@@ -114,7 +120,7 @@ def _render_chunk(
             continue
         try:
             waveform = render(clip.path)
-            waveforms[row] = to_int16(fit(waveform, clip_length))
+            waveforms[row] = to_int16(fit(waveform, clip_length, sample_rate))
             outcomes[row] = len(waveform)
             if np.ptp(waveform) * FULL_SCALE < 1:
                 silent.append(first + row)

@@ -30,7 +30,7 @@ from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, whole_file
 from audionet.locks import only_one
 
-_FORMAT = 3  # a new number when the files change, or the samples that a recording gives
+_FORMAT = 4  # a new number when the files change, or the samples that a recording gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +254,15 @@ def _build(
     check_free_space(place.parent, lacking, "the clip store", "with the variable AUDIONET_CACHE")
     with whole_file(partial / "background.i16", sync=True) as file:
         file.write(noise.data)
-    outcomes, silent = render_clips(partial, clips, render, clip_length=clip_length, workers=workers, progress=progress)
+    outcomes, silent = render_clips(
+        partial,
+        clips,
+        render,
+        sample_rate=sample_rate,
+        clip_length=clip_length,
+        workers=workers,
+        progress=progress,
+    )
     rows = _fill_gaps(partial / "waveforms.i16", clip_length, outcomes)
     kept = [clips[row] for row in rows]
     label_names, labels = np.unique(np.array([clip.label for clip in kept], str), return_inverse=True)

@@ -28,7 +28,7 @@ class Recognizer:
     """A trained network that names what was said in a recording.
 
     A recording that is shorter than the network's clips is padded with silence on both sides. A longer one is cut to
-    its loudest stretch.
+    the stretch with the most speech, as `audionet.audio.fit` does.
 
     Args:
         bundle: Bundle of the task "recognition".
