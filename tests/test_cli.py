@@ -142,6 +142,19 @@ def test_a_bad_file_does_not_stop_the_others(capsys, write_bundle, wav, tmp_path
     assert len(errors) == 1 and errors[0].startswith(f"audionet: error: {text}: ")
 
 
+def test_lenient_reads_what_is_whole_and_says_what_is_wrong(capsys, write_bundle, wav, tmp_path):
+    cut = wav("clips/cut.wav")
+    cut.write_bytes(cut.read_bytes()[:-1001])
+    fault = f"{cut}: is cut off: its header promises 16000 bytes of samples, 14999 are there"
+    for command in (["recognize", str(write_bundle())], ["features", "--output", str(tmp_path / "out")]):
+        assert cli.main([*command, str(cut)]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith(f"audionet: error: {fault}; ") and "--lenient" in told
+        assert cli.main([*command, str(cut), "--lenient"]) == 0
+        assert capsys.readouterr().err == f"audionet: warning: {fault}; what is whole was read\n"
+    assert np.load(tmp_path / "out" / "cut.npy").shape == (40, 94)
+
+
 def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
     wav("takes/b.wav"), wav("takes/a.flac"), wav("takes/c.MP3"), wav("takes/._mac.wav")
     (tmp_path / "takes/notes.txt").write_text("not sound")

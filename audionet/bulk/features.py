@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from audionet import features
-from audionet.audio import read_mono
+from audionet.audio import AudioWarning, read_mono
 from audionet.bulk.outputs import (
     Item,
     Output,
@@ -167,6 +168,7 @@ def extract(
     plan: Plan,
     front_end: FrontEnd,
     *,
+    lenient: bool = False,
     workers: int | None = None,
     chunk_files: int = _CHUNK_FILES,
     chunk_bytes: int = _CHUNK_BYTES,
@@ -178,6 +180,7 @@ def extract(
     Args:
         plan: The files and the output.
         front_end: A front-end for clips of any length.
+        lenient: Of a damaged or cut-off file, take what is whole, and warn of the rest.
         workers: Number of processes, each with one thread; 1 for this process alone; None for one a core where there
             is enough to do for them, else for this process alone.
         chunk_files: Files that a process takes at a time, at most.
@@ -191,6 +194,9 @@ def extract(
         ValueError: A worker crashed, another process writes to the folder, or the format cannot store the features.
         OSError: The folder cannot be written.
 
+    Warns:
+        AudioWarning: A part of a file was left out.
+
     Example:
         >>> plan = make_plan(["seven.wav"], "features", base=".", settings={"kind": "logmel"})
         >>> list(extract(plan, audionet.features.LogMel()))
@@ -202,10 +208,13 @@ def extract(
     workers = workers or (usable_cores() if work > _WORTH_WORKERS else 1)
     chunk_files = min(chunk_files, -(-len(plan.todo) // (4 * workers)))
     chunks = list(grouped(plan.todo, lambda item: item.size, chunk_bytes, chunk_files))
-    function = partial(_work, plan.output, front_end, plan.with_pictures)
+    function = partial(_work, plan.output, front_end, plan.with_pictures, lenient)
     try:
         with only_one(plan.output.folder, "writing features", wait=False):
-            yield from map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1))
+            for n_files, failures, notes in map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1)):
+                for note in notes:
+                    warnings.warn(note, AudioWarning, stacklevel=2)
+                yield n_files, failures
             plan.output.finish()
             remove_partials(plan.output.folder, plan.todo)
     except WorkerCrash as error:
@@ -241,13 +250,17 @@ def _picture(output: Output, item: Item) -> str:
 # ---- in the workers -------------------------------------------------------------------------------------------
 
 
-def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Sequence[Item]) -> tuple[int, list[Failure]]:
-    """Compute and write the features of a chunk of files."""
+def _work(
+    output: Output, front_end: FrontEnd, with_pictures: bool, lenient: bool, items: Sequence[Item]
+) -> tuple[int, list[Failure], list[str]]:
+    """Compute and write the features of a chunk of files. Return their number, the failures, and what was left out."""
     by_length: dict[int, dict[Item, np.ndarray]] = {}
-    failures = []
+    failures, notes = [], list[str]()
     for item in items:
         try:
-            mono = read_mono(item.source, front_end.sample_rate, max_seconds=None)
+            with warnings.catch_warnings(record=lenient) as caught:  # a worker has nobody to tell
+                mono = read_mono(item.source, front_end.sample_rate, max_seconds=None, lenient=lenient)
+            notes += [str(warning.message) for warning in caught or ()]
             by_length.setdefault(len(mono), {})[item] = mono
         except ValueError as error:
             failures.append(Failure(item.source, str(error)))
@@ -265,7 +278,7 @@ def _work(output: Output, front_end: FrontEnd, with_pictures: bool, items: Seque
             _draw(output, front_end, item, x)
     if features:
         output.write(features)
-    return len(items), failures
+    return len(items), failures, notes
 
 
 @contextmanager

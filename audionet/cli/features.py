@@ -18,6 +18,7 @@ def features(
     sample_rate: PositiveInt | None = None,
     format: str = "npy",
     plot: bool = False,
+    lenient: bool = False,
     workers: PositiveInt | None = None,
 ) -> int:
     """Compute features of audio files and save them. A second run computes only those of new and changed files.
@@ -31,6 +32,7 @@ def features(
         sample_rate: Resample to this rate, in hertz; by default the front-end's.
         format: Format of the output: npy, one file for each input; zarr, one store; parquet, one file.
         plot: Save a picture of each file's features, too.
+        lenient: Of a damaged or cut-off file, take what is whole, and say what is wrong, instead of refusing it.
         workers: Number of processes; by default one for each core, or a single one for few files.
 
     Example:
@@ -47,7 +49,7 @@ def features(
     n_bad = 0
     with (
         progress("features", len(plan.todo)) as advance,
-        closing(extract(plan, front_end, workers=workers)) as results,
+        closing(extract(plan, front_end, lenient=lenient, workers=workers)) as results,
     ):
         for n_files, bad in results:
             for _, reason in bad:

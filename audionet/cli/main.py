@@ -15,9 +15,11 @@ import json
 import os
 import re
 import sys
+import warnings
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from itertools import islice
 from pkgutil import resolve_name
@@ -64,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
         if name is None:
             return _overview(words)
-        return run(function_of(name), f"audionet {name}", words[len(name.split()) :])
+        with _plain_warnings():
+            return run(function_of(name), f"audionet {name}", words[len(name.split()) :])
     except UsageError as error:
         complain(error)
         return 2
@@ -78,9 +81,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def complain(error: Exception | str) -> None:
-    """Print an error on standard error, in one line."""
-    print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
+def complain(error: Exception | str, kind: str = "error") -> None:
+    """Print an error, or something of another kind, on standard error, in one line."""
+    print(f"audionet: {kind}:", " ".join(str(error).split()), file=sys.stderr)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print warnings as errors are printed, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: complain(message, "warning")
+        yield
 
 
 def _overview(words: list[str]) -> int:

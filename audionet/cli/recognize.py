@@ -9,6 +9,7 @@ def recognize(
     *files: str,
     top_k: PositiveInt = 1,
     json: bool = False,
+    lenient: bool = False,
     device: str = "cpu",
 ) -> int:
     """Recognise the words in audio files: print a label and its probability for each file.
@@ -18,6 +19,7 @@ def recognize(
         files: Audio files, or folders of them.
         top_k: Number of labels to print for each file.
         json: Print a JSON line for each file.
+        lenient: Of a damaged or cut-off file, hear what is whole, and say what is wrong, instead of refusing it.
         device: Device that computes: cpu, cuda, cuda:1, mps.
 
     Example:
@@ -36,7 +38,8 @@ def recognize(
     if len(paths) == 1:  # one clip is little work; on a busy machine, several threads would wait for each other
         torch.set_num_threads(1)
     code = 0
-    for path, result in zip(paths, recognizer.recognize_files(paths, top_k=top_k), strict=True):
+    results = recognizer.recognize_files(paths, top_k=top_k, lenient=lenient)
+    for path, result in zip(paths, results, strict=True):
         if isinstance(result, Exception):
             code = 1
             complain(result)
