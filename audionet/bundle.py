@@ -10,14 +10,16 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import NamedTuple, cast
+from threading import RLock
 
 import torch
 from torch import Tensor, nn
 
 from audionet import __version__, features, models
 from audionet.bundle_format import Json, dump, load_weights, read
-from audionet.checks import check_no_misfits, check_one_of, check_that
+from audionet.bundle_limits import Allowance
+from audionet.bundle_tasks import TASKS
+from audionet.checks import check_no_misfits, check_that
 from audionet.files import whole_file
 
 SHIPPED = Path(__file__).parent / "pretrained"
@@ -200,13 +202,19 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise BundleError(f"{path}: {error}") from error
+        reason = str(error)
+        reason = reason if len(reason) <= _MOST_LETTERS else f"{reason[:_MOST_LETTERS]} ..."  # what it got may be long
+        raise BundleError(f"{path}: {reason}") from error
 
 
 def _load(path: Path, wanted: str | None) -> Bundle:
+    with _ONE_AT_A_TIME:
+        return _load_now(path, wanted)
+
+
+def _load_now(path: Path, wanted: str | None) -> Bundle:
     description, tensors = read(path)
     task = description["task"]
-    check_one_of([*TASKS], "task", task, "a newer audionet may know it")
     check_that(wanted in (None, task), "task", repr(wanted), task, f"use it with `audionet {TASKS[task].command}`")
     values = {each.name: description[each.name] for each in fields(Bundle)}
     parts = {name: values[name] for name in _PARTS if values[name] is not None}
@@ -217,9 +225,10 @@ def _load(path: Path, wanted: str | None) -> Bundle:
     n_threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)  # for one clip more do not pay, and on a busy machine they wait for each other
-        with torch.inference_mode():
-            TASKS[task].try_out(bundle)
-    except (ValueError, RuntimeError, AttributeError, TypeError) as error:
+        with torch.inference_mode(), Allowance(n_bytes=_TRIAL_BYTES, n_tensors=_TRIAL_TENSORS):
+            front_end = None if bundle.front_end is None else bundle.front_end.module
+            TASKS[task].try_out(bundle.model.module, front_end, bundle.clip_length, bundle.labels)
+    except Exception as error:  # of whatever kind: the parts may be anyone's
         raise ValueError(f"its parts do not fit together for {task}: {error}") from error
     finally:
         torch.set_num_threads(n_threads)
@@ -229,67 +238,27 @@ def _load(path: Path, wanted: str | None) -> Bundle:
 def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) -> Part:
     """Make the model or the front-end and give it its weights."""
     create, known = _PARTS[kind]
+    n_bytes, n_tensors = _MADE[kind]
+    n_bytes += 16 * sum(tensor.nbytes for tensor in tensors.values())
     try:
-        with torch.random.fork_rng(devices=[]):  # initial weights must not use up the caller's random numbers
+        with Allowance(n_bytes=n_bytes, n_tensors=n_tensors + 64 * len(tensors)):
             module = create(name, **arguments)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except Exception as error:  # of whatever kind: the part may be anyone's
         advice = "make it again with this audionet" if name in known else _IMPORT_IT
         raise ValueError(f"{kind}: {name} cannot be made by audionet {__version__} ({error}); {advice}") from error
     load_weights(module, tensors, kind)
     return Part(name, arguments, module.eval())
 
 
-# ---- tasks: trying a bundle out on silence ------------------------------------------------------------------------
-
-
-def _recognize(bundle: Bundle) -> None:
-    if bundle.front_end is None:
-        raise ValueError("front_end: expected one, got none")
-    logits = bundle.model.module(bundle.front_end.module(torch.zeros(1, 1, bundle.clip_length)))
-    expected = f"one for each of the logits {tuple(logits.shape)}"
-    check_that(logits.shape == (1, len(bundle.labels)), "labels", expected, len(bundle.labels))
-
-
-def _generate(bundle: Bundle) -> None:
-    model = cast(models.SampleModel, bundle.model.module)  # refused by an AttributeError if it is none
-    hop, n_samples = model.hop_length, max(model.hop_length, 2)
-    conditions = {name: torch.zeros(1, dtype=torch.int64) for name in model.categories}
-    frames = None if bundle.front_end is None else bundle.front_end.module(torch.zeros(1, bundle.clip_length))
-    part = None if frames is None else frames[..., :2]
-    outputs = model(model.distribution.from_waveform(torch.zeros(1, n_samples)), conditions, part)
-    fits = outputs.shape == (1, n_samples, model.distribution.n_outputs)
-    check_that(fits, "model", f"outputs for {n_samples} samples", tuple(outputs.shape))
-    if frames is not None:
-        n_frames = 1 + bundle.clip_length // hop
-        expected = f"{n_frames} frames of {bundle.clip_length} samples, for the model's hop of {hop}"
-        check_that(frames.shape[-1] == n_frames, "front_end", expected, frames.shape[-1])
-
-
-class Task(NamedTuple):
-    """What a bundle can be for.
-
-    Attributes:
-        command: The command that uses it.
-        try_out: A trial that raises an error if the parts do not fit together.
-        figure: Name of its test figure in the training record.
-        shown: Format of that figure.
-    """
-
-    command: str
-    try_out: Callable[[Bundle], None]
-    figure: str
-    shown: str
-
-
-TASKS = {
-    "recognition": Task("recognize", _recognize, "accuracy", "{:.1%}"),
-    "generation": Task("generate", _generate, "bits_per_sample", "{:.2f} bits"),
-}
-"""All tasks by name."""
-
 # What makes each part of a bundle, and the names that are known.
 _PARTS: dict[str, tuple[Callable[..., nn.Module], Container[str]]] = {
     "model": (models.create, models.MODELS),
     "front_end": (features.create, features.FEATURES),
 }
+# Bytes and tensors that may be made: far more than parts and trials need, and no more than a few seconds take. For a
+# part, some times those of the file come on top; a front-end computes its own.
+_MADE = {"model": (1 << 28, 1 << 12), "front_end": (1 << 31, 1 << 15)}
+_TRIAL_BYTES, _TRIAL_TENSORS = 1 << 35, 1 << 16
+_MOST_LETTERS = 2000  # of a message
+_ONE_AT_A_TIME = RLock()  # since torch's number of threads, which a trial changes, is one for all
 _IMPORT_IT = "if it is your own, import the module that adds it: by --import MODULE, or before audionet.load"

@@ -21,6 +21,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from audionet import __version__
+from audionet.bundle_limits import MOST_TEXT, check_description
 from audionet.checks import check_no_misfits, check_that, listed
 
 Json = dict[str, Any]
@@ -74,21 +75,22 @@ def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
         ValueError: The file is damaged, no bundle, or of a newer format.
     """
     text, tensors = _read_safetensors(path)
+    check_that(len(text) <= MOST_TEXT, "description", f"at most {MOST_TEXT} letters", len(text))
     try:
         description = json.loads(text)
         version, expected = description["format"], description.pop("sha256", None)
-        is_known = version <= FORMAT_VERSION
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        is_known, found = type(version) is int and 1 <= version <= FORMAT_VERSION, checksum(description, tensors)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"its description is damaged ({error}); copy or download it again") from error
     known = f"at most {FORMAT_VERSION}, which audionet {__version__} reads"
     advice = f"audionet {description.get('library_version')} wrote it: pip install --upgrade audionet"
     check_that(is_known, "format", known, version, advice)
-    if checksum(description, tensors) != expected:
+    if found != expected:
         raise ValueError("damaged (its checksum does not match); copy or download it again")
     try:
         if version == 1:
             description, tensors = upgrade(description, tensors)
-        _check(description)
+        check_description(description)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"its description is incomplete ({error}); make it again") from error
     return description, tensors
@@ -105,7 +107,7 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, AttributeError) as error:  # the last for a type that torch does not have
         raise ValueError(f"damaged or cut short ({error}); copy or download it again") from error
     check_that("audionet" in metadata, "metadata", "those of a bundle, which training writes", metadata)
     return metadata["audionet"], tensors
@@ -147,45 +149,30 @@ def _renamed(name: str, beginnings: Mapping[str, str]) -> str:
     return name
 
 
-def _check(description: Json) -> None:
-    """Check the fields of a description.
-
-    Raises:
-        ValueError: A value cannot be.
-        AttributeError, KeyError, TypeError: A field is missing or of another type.
-    """
-    _ = description["task"], description["training"], description["library_version"]
-    front_end = description["front_end"] or {"name": "", "arguments": {}}
-    for part in (description["model"], front_end):
-        _ = part["name"], {**part["arguments"]}
-    rate, labels = description["sample_rate"], [*description["labels"]]
-    lengths = [length for values in description["value_lengths"].values() for length in values.values()]
-    whole = {"sample_rate": [rate], "clip_length": [description["clip_length"]], "value_lengths": lengths}
-    for name, values in whole.items():
-        wrong = [value for value in values if not (isinstance(value, int) and value > 0)]
-        check_no_misfits(wrong, name, "positive whole numbers")
-    own = front_end["arguments"].get("sample_rate", rate)
-    check_that(own == rate, "front_end", f"the sample rate of the clips, {rate} Hz", own, "make it again")
-    fits = all(isinstance(label, str) and label for label in labels) and len({*labels}) == len(labels)
-    check_that(fits, "labels", "distinct names that are not empty", labels, "make it again")
-
-
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], kind: str) -> None:
     """Give a module its tensors: those named ``kind``, a dot, and the name in the module.
 
     Raises:
-        ValueError: Tensors are missing, of another architecture, of another shape, or not finite.
+        ValueError: Tensors are missing, of another architecture, of another shape or type, or not finite.
     """
     expected = module.state_dict()
     prefix = f"{kind}."
     found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     common = expected.keys() & found.keys()
+    others = {key for key in common if not _is_like(found[key].dtype, expected[key].dtype)}
     problems = {
         "missing": expected.keys() - found.keys(),
         "not of this architecture": found.keys() - expected.keys(),
         "of another shape": {key for key in common if expected[key].shape != found[key].shape},
-        "not finite": {key for key, value in found.items() if not value.isfinite().all()},
+        "of another type": others,
+        "not finite": {key for key in common - others if not found[key].to(expected[key].dtype).isfinite().all()},
     }
     wrong = [f"{listed(sorted(names))} {problem}" for problem, names in problems.items() if names]
     check_no_misfits(wrong, kind, f"the tensors of {type(module).__name__}")
     module.load_state_dict(found)
+
+
+def _is_like(found: torch.dtype, expected: torch.dtype) -> bool:
+    """Tell whether tensors of a type can be taken for another: floats of 16 bits or more for each other."""
+    floats = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    return found == expected or (found in floats and expected in floats)

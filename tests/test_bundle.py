@@ -2,9 +2,11 @@
 
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -13,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from audionet import __version__, bundle, features, models
 from audionet.bundle import Bundle, BundleError, Part
 from audionet.bundle_format import FORMAT_VERSION, checksum
+from audionet.bundle_tasks import TASKS
+from tests import mutations
 
 
 def rewrite(path, tensors=None, **changes):
@@ -89,7 +93,7 @@ def test_cut_short(write_bundle, share):
 
 def test_missing_file_lists_what_is_shipped(monkeypatch, tmp_path):
     monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
-    for task in bundle.TASKS:
+    for task in TASKS:
         (tmp_path / task).mkdir()
         (tmp_path / task / "digits.safetensors").touch()
     with pytest.raises(BundleError, match=r"nowhere: expected .*for recognition: digits; for generation: digits"):
@@ -147,12 +151,16 @@ def test_newer_format_says_to_upgrade(write_bundle):
         ({"labels": ["a"] * 10}, "distinct"),
         ({"labels": [["a"]] * 10}, "distinct"),
         ({"labels": ...}, "incomplete.*labels"),
-        ({"model": {"name": "tcresnet", "arguments": "n_classes"}}, "incomplete"),
+        (
+            {"model": {"name": "tcresnet", "arguments": "n_classes"}},
+            "model: expected an object of a name and arguments",
+        ),
         ({"task": "juggling"}, "recognition, generation, got .juggling."),
-        ({"sample_rate": 0}, "sample_rate.*positive"),
+        ({"sample_rate": 0}, "sample_rate: expected 100 to 1000000 Hz, got 0"),
+        ({"sample_rate": True}, "sample_rate: expected 100 to 1000000 Hz, got True"),
         ({"clip_length": "1 s"}, "clip_length.*positive"),
-        ({"value_lengths": {"label": {"yes": 0}}}, "value_lengths: expected positive whole numbers, got 0"),
-        ({"value_lengths": [8000]}, "incomplete"),
+        ({"value_lengths": {"label": {"yes": 0}}}, "value_lengths: expected positive whole numbers of samples.*got 0"),
+        ({"value_lengths": [8000]}, r"value_lengths: expected an object, got \[8000\]"),
     ],
 )
 def test_description_that_does_not_fit(write_bundle, changes, message):
@@ -202,6 +210,143 @@ def test_what_cannot_be_loaded_is_not_saved(write_bundle, tmp_path):
 
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
+
+
+# ---- a right checksum around what cannot be -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip_length": 10**9}, "clip_length: .*up to 4800000, got 1000000000"),
+        ({"clip_length": True}, "clip_length: .*got True"),
+        ({"sample_rate": 2}, "sample_rate: expected 100 to"),
+        ({"labels": [str(number) for number in range(10**5)]}, "labels: .*got 100000"),
+        ({"labels": "yes"}, "labels: expected distinct"),
+        ({"training": [[]]}, "training: expected an object"),
+        ({"training": {"loss": float("nan")}}, "description: expected finite numbers, got nan"),
+        ({"training": {"loss": 10**5000}}, "description is damaged.*digits"),
+        ({"training": {"text": "x" * (1 << 24)}}, "description: expected at most 16777216 letters"),
+        ({"format": True}, "format: expected"),
+        ({"front_end": {"name": 5, "arguments": {}}}, "front_end: expected an object of a name and arguments"),
+        ({"front_end": {"name": "LogMel", "arguments": {"n_mels": 10**9}}}, "front_end: expected whole numbers up to"),
+        ({"front_end": {"name": "LogMel", "arguments": {"n_fft": 10**5, "n_mels": 10**5}}}, "sizes: expected"),
+        ({"front_end": {"name": "LogMel", "arguments": {"hop_length": 0}}}, "hop_length"),
+        (
+            {"front_end": {"name": "MFCC", "arguments": {"deltas": 10**6}}},
+            "order: expected a whole number from 1 to 10",
+        ),
+        ({"front_end": {"name": "Gammatone", "arguments": {"bandwidth": 1e-9}}}, "cannot be made"),
+        (
+            {"model": {"name": "tcresnet", "arguments": {"n_classes": 10, "n_bands": 20, "width": 1e6}}},
+            "sizes: expected",
+        ),
+        ({"model": {"name": "wavenet", "arguments": {"n_layers": 10**8}}}, "model: expected whole numbers up to"),
+        ({"model": {"name": "wavenet", "arguments": {"n_layers": 10**6, "n_cycles": 1}}}, "at most 20 layers a cycle"),
+        ({"model": {"name": "wavenet", "arguments": {"n_layers": 10**6, "n_cycles": 10**6}}}, "sizes: expected"),
+        ({"model": {"name": "wavenet", "arguments": {"categories": "x"}}}, "wavenet cannot be made"),
+        ({"model": {"name": "wavenet", "arguments": {"categories": {"label": "ab"}}}}, "categories, label: expected"),
+    ],
+)
+def test_what_would_take_all_memory_or_time_is_refused(write_bundle, changes, message):
+    path = write_bundle()
+    description, tensors = mutations.read(path)
+    for name in ("front_end",) if "front_end" in changes and isinstance(changes["front_end"]["name"], str) else ():
+        changes[name]["arguments"]["sample_rate"] = 8000
+    if message.endswith("digits"):  # which json writes only on request
+        write_text(path, description | {"training": {"loss": 1}}, '"loss": 1', f'"loss": {"1" * 5000}')
+    else:
+        mutations.write(path, description | changes, tensors)
+    with pytest.raises(BundleError, match=rf"tiny\.safetensors: .*({message})"):
+        bundle.load(path)
+
+
+def write_text(path, description, old, new):
+    """Replace text in a description, whose checksum nobody gets to compare."""
+    tensors = load_file(path)
+    save_file(tensors, path, metadata={"audionet": json.dumps(description | {"sha256": ""}).replace(old, new)})
+
+
+def test_a_description_as_deep_as_an_abyss(write_bundle):
+    path = write_bundle()
+    description, tensors = mutations.read(path)
+    write_text(path, description | {"training": "deep"}, '"deep"', "[" * 10_000 + "]" * 10_000)
+    with pytest.raises(BundleError, match=r"tiny\.safetensors: its description is damaged"):
+        bundle.load(path)
+    deep: Any = {}
+    for _ in range(40):
+        deep = {"a": deep}
+    mutations.write(path, description | {"training": deep}, tensors)
+    with pytest.raises(BundleError, match="description: expected at most 32 levels"):
+        bundle.load(path)
+
+
+@pytest.mark.parametrize(
+    ("ending", "change", "message"),
+    [
+        ("head.1.weight", lambda x: x.to(torch.float8_e4m3fn), "of another type"),
+        ("head.1.weight", lambda x: x.to(torch.complex64), "of another type"),
+        ("head.1.weight", lambda x: x.double() * 1e200, "not finite"),
+        ("head.1.weight", lambda x: torch.full_like(x, 1e38), "finite numbers for silence and for noise"),
+        ("running_var", lambda x: torch.full_like(x, -1.0), "finite numbers for silence and for noise"),
+    ],
+)
+def test_weights_that_give_no_numbers(write_bundle, ending, change, message):
+    path = write_bundle()
+    description, tensors = mutations.read(path)
+    name = next(name for name in tensors if name.endswith(ending))
+    mutations.write(path, description, tensors | {name: change(tensors[name])})
+    with pytest.raises(BundleError, match=rf"tiny\.safetensors: .*{message}"):
+        bundle.load(path)
+
+
+def test_weights_of_16_bits_are_taken(write_bundle):
+    path = write_bundle()
+    description, tensors = mutations.read(path)
+    halves = {name: x.bfloat16() if x.is_floating_point() else x for name, x in tensors.items()}
+    mutations.write(path, description, halves)
+    assert next(bundle.load(path).model.module.parameters()).dtype == torch.float32
+
+
+def test_changed_bundles_are_refused_or_work(tmp_path):
+    """A slice of the campaign."""
+    sound = [mutations.read(path) for path in mutations.write_sound(tmp_path)]
+    generator = np.random.default_rng(7)
+    path = tmp_path / "changed.safetensors"
+    taken = 0
+    for _ in range(40):
+        mutations.write(path, *mutations.mutated(*sound[generator.integers(len(sound))], generator))
+        taken += mutations.use(path)
+    assert 0 < taken < 20
+
+
+def test_threads_that_load_at_once_leave_random_numbers_and_threads_alone(write_bundle, tmp_path):
+    paths = [write_bundle(), write_generator(tmp_path / "generator.safetensors", "global")] * 8
+    state, n_threads = torch.get_rng_state(), torch.get_num_threads()
+    with ThreadPoolExecutor(8) as pool:
+        loaded = list(pool.map(bundle.load, paths))
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == n_threads
+    for found in loaded[2:]:
+        first = loaded[0] if found.task == loaded[0].task else loaded[1]
+        for name, tensor in found.model.module.state_dict().items():
+            assert torch.equal(tensor, first.model.module.state_dict()[name]), name
+
+
+def test_what_draws_while_it_is_made_uses_numbers_of_its_own(write_bundle, monkeypatch):
+    draws = []
+
+    class Drawing(models.TCResNet):
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
+            state = torch.get_rng_state()
+            draws.append([torch.rand(2), torch.randn_like(torch.zeros(2)), torch.randperm(5), torch.randint(9, (3,))])
+            assert torch.equal(torch.get_rng_state(), state)
+
+    path = write_bundle()
+    monkeypatch.setitem(vars(models.MODELS)["_entries"], "tcresnet", Drawing)
+    for _ in range(2):
+        bundle.load(path)
+    assert all(torch.equal(a, b) for a, b in zip(*draws, strict=True))
 
 
 # ---- format 1 -----------------------------------------------------------------------------------------------------
@@ -259,7 +404,7 @@ def test_a_bcresnet_of_format_1_ends_in_a_convolution(write_bundle):
         assert torch.equal(tensor, expected.state_dict()[name]), name
 
 
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task in bundle.TASKS for name in bundle.shipped(task)])
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task in TASKS for name in bundle.shipped(task)])
 def test_shipped_bundles_are_files_of_format_1(task, name):
     with safe_open(bundle.find(name, task), framework="pt") as file:
         assert json.loads(file.metadata()["audionet"])["format"] == 1

@@ -32,7 +32,9 @@ ORDER = (
 )
 # These use trained networks: they may import all of the above but training, and each other in this order.
 USE = (
+    "bundle_limits",
     "bundle_format",
+    "bundle_tasks",
     "bundle",
     "inference",
     "evaluate",
@@ -213,7 +215,7 @@ def test_recognizing_a_file_loads_what_it_needs():
     )
     assert loaded & {"lightning", "librosa", "matplotlib", "jsonargparse", "rich", "numba", "scipy"} == set()
     ours = {name for name in loaded if within(name, "audionet")}
-    assert len(ours) <= 35, sorted(ours)
+    assert len(ours) <= 37, sorted(ours)
     # Of many front-ends and networks, those of the bundle: LogMel and BCResNet.
     assert {"audionet.features.spectral", "audionet.models.bcresnet"} <= ours
     assert ours.isdisjoint({"audionet.features.cepstral", "audionet.models.tcresnet", "audionet.models.wavenet"})

@@ -10,9 +10,10 @@ def models_list() -> None:
         audionet models list
     """
     from audionet import bundle, models
+    from audionet.bundle_tasks import TASKS
 
     rows = [("NAME", "TASK", "ARCHITECTURE", "KNOWS", "TEST", "TRAINED ON")]
-    for task in bundle.TASKS:
+    for task in TASKS:
         for name in bundle.shipped(task):
             loaded = bundle.load(name, task)
             knows = ", ".join(f"{len(values)} {category}s" for category, values in loaded.categories.items())

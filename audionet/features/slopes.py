@@ -32,6 +32,9 @@ def deltas(x: Tensor, *, width: int = 9) -> Tensor:
     return _next_slopes(x, x[..., :0, :], _half(width), is_last=True)[0]
 
 
+_MOST_ORDERS = 10  # slopes of slopes; more say nothing, and take long
+
+
 class Deltas(FrontEnd):
     """The bands of a front-end together with their slopes, the slopes of these, and so on (Furui, 1986).
 
@@ -53,7 +56,8 @@ class Deltas(FrontEnd):
 
     def __init__(self, front_end: FrontEnd, *, order: int = 2, width: int = 9) -> None:
         super().__init__()
-        check_that(isinstance(order, Integral) and order >= 1, "order", "a whole number, at least 1", order)
+        fits = isinstance(order, Integral) and 1 <= order <= _MOST_ORDERS
+        check_that(fits, "order", f"a whole number from 1 to {_MOST_ORDERS}", order)
         self.front_end, self.framing, self.order, self.width = front_end, front_end.framing, order, width
         self.sample_rate, self.is_complex = front_end.sample_rate, front_end.is_complex
         self.n_bands = (order + 1) * front_end.n_bands

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_that
 from audionet.models.wavenet.distributions import N_CODES
+from audionet.models.wavenet.layers import cycled_dilations
 from audionet.models.wavenet.network import WaveNet
 from audionet.registry import NamedArguments
 
@@ -96,11 +97,8 @@ class WaveNetAutoencoder(NamedArguments, nn.Module):
         local_channels: int = 64,
     ) -> None:
         super().__init__()
-        check_at_least(1, encoder_layers=encoder_layers, encoder_cycles=encoder_cycles)
         check_at_least(1, encoder_channels=encoder_channels, bottleneck_channels=bottleneck_channels)
-        multiple = f"a multiple of encoder_cycles = {encoder_cycles}"
-        check_that(encoder_layers % encoder_cycles == 0, "encoder_layers", multiple, encoder_layers)
-        dilations = [2 ** (layer % (encoder_layers // encoder_cycles)) for layer in range(encoder_layers)]
+        dilations = cycled_dilations(encoder_layers, encoder_cycles, prefix="encoder_")
         self.encoder = nn.Sequential(
             nn.Conv1d(1, encoder_channels, 3, padding=1),
             *(EncoderLayer(encoder_channels, dilation) for dilation in dilations),

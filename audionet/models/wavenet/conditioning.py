@@ -21,12 +21,15 @@ class Categories(nn.ModuleDict):
         channels: Width of the embeddings.
 
     Raises:
-        ValueError: A category has no values.
+        ValueError: A category has no values, or other values than distinct texts.
     """
 
     def __init__(self, categories: Mapping[str, Sequence[str]], channels: int) -> None:
         if empty := [name for name, values in categories.items() if not values]:
             raise ValueError(f"categories: expected at least one value for each, got none for {', '.join(empty)}")
+        for name, values in categories.items():
+            fits = not isinstance(values, str) and all(isinstance(value, str) for value in values)
+            check_that(fits and len({*values}) == len(values), f"categories, {name}", "distinct texts", values)
         super().__init__({name: nn.Embedding(len(values), channels) for name, values in categories.items()})
 
     def forward(self, conditions: Mapping[str, Tensor]) -> Tensor | None:

@@ -1,12 +1,41 @@
 """The parts of WaveNet's figure 4: the input layer, for codes or for values, and one layer of the stack."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.checks import check_at_least, check_that
 from audionet.models.wavenet.distributions import N_CODES
+
+_MOST_DOUBLINGS = 20  # layers of a cycle: its last dilation is half a million samples
+
+
+def cycled_dilations(n_layers: int, n_cycles: int, *, prefix: str = "n_") -> list[int]:
+    """Return the dilations 1, 2, 4 ..., gone through once for each cycle.
+
+    Args:
+        n_layers: Dilated layers, in all cycles together.
+        n_cycles: Number of cycles; divides n_layers.
+        prefix: Beginning of the arguments' names in messages.
+
+    Raises:
+        ValueError: A number is not positive, the layers do not divide, or a cycle has too many.
+
+    Example:
+        >>> cycled_dilations(6, 2)
+        [1, 2, 4, 1, 2, 4]
+    """
+    layers = f"{prefix}layers"
+    counts: dict[str, Any] = {layers: n_layers, f"{prefix}cycles": n_cycles}
+    check_at_least(1, **counts)
+    check_that(n_layers % n_cycles == 0, layers, f"a multiple of {prefix}cycles = {n_cycles}", n_layers)
+    length = n_layers // n_cycles
+    expected = f"at most {_MOST_DOUBLINGS} layers a cycle, whose dilations double"
+    check_that(length <= _MOST_DOUBLINGS, layers, expected, length, f"raise {prefix}cycles")
+    return [1 << layer % length for layer in range(n_layers)]
 
 
 class CodeInput(nn.Embedding):
@@ -19,7 +48,7 @@ class CodeInput(nn.Embedding):
         super().__init__(N_CODES, channels)
         walk = torch.randn(N_CODES, channels).cumsum(0)
         walk = (walk - walk.mean(0)) / walk.std(0)
-        self.weight.data = walk + 0.1 * torch.randn_like(walk)
+        self.weight.data = walk + 0.1 * torch.randn(N_CODES, channels)
 
 
 class ValueInput(nn.Linear):

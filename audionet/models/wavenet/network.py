@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from audionet.checks import check_at_least, check_that
 from audionet.models.wavenet import distributions
 from audionet.models.wavenet.conditioning import Categories, GateBias, Places, Upsampler
-from audionet.models.wavenet.layers import CodeInput, Layer, ValueInput
+from audionet.models.wavenet.layers import CodeInput, Layer, ValueInput, cycled_dilations
 from audionet.registry import NamedArguments
 
 
@@ -97,18 +97,14 @@ class WaveNet(NamedArguments, nn.Module):
         upsample: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        check_at_least(1, n_layers=n_layers, n_cycles=n_cycles, residual_channels=residual_channels)
-        check_at_least(1, gate_channels=gate_channels, skip_channels=skip_channels, output_channels=output_channels)
+        check_at_least(1, residual_channels=residual_channels, gate_channels=gate_channels)
+        check_at_least(1, skip_channels=skip_channels, output_channels=output_channels)
         check_at_least(1, n_mixtures=n_mixtures, category_channels=category_channels, place_length=place_length)
         check_at_least(2, kernel_size=kernel_size)
         check_at_least(0, n_places=n_places)
-        check_that(n_layers % n_cycles == 0, "n_layers", f"a multiple of n_cycles = {n_cycles}", n_layers)
         check_that(gate_channels % 2 == 0, "gate_channels", "an even number, half filter and half gate", gate_channels)
-        self.categories: Mapping[str, Sequence[str]] = {
-            name: list(values) for name, values in (categories or {}).items()
-        }
         self.kernel_size, self.local_bands, self.n_places = kernel_size, local_bands, n_places
-        self.dilations = [1 << layer % (n_layers // n_cycles) for layer in range(n_layers)]
+        self.dilations = cycled_dilations(n_layers, n_cycles)
         self.receptive_field = (kernel_size - 1) * sum(self.dilations) + 1
         self.hop_length, self.place_length = prod(upsample), place_length if n_places else 1
         self.step_length = lcm(self.hop_length, self.place_length)
@@ -117,7 +113,8 @@ class WaveNet(NamedArguments, nn.Module):
         kind = CodeInput if self.distribution.is_discrete else ValueInput
         self.input: CodeInput | ValueInput = kind(residual_channels)
 
-        self.embeddings = Categories(self.categories, category_channels)
+        self.embeddings = Categories(categories or {}, category_channels)
+        self.categories: Mapping[str, Sequence[str]] = {name: [*values] for name, values in (categories or {}).items()}
         self.places = Places(n_places, place_length, category_channels) if n_places else None
         self.gate_bias = nn.Parameter(torch.zeros(n_layers, gate_channels))
         self.condition = None  # brings categories and places to the gates of all layers
