@@ -17,6 +17,7 @@ from torchmetrics.functional.classification import (
 )
 
 from audionet.metrics import (
+    Answers,
     ClassScores,
     accuracy,
     am_score,
@@ -26,6 +27,7 @@ from audionet.metrics import (
     modified_inception_score,
     per_class,
     stft_distance,
+    wilson_interval,
 )
 from audionet.metrics.generation import MAGNITUDE_FLOOR
 
@@ -335,3 +337,23 @@ def test_stft_distance_grows_with_noise_and_has_a_gradient():
 def test_sounds_that_cannot_be_compared_are_refused(generated, reference, words):
     with pytest.raises(ValueError, match=words):
         stft_distance(generated, reference)
+
+
+@pytest.mark.parametrize(("n_right", "n_clips"), [(0, 1), (1, 1), (0, 30), (70, 80), (599, 600), (5, 10)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+def test_the_interval_of_an_accuracy_is_scipy_s(n_right, n_clips, confidence):
+    expected = scipy.stats.binomtest(n_right, n_clips).proportion_ci(confidence, "wilson")
+    assert wilson_interval(n_right, n_clips, confidence=confidence) == pytest.approx(tuple(expected))
+
+
+def test_the_interval_of_no_clips_is_refused():
+    with pytest.raises(ValueError, match="n_clips: expected at least 1, got 0"):
+        wilson_interval(0, 0)
+    with pytest.raises(ValueError, match="n_right: expected a number from 0 to 5, got 6"):
+        wilson_interval(6, 5)
+
+
+def test_wrong_answers_come_most_confident_first():
+    answers = Answers(np.arange(4), np.array([0, 1, 2, 0]), np.array([1, 1, 0, 2]), np.array([0.5, 0.9, 0.8, 0.8]))
+    assert answers.confusion(3).tolist() == [[0, 1, 1], [0, 1, 0], [1, 0, 0]]
+    assert answers.wrong().clips.tolist() == [2, 3, 0] and answers.wrong().given.tolist() == [0, 2, 1]

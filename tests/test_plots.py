@@ -28,6 +28,7 @@ from audionet.features import (
 from audionet.features.frontend import Axis
 from audionet.features.waveform import Waveform
 from audionet.plots import plot_confusion, plot_curves, plot_distribution, plot_features
+from audionet.plots.style import undrawable
 
 # As Lightning's CSVLogger writes it: 10 steps an epoch, steps and epochs from 0, the test after the last.
 HISTORY = """\
@@ -374,6 +375,19 @@ def test_characters_that_the_first_font_lacks_are_drawn_in_another():
         warnings.simplefilter("error")  # such as of a missing glyph
         figure.draw_without_rendering()
     assert len(plot_confusion([[1]], ["Straße, naïve"]).axes[0].get_xticklabels()[0].get_fontfamily()) == 1
+
+
+def test_a_number_stands_for_a_label_that_cannot_be_drawn_or_told_apart():
+    lacking = next(chr(code) for code in range(0x1F900, 0x1FFFF) if undrawable(chr(code)))
+    labels = ["ąžuolas", "\udcff", "two\nlines", "", lacking, "x" * 200, "x" * 201, "y" * 200, "$a$"]
+    figure = plot_confusion(np.eye(9, dtype=int), labels)
+    figure.draw_without_rendering()
+    assert names(figure.axes[0].get_yticklabels()) == [
+        "ąžuolas",
+        *(f"#{n}" for n in range(2, 8)),
+        "y" * 19 + "…",
+        "$a$",
+    ]
 
 
 def test_confusion_matrix_of_other_labels_is_refused():

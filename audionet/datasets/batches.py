@@ -19,6 +19,8 @@ class ClipBatch(TypedDict):
     """(batch,) int64, positions in the corpus's labels."""
     silence: NotRequired[Tensor]
     """(batch,) bool, whether a clip is a silence that the augmentation fills with noise; none is without it."""
+    clip: NotRequired[Tensor]
+    """(batch,) int64, positions in the corpus's store; needed to test."""
 
 
 Batch = TypeVar("Batch", bound=Mapping[str, object])
@@ -44,7 +46,8 @@ def gather_clips(
             waveform = waveforms[torch.from_numpy(chosen).to(waveforms.device)]
         else:
             waveform = torch.from_numpy(waveforms[chosen])
-        return {"waveform": waveform, "label": labels[chosen], "silence": is_silence[chosen]}
+        clip = torch.from_numpy(chosen)
+        return {"waveform": waveform, "label": labels[chosen], "silence": is_silence[chosen], "clip": clip}
 
     return gather
 

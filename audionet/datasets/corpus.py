@@ -15,7 +15,7 @@ from audionet.console import note
 from audionet.datasets import cards, synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection
-from audionet.datasets.clip import Clip
+from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.layouts import Layout, SynthesisLayout
 from audionet.datasets.plain import plain_card
 from audionet.datasets.recordings import read_background, scan
@@ -80,6 +80,21 @@ class Corpus:
         pool = self.card.labels.silence
         return None if pool is None else pool.label
 
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether all clips to test on are synthetic, so that a figure on them is a smoke test."""
+        return isinstance(self.card.layout, SynthesisLayout)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of clips of each label in each split, {label: {split: clips}}."""
+        n_labels = len(self.labels)
+        of = {split: np.bincount(self.label_index[self.store.indices(split)], minlength=n_labels) for split in SPLITS}
+        return {label: {split: int(of[split][row]) for split in SPLITS} for row, label in enumerate(self.labels)}
+
+    def n_speakers(self, split: str) -> int:
+        """Return how many speakers of a split are known by name; 0 where the corpus does not tell who speaks."""
+        return len({*self.store.speakers[self.store.indices(split)]} - {""})
+
     def categories(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Return the values of categories in the training clips, as `audionet.models.WaveNet` takes them.
 
@@ -135,9 +150,13 @@ class Corpus:
         for position, label in enumerate(self.labels):
             for number, index in enumerate(indices[self.label_index[indices] == position][:per_label]):
                 path = folder / f"{names[label]}{f'-{number}' if per_label > 1 else ''}.wav"
-                save_audio(path, self.store.waveforms[index] / np.float32(FULL_SCALE), self.sample_rate)
+                self.save_clip(index, path)
                 written.append((path, label))
         return written
+
+    def save_clip(self, position: int, path: Path) -> None:
+        """Write a clip, by its position in the store, as a sound file."""
+        save_audio(path, self.store.waveforms[position] / np.float32(FULL_SCALE), self.sample_rate)
 
 
 def open_corpus(

@@ -1,8 +1,10 @@
+from .classification import Answers as Answers
 from .classification import ClassScores as ClassScores
 from .classification import accuracy as accuracy
 from .classification import check_confusion as check_confusion
 from .classification import per_class as per_class
 from .classification import ratio as ratio
+from .classification import wilson_interval as wilson_interval
 from .generation import am_score as am_score
 from .generation import class_accuracy as class_accuracy
 from .generation import frechet_distance as frechet_distance

@@ -1,12 +1,50 @@
-"""How good a recogniser is, from its confusion matrix: counts of clips, (true class, predicted class)."""
+"""How good a recogniser is, from its answers, and from its confusion matrix: counts of clips, (true, predicted)."""
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from audionet.checks import check_that
+from audionet.checks import check_at_least, check_that
+
+
+class Answers(NamedTuple):
+    """What a recogniser answered for some clips.
+
+    Attributes:
+        clips: (clip,) int64, position of each clip in its store.
+        true: (clip,) int64, the true class.
+        given: (clip,) int64, the class that was found the most probable.
+        probability: (clip,) float, the probability that it was given.
+    """
+
+    clips: np.ndarray
+    true: np.ndarray
+    given: np.ndarray
+    probability: np.ndarray
+
+    def confusion(self, n_classes: int) -> np.ndarray:
+        """Return the confusion matrix, (true class, predicted class) int64.
+
+        Example:
+            >>> answers = Answers(np.arange(3), np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0.9, 0.6, 0.8]))
+            >>> answers.confusion(2).tolist()
+            [[1, 1], [0, 1]]
+        """
+        pairs = self.true * n_classes + self.given
+        return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+    def wrong(self) -> "Answers":
+        """Return the wrong answers, the most confident first."""
+        (rows,) = np.nonzero(self.true != self.given)
+        return self.take(rows[np.argsort(-self.probability[rows], kind="stable")])
+
+    def take(self, rows: np.ndarray) -> "Answers":
+        """Return the answers in some rows."""
+        return Answers(*(column[rows] for column in self))
 
 
 class ClassScores(NamedTuple):
@@ -43,6 +81,37 @@ def accuracy(confusion: ArrayLike) -> float:
     counts = check_confusion(confusion)
     check_that(counts.any(), "confusion", "at least one clip", counts.tolist(), "test on some")
     return float(counts.trace() / counts.sum())
+
+
+def wilson_interval(n_right: float, n_clips: float, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval in which a share of right answers lies, if the clips are independent of each other.
+
+    It is Wilson's score interval (Wilson, 1927), which also holds for few clips and for shares near 0 and 1.
+
+    Args:
+        n_right: Right answers.
+        n_clips: Answers.
+        confidence: How often such an interval holds the share.
+
+    Returns:
+        Lower and upper end.
+
+    Raises:
+        ValueError: There is no clip, or a number is out of its range.
+
+    Example:
+        >>> low, high = wilson_interval(70, 80)
+        >>> f"{low:.1%} to {high:.1%}"
+        '78.5% to 93.1%'
+    """
+    check_at_least(1, n_clips=n_clips)
+    check_at_least(0, n_clips, n_right=n_right)
+    check_that(0 < confidence < 1, "confidence", "a number between 0 and 1", confidence)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, spread = n_right / n_clips, z * z / n_clips
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n_clips + spread / n_clips / 4)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def per_class(confusion: ArrayLike, labels: Sequence[str]) -> list[ClassScores]:

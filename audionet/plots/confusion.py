@@ -1,5 +1,6 @@
 """Picture of a confusion matrix."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from audionet.metrics import check_confusion, ratio
-from audionet.plots.style import INK, LINE, font_families, make_figure, make_plain_colorbar
+from audionet.plots.style import INK, LINE, font_families, make_figure, make_plain_colorbar, undrawable
 
 WIDE = 16  # classes beyond which the picture needs the whole width of a page
 _LEGIBLE = 5.0  # points: smaller counts are left out
@@ -21,7 +22,7 @@ def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> Figure:
 
     Args:
         confusion: Counts (true, predicted).
-        labels: Name of each row and column.
+        labels: Name of each row and column; `tick_names` says how they are shortened.
 
     Returns:
         The figure, which ``savefig`` writes to a file.
@@ -51,10 +52,27 @@ def plot_confusion(confusion: ArrayLike, labels: Sequence[str]) -> Figure:
     return figure
 
 
+def tick_names(labels: Sequence[str]) -> list[str]:
+    r"""Return the name of each label in a picture: the label, shortened if it is long.
+
+    A number stands for a label that no installed font can draw, or that looks like another when shortened.
+
+    Example:
+        >>> tick_names(["yes", "a label of more than 20 characters", "two\nlines"])
+        ['yes', 'a label of more tha…', '#3']
+    """
+    short = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
+    count, missing = Counter(short), undrawable("".join(short))
+    return [
+        name if name.strip() and count[name] == 1 and not missing & {*name} else f"#{number}"
+        for number, name in enumerate(short, 1)
+    ]
+
+
 def _label(axes: Axes, labels: Sequence[str], cell: float) -> None:
     """Name rows and columns, and separate the cells by white lines."""
     n_classes = len(labels)
-    names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
+    names = tick_names(labels)
     size, families = min(10.0, 0.55 * cell), font_families("".join(names))
     for axis, title in ((axes.xaxis, "predicted"), (axes.yaxis, "true")):
         axis.set_ticks(range(n_classes), names, fontsize=size, fontfamily=families, parse_math=False)

@@ -1,7 +1,9 @@
 """The style of every picture: its colours, and axes that show nothing but data."""
 
 import io
+from unicodedata import bidirectional
 
+from matplotlib import ft2font
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
@@ -11,6 +13,7 @@ INK, SOFT, LINE = "#1f2328", "#59636e", "#d5dae0"
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # distinct to colour-blind eyes as well (Okabe and Ito)
 PAPER_TO_INK = "BuPu"  # its lightness falls evenly, so that a page can invert it on a dark screen
 _DPI = 200
+_JOINS_LETTERS = hasattr(ft2font, "__libraqm_version__")  # matplotlib from 3.11 on lays out Arabic and Hebrew
 
 
 def make_figure(width: float, height: float, *, title: str = "") -> tuple[Figure, Axes]:
@@ -43,6 +46,21 @@ def make_plain_colorbar(colorbar: Colorbar, label: str) -> None:
 
 def font_families(text: str) -> list[str]:
     """Return matplotlib's font family, and installed ones that have the characters of a text which it lacks."""
+    return _families(text)[0]
+
+
+def undrawable(text: str) -> set[str]:
+    """Return the characters of a text that matplotlib cannot draw as they are read."""
+    missing = set(map(chr, _families(text)[1]))
+    return missing | {
+        character
+        for character in {*text}
+        if not character.isprintable() or (bidirectional(character) in ("R", "AL") and not _JOINS_LETTERS)
+    }
+
+
+def _families(text: str) -> tuple[list[str], set[int]]:
+    """Return the font families for a text, and the characters that no installed font has."""
     families = FontProperties().get_family()
     missing = {*map(ord, text)} - get_font(findfont(FontProperties())).get_charmap().keys()
     for font in fontManager.ttflist if missing else ():
@@ -50,7 +68,7 @@ def font_families(text: str) -> list[str]:
         if found and not font.name.startswith("Last Resort"):  # which draws all characters as boxes
             families = [*families, font.name]
             missing -= found
-    return list(families)
+    return list(families), missing
 
 
 def png(figure: Figure) -> bytes:

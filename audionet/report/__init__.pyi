@@ -1,7 +1,13 @@
+from .certainty import summary as summary
 from .clips import ReportClip as ReportClip
+from .clips import load_judge as load_judge
 from .clips import plot_clip as plot_clip
 from .clips import plot_generated as plot_generated
 from .clips import save_generated as save_generated
 from .clips import save_labels as save_labels
 from .generation import write_generation as write_generation
+from .model_card import write_model_card as write_model_card
 from .recognition import write_recognition as write_recognition
+from .runs import report_generation as report_generation
+from .runs import report_recognition as report_recognition
+from .tables import WrongAnswer as WrongAnswer

@@ -1,7 +1,9 @@
 """Clips in a report: spectrogram, player, and the predictions of a recogniser."""
 
+import itertools
 import math
 import os
+import sys
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +17,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from audionet.audio import load_audio, save_audio
-from audionet.checks import check_that
+from audionet.checks import check_that, listed
 from audionet.features.spectral import LogMel
 from audionet.files import safe_names
 from audionet.plots.distribution import plot_distribution
 from audionet.plots.features import plot_features
 from audionet.plots.style import make_figure, png
-from audionet.report.page import image
+from audionet.report.page import image, shown
 
 if TYPE_CHECKING:
     from audionet.inference import Generator, Recognizer
@@ -36,12 +38,14 @@ class ReportClip:
         truth: The true label, or another name for the clip.
         predictions: (label, probability), the most probable first; empty without a recogniser.
         conditions: Other values that it was generated from, such as {"speaker": "jackson"}.
+        recording: Path of a recording to compare a generated clip with; None for none.
     """
 
     path: Path
     truth: str
     predictions: Sequence[tuple[str, float]] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    recording: Path | None = None
 
     @property
     def is_right(self) -> bool:
@@ -55,8 +59,11 @@ def save_generated(
     sample_rate: int,
     values: Mapping[str, Sequence[str]],
     judge: "Recognizer | None" = None,
+    recordings: Iterable[Tensor] | None = None,
 ) -> list[ReportClip]:
     """Write generated clips as WAV files, with the predictions of a recogniser for them.
+
+    The folder's WAV files of earlier calls, whose names begin with a number, are removed.
 
     Args:
         folder: Folder of the files, created if it is missing.
@@ -65,39 +72,85 @@ def save_generated(
         values: Values that the clips were generated from, {category: one for each clip}. Those of "label" become the
             true labels, the others the conditions.
         judge: A recogniser; None for no predictions.
+        recordings: A recording beside each clip, (time,), written into its folder ``recorded``; None for none.
 
     Returns:
         The clips, for a report.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    beside = None if recordings is None else numbered_folder(folder / "recorded")
+    folder = numbered_folder(folder)
     clips = []
-    for number, waveform in enumerate(waveforms):
+    real = itertools.repeat(None) if recordings is None else recordings
+    for number, (waveform, recording) in enumerate(zip(waveforms, real, strict=False)):
         conditions = {category: names[number] for category, names in values.items()}
-        name = "-".join([f"{number:02}", *conditions.values()])
-        path = folder / safe_names([name], ".wav")[name]
-        save_audio(path, waveform, sample_rate)
+        name = numbered_name(number, *conditions.values())
+        save_audio(folder / name, waveform, sample_rate)
         heard = () if judge is None else judge.recognize(waveform, sample_rate, top_k=3)
-        clips.append(ReportClip(path, conditions.pop("label", ""), heard, conditions))
+        label = conditions.pop("label", "")
+        if beside is not None and recording is not None:
+            save_audio(beside / name, recording, sample_rate)
+        clips.append(ReportClip(folder / name, label, heard, conditions, beside and beside / name))
     return clips
 
 
-def save_labels(folder: str | os.PathLike[str], name: str) -> list[ReportClip]:
-    """Generate a clip of each label with a shipped generator, and write them as `save_generated` does.
+def save_labels(folder: str | os.PathLike[str], name: str, judge: "Recognizer") -> list[ReportClip]:
+    """Generate a clip of each label that a recogniser knows, and write them as `save_generated` does.
 
     Args:
         folder: Folder of the files, created if it is missing.
-        name: Name of a shipped generator, and of the shipped recogniser that judges the clips, such as "digits".
+        name: Name or path of a generator, such as "digits".
+        judge: The recogniser, which judges the clips.
 
     Returns:
-        The clips, for a report.
+        The clips, for a report; none where the generator and the recogniser have no label in common.
     """
     from audionet.inference import load
 
-    generator, judge = load(name, task="generation"), load(name, task="recognition")
-    labels = generator.categories["label"]
+    generator = load(name, task="generation")
+    labels = [label for label in generator.categories.get("label", ()) if label in judge.labels]
     spoken = [generator.generate(label=label)[0] for label in labels]
     return save_generated(folder, spoken, generator.sample_rate, {"label": labels}, judge)
+
+
+def load_judge(name: str | None, labels: Iterable[str]) -> "Recognizer | None":
+    """Load a recogniser that is to judge generated clips, if it knows what they are.
+
+    Args:
+        name: Name or path of the recogniser; None for none.
+        labels: Labels of the corpus that the generator learns from.
+
+    Returns:
+        The recogniser; None, with a sentence on standard error, where it does not know all labels.
+
+    Raises:
+        BundleError: There is no such recogniser.
+    """
+    from audionet.inference import load
+
+    if name is None:
+        return None
+    judge = load(name, task="recognition")
+    unknown = [label for label in labels if label not in judge.labels]
+    if not unknown:
+        return judge
+    safe = ascii(listed(unknown))[1:-1]
+    print(f"judge: {name} does not know {safe}, so it does not judge what is generated", file=sys.stderr)
+    return None
+
+
+def numbered_folder(folder: Path) -> Path:
+    """Make a folder for WAV files whose names begin with a number, and remove those that are in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("[0-9][0-9]*.wav"):
+        path.unlink()
+    return folder
+
+
+def numbered_name(number: int, *texts: str) -> str:
+    """Return the name of a WAV file: a number, and texts such as labels as far as a file name can have them."""
+    name = "-".join([f"{number:02}", *texts])
+    return safe_names([name], ".wav")[name]
 
 
 def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
@@ -138,11 +191,11 @@ def plot_clip(waveform: ArrayLike, sample_rate: int) -> Figure:
 def plot_generated(
     generator: "Generator", waveform: Tensor, *, frames: Tensor | None = None, **categories: str | Sequence[str]
 ) -> dict[str, Figure]:
-    """Plot the spectrogram of a generated clip, and the predicted distributions of 50 ms of its samples.
+    """Plot the spectrogram of a generated clip, and the predicted distributions of 50 ms of its samples, or of all.
 
     Args:
         generator: The generator of the clip.
-        waveform: (1, time), longer than 0.15 s.
+        waveform: (1, time).
         frames: Local conditioning of the clip; None for none.
         **categories: Values that it was generated from, such as ``label="seven"``.
 
@@ -150,7 +203,8 @@ def plot_generated(
         The figures "spectrogram" and "heat map".
     """
     rate = generator.sample_rate
-    start, stop = rate // 10, rate * 3 // 20
+    stop = min(rate * 3 // 20, waveform.shape[1])
+    start = max(stop - rate // 20, 0)
     expected = generator.expect(waveform, frames=frames, **categories)[0, start:stop]
     heat_map = plot_distribution(expected, samples=waveform[0, start:stop], sample_rate=rate)
     return {"spectrogram": plot_clip(waveform[0], rate), "heat map": heat_map}
@@ -158,7 +212,7 @@ def plot_generated(
 
 def generated_part(clips: Sequence[ReportClip]) -> str:
     """Return the HTML part of generated clips, with the number that a recogniser names right."""
-    judged = [clip for clip in clips if clip.predictions]
+    judged = [clip for clip in clips if clip.predictions and clip.truth]
     n_right = sum(clip.is_right for clip in judged)
     note = f'<p class="note">A recogniser names {n_right} of {len(judged)} right.</p>' if judged else ""
     return clips_part("Generated", clips, note)
@@ -174,22 +228,30 @@ def clips_part(heading: str, clips: Sequence[ReportClip], note: str = "") -> str
 
 
 def _card(clip: ReportClip) -> str:
-    waveform, sample_rate = load_audio(clip.path, mono=True)
-    picture = png(plot_clip(waveform[0], sample_rate))
     conditions = ", ".join(f"{name} {value}" for name, value in clip.conditions.items())
-    sound = b64encode(Path(clip.path).read_bytes()).decode()
+    heads = ("", "") if clip.recording is None else ("<h4>generated</h4>", "<h4>recorded</h4>")
     return (
-        f'<article class="card"><h3>{escape(clip.truth)} {_verdict(clip)}</h3>'
+        f'<article class="card"><h3>{shown(clip.truth)} {_verdict(clip)}</h3>'
         + (f'<p class="note">{escape(conditions)}</p>' if conditions else "")
-        + image(picture, f"Spectrogram of {clip.truth}")
-        + f'<audio controls preload="metadata" src="data:audio/wav;base64,{sound}"></audio>'
+        + heads[0]
+        + _sound(clip.path, f"Spectrogram of {clip.truth}")
         + _bars(clip)
+        + (heads[1] + _sound(clip.recording, f"Spectrogram of a recording of {clip.truth}") if clip.recording else "")
         + f'<p class="file">{escape(Path(clip.path).name)}</p></article>'
     )
 
 
+def _sound(path: Path, description: str) -> str:
+    waveform, sample_rate = load_audio(path, mono=True)
+    sound = b64encode(Path(path).read_bytes()).decode()
+    return (
+        image(png(plot_clip(waveform[0], sample_rate)), description)
+        + f'<audio controls preload="metadata" src="data:audio/wav;base64,{sound}"></audio>'
+    )
+
+
 def _verdict(clip: ReportClip) -> str:
-    if not clip.predictions:
+    if not clip.predictions or not clip.truth:
         return ""
     return '<span class="right">✓ right</span>' if clip.is_right else '<span class="wrong">✗ wrong</span>'
 
@@ -197,7 +259,7 @@ def _verdict(clip: ReportClip) -> str:
 def _bars(clip: ReportClip) -> str:
     marks = ("", ' class="truth"')
     rows = "".join(
-        f'<tr{marks[label == clip.truth]}><th scope="row">{escape(label)}</th>'
+        f'<tr{marks[label == clip.truth]}><th scope="row">{shown(label)}</th>'
         f'<td><span class="bar" style="width:{100 * probability:.1f}%"></span></td><td>{probability:.1%}</td></tr>'
         for label, probability in clip.predictions
     )

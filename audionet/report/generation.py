@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
@@ -10,6 +11,7 @@ from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
 from audionet.report.clips import ReportClip, generated_part
 from audionet.report.page import fact_list, image, section, write_page
+from audionet.report.tables import count_table, settings_part
 
 _EXPLANATION = (
     '<p class="note">Each column is the distribution that the network predicts for a sample from those before it, '
@@ -27,6 +29,9 @@ def write_generation(
     facts: Mapping[str, str],
     history: str | os.PathLike[str],
     clips: Sequence[ReportClip],
+    cautions: Sequence[str] = (),
+    settings: Mapping[str, object] = MappingProxyType({}),
+    counts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     heat_map: Figure | None = None,
 ) -> Path:
     r"""Write curves.png, heat_map.png if given, and report.html, a page that contains everything.
@@ -38,7 +43,11 @@ def write_generation(
         n_test_clips: Number of test clips.
         facts: Facts about the run, such as data, model, seed, training time and command.
         history: Path of the metrics.csv of Lightning's CSVLogger.
-        clips: Generated clips to show and play, with the predictions of a recogniser if they have any.
+        clips: Generated clips to show and play, with the predictions of a recogniser and recordings to compare them
+            with if they have any.
+        cautions: What the bits do not say, a sentence each.
+        settings: Values of the run, as a preset has them; empty to show none.
+        counts: Clips of each label in each split, {label: {split: clips}}; empty to show none.
         heat_map: Distributions that the network predicts for a clip, as `audionet.plots.plot_distribution` draws them.
 
     Returns:
@@ -64,12 +73,15 @@ def write_generation(
         sections.append(
             section("Predicted distributions", _EXPLANATION + image(pictures["heat_map.png"], _ALT), wide=True)
         )
+    if counts:
+        sections.append(section("Clips", count_table(counts)))
     return write_page(
         folder,
         pictures,
         title=title,
         figure=f"{bits:.2f} bits",
         meaning=f"per sample on {n_test_clips:,} test clips",
+        notes=cautions,
         sections=sections,
-        below=generated_part(clips),
+        below=generated_part(clips) + settings_part(settings),
     )

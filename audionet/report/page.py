@@ -9,6 +9,18 @@ from string import Template
 
 from audionet.files import whole_file
 
+_LONGEST, _KEPT = 80, 30  # characters of a label
+
+
+def shown(label: str) -> str:
+    """Return a label as HTML; of a very long one the middle is left out.
+
+    Example:
+        >>> shown("on & off")
+        'on &amp; off'
+    """
+    return escape(label if len(label) <= _LONGEST else f"{label[:_KEPT]} … {label[-_KEPT:]}")
+
 
 def section(heading: str, content: str, *, wide: bool = False) -> str:
     """Return a card with a heading and HTML content; a wide one has the full width of the page."""
@@ -33,6 +45,7 @@ def write_page(
     figure: str,
     meaning: str,
     sections: Sequence[str],
+    notes: Sequence[str] = (),
     below: str = "",
 ) -> Path:
     """Write pictures and report.html into a folder, which is created if it is missing.
@@ -45,6 +58,7 @@ def write_page(
         title: Heading of the page.
         figure: The result, such as "87.5%", the largest text of the page.
         meaning: Meaning of the figure, written below it.
+        notes: What the figure does not say, a sentence each, written below its meaning.
         sections: Cards that `section` returns; they stand side by side.
         below: HTML below the cards, over the full width.
 
@@ -53,10 +67,11 @@ def write_page(
     """
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     texts = {"title": escape(title), "figure": escape(figure), "meaning": escape(meaning)}
-    page = template.substitute(texts, sections="\n".join(sections), below=below)
+    cautions = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    page = template.substitute(texts, notes=cautions, sections="\n".join(sections), below=below)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {**pictures, "report.html": page.encode()}.items():
+    for name, content in {**pictures, "report.html": page.encode(errors="backslashreplace")}.items():
         with whole_file(folder / name) as file:
             file.write(content)
     return folder / "report.html"

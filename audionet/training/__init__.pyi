@@ -8,4 +8,5 @@ from .log_sound import LogSound as LogSound
 from .optimizers import ChainedOptimizer as ChainedOptimizer
 from .recognition import Recognition as Recognition
 from .recognition import compile_network as compile_network
+from .record import command_line as command_line
 from .record import training_record as training_record

@@ -1,15 +1,18 @@
 """Recognition of one word a clip: augmentation, front-end and network in one Lightning module."""
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+from torchmetrics.aggregation import CatMetric
+from torchmetrics.classification import MulticlassAccuracy
 
 from audionet.augment import Augment, SpecAugment, mixup, to_float
 from audionet.datasets.batches import ClipBatch
+from audionet.metrics import Answers
 from audionet.models import HasOwnLoss
 from audionet.randomness import random_generator
 from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
@@ -93,7 +96,7 @@ class Recognition(LightningModule):
         self.weight_decay, self.label_smoothing, self.seed = weight_decay, label_smoothing, seed
         self.front_end_learning_rate = front_end_learning_rate
         self.validation_accuracy = MulticlassAccuracy(n_classes, average="micro")
-        self.test_confusion = MulticlassConfusionMatrix(n_classes)
+        self.test_rows = CatMetric(nan_strategy="disable")  # of each clip: its columns in Answers
 
     def inputs_and_targets(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
         """Return the spectrogram (batch, 1, n_bands, frame) and the target probabilities (batch, n_classes)."""
@@ -170,11 +173,17 @@ class Recognition(LightningModule):
         self.log("validation_accuracy", self.validation_accuracy, prog_bar=True)
 
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
-        """Count every pair of true and predicted label."""
-        self.test_confusion.update(self(batch["waveform"]), batch["label"])
+        """Keep the answer for each clip."""
+        probability, given = self(batch["waveform"]).softmax(-1).max(-1)
+        rows = torch.stack([batch["clip"], batch["label"], given, probability], 1)
+        self.test_rows.update(rows.flatten())
 
     def on_test_epoch_end(self) -> None:
-        """Log the accuracy; ``confusion`` keeps the counts, (true, predicted)."""
-        self.confusion = self.test_confusion.compute().cpu()
-        self.test_confusion.reset()
+        """Log the accuracy; ``answers`` keeps what each clip was taken for, ``confusion`` the counts."""
+        rows = self.test_rows.compute().reshape(-1, 4).double().cpu().numpy()
+        rows = rows[np.argsort(rows[:, 0])]  # several processes have tested turn by turn
+        clips, true, given = rows[:, :3].T.astype(np.int64)
+        self.answers = Answers(clips, true, given, rows[:, 3])
+        self.test_rows.reset()
+        self.confusion = torch.from_numpy(self.answers.confusion(self.n_classes))
         self.log("test_accuracy", self.confusion.trace() / self.confusion.sum())

@@ -1,8 +1,10 @@
 """What is kept of a run beside its weights: its values, and how the model was made."""
 
 import datetime
+import os
+import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,17 +33,21 @@ def training_record(fitted: Trainer, corpus: "Corpus", *, seed: int, command: st
         corpus: Corpus that it was trained and tested on.
         seed: Seed of the run.
         command: Command that was typed.
-        **results: Figures of the test, such as the accuracy.
+        **results: Figures of the test, such as the accuracy. ``test_clips`` among them says how many clips were tested,
+            where these are not all.
     """
     callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
     (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
     versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
     commit = git_commit()
     parameters: Iterable[Tensor] = fitted.lightning_module.model.parameters()  # type: ignore[union-attr]
+    n_speakers = corpus.n_speakers("test")
     return {
         "data": corpus.card.title,
-        **results,
         "test_clips": len(corpus.store.indices("test")),
+        **results,
+        **({"test_speakers": n_speakers} if n_speakers else {}),
+        "test_is_synthetic": corpus.is_synthetic,
         "parameters": sum(parameter.numel() for parameter in parameters),
         "seed": seed,
         "command": command,
@@ -50,6 +56,24 @@ def training_record(fitted: Trainer, corpus: "Corpus", *, seed: int, command: st
         "training_seconds": round(timer.time_elapsed()),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
+
+
+def command_line(script: str | os.PathLike[str], arguments: Sequence[str]) -> str:
+    """Return the command that runs a script with these arguments, as it is typed in the current folder.
+
+    Args:
+        script: The script that runs, which is its ``__file__``.
+        arguments: Its arguments.
+
+    Example:
+        >>> command_line("my_recipe/train.py", ["--output", "my runs/1"])
+        "python my_recipe/train.py --output 'my runs/1'"
+    """
+    try:
+        script = os.path.relpath(script)
+    except ValueError:  # another drive of Windows
+        script = os.fspath(script)
+    return shlex.join(["python", script, *arguments])
 
 
 @rank_zero_only

@@ -8,10 +8,10 @@
     go on       ... --resume true
     once more   python recipes/recognition/train.py --config runs/words/config.yaml --output runs/again
 
-Leaves in --output: the bundle (model.safetensors), the report (report.html), config.yaml, checkpoints and logs.
+Leaves in --output: the bundle (model.safetensors), the report (report.html), the model card (README.md), config.yaml,
+checkpoints and logs.
 """
 
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def make_parser():
     parser.add_argument("--compile", type=bool, default=False, help="compile the network with torch.compile")
     parser.add_argument("--features", type=Arguments, default={"name": "LogMel"}, help="front-end and arguments")
     parser.add_argument("--model", type=Arguments, default={"name": "bcresnet"}, help="network and arguments")
-    parser.add_argument("--play", type=str | None, default=None, help="bundle whose generated labels the report plays")
+    parser.add_argument("--play", type=str | None, default=None, help="generator whose known labels the report plays")
     for name in ("speed", "time_shift", "equalize", "reverb", "gain", "noise"):  # in the order that they are applied in
         parser.add_argument(f"--augment.{name}", type=Arguments | None, default=None, help="its arguments, and p")
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
@@ -56,16 +56,17 @@ def main(arguments=None):
         trainer,
         corpus,
         accuracy=round(audionet.metrics.accuracy(task.confusion.numpy()), 4),
+        test_clips=int(task.confusion.sum()),
         seed=config.seed,
-        command=shlex.join(["python", "recipes/recognition/train.py", *arguments]),
+        command=audionet.training.command_line(__file__, arguments),
     )
     path = Path(config.output, "model.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
         audionet.bundle.save(path, replace(parts, training=record))
-        page = write_report(config, corpus, task, record, path)
-        print(f"test accuracy {record['accuracy']:.1%} on {record['test_clips']} clips")
+        page = write_report(config, corpus, task, path)
+        print(audionet.report.summary(record))
         print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
-        print(f"report  {page}")
+        print(f"report  {page}    model card: README.md beside it")
     return {**record, "bundle": path}
 
 
@@ -126,22 +127,10 @@ def train(config, data, task):
     )
 
 
-def write_report(config, corpus, task, record, path):
-    """Write the page with accuracy, confusion matrix, curves and a clip of each label; return its path."""
-    output = Path(config.output)
-    recognizer = audionet.load(path, task="recognition")  # what is reported is what the bundle says of files
-    files = corpus.export_clips("test", output / "clips", per_label=1, seed=config.seed)
-    return audionet.report.write_recognition(
-        output,
-        title=f"Recognition: {record['data']}",
-        facts={name.replace("_", " "): str(value) for name, value in record.items() if name != "accuracy"},
-        labels=corpus.labels,
-        confusion=task.confusion.numpy(),
-        history=output / "metrics.csv",
-        clips=[
-            audionet.report.ReportClip(file, label, recognizer.recognize_file(file, top_k=3)) for file, label in files
-        ],
-        generated=[] if config.play is None else audionet.report.save_labels(output / "generated", config.play),
+def write_report(config, corpus, task, path):
+    """Write the page with accuracy, errors, curves and a clip of each label, and the model card; return its path."""
+    return audionet.report.report_recognition(
+        path, corpus=corpus, answers=task.answers, settings=config.as_dict(), play=config.play, seed=config.seed
     )
 
 

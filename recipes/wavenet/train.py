@@ -7,10 +7,10 @@
     go on       ... --resume true
     once more   python recipes/wavenet/train.py --config runs/wavenet_words/config.yaml --output runs/again
 
-Leaves in --output: the bundle (model.safetensors), the report (report.html), config.yaml, checkpoints and logs.
+Leaves in --output: the bundle (model.safetensors), the report (report.html), the model card (README.md), config.yaml,
+checkpoints and logs.
 """
 
-import shlex
 import sys
 from dataclasses import replace
 from functools import partial
@@ -41,23 +41,23 @@ def main(arguments=None):
     """Train, test, and leave the bundle and the report; return the record of the run, with the bundle's path."""
     arguments = sys.argv[1:] if arguments is None else arguments
     config = parse(make_parser(), arguments, named=("features", "model"))
-    judge = None if config.judge is None else audionet.load(config.judge, task="recognition")
     data, parts = make_data_and_parts(config)
+    judge = audionet.report.load_judge(config.judge, data.corpus.labels)
     task, trainer = train(config, data, parts)
     record = audionet.training.training_record(
         trainer,
         data.corpus,
         bits_per_sample=round(trainer.callback_metrics["test_bits"].item(), 4),
         seed=config.seed,
-        command=shlex.join(["python", "recipes/wavenet/train.py", *arguments]),
+        command=audionet.training.command_line(__file__, arguments),
     )
     path = Path(config.output, "model.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
         audionet.bundle.save(path, replace(parts, training=record))
-        page = write_report(config, data, parts, record, judge)
-        print(f"{record['bits_per_sample']:.3f} bits per sample on {record['test_clips']} test clips")
+        page = write_report(config, data, parts, path, judge)
+        print(audionet.report.summary(record))
         print(f"bundle  {path}    use it: audionet generate {path} --output new.wav")
-        print(f"report  {page}")
+        print(f"report  {page}    model card: README.md beside it")
     return {**record, "bundle": path}
 
 
@@ -121,27 +121,27 @@ def generate(parts, data, seed, count):
     frames = None
     if generator.needs_frames:
         frames = torch.cat([generator.frames_of(recording, parts.sample_rate) for recording in recordings])
-    return generator.generate(count=count, seed=seed, frames=frames, **chosen), generator, frames, chosen
+    made = generator.generate(count=count, seed=seed, frames=frames, **chosen)
+    return made, generator, frames, chosen, recordings
 
 
 def picture(parts, data, seed):
     """Generate a clip; return it, its spectrogram, and what the network expected of a part of it."""
-    made, generator, frames, chosen = generate(parts, data, seed, 1)
+    made, generator, frames, chosen, _ = generate(parts, data, seed, 1)
     return made[0], audionet.report.plot_generated(generator, made, frames=frames, **chosen)
 
 
-def write_report(config, data, parts, record, judge):
-    """Generate clips, and write the page with them, the bits per sample and the curves; return its path."""
-    output = Path(config.output)
-    made, _, _, chosen = generate(parts, data, config.seed, config.n_generated)
-    return audionet.report.write_generation(
-        output,
-        title=f"Generation: {record['data']}",
-        bits=record["bits_per_sample"],
-        n_test_clips=record["test_clips"],
-        facts={name.replace("_", " "): str(value) for name, value in record.items() if name != "bits_per_sample"},
-        history=output / "metrics.csv",
-        clips=audionet.report.save_generated(output / "generated", made, parts.sample_rate, chosen, judge),
+def write_report(config, data, parts, path, judge):
+    """Generate clips, write the page that plays them beside recordings, and the model card; return the page's path."""
+    made, _, _, chosen, recordings = generate(parts, data, config.seed, config.n_generated)
+    return audionet.report.report_generation(
+        path,
+        corpus=data.corpus,
+        made=made,
+        recordings=recordings,
+        values=chosen,
+        settings=config.as_dict(),
+        judge=judge,
         heat_map=picture(parts, data, config.seed)[1]["heat map"],
     )
 

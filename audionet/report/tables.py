@@ -1,0 +1,92 @@
+"""Tables of a report: scores and clips by label, wrong answers, and the values of a run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+from audionet.metrics import ClassScores
+from audionet.report.page import section, shown
+
+_SPLITS = {"validation": "validation", "train": "training"}
+
+
+class WrongAnswer(NamedTuple):
+    """A test clip that was taken for something else.
+
+    Attributes:
+        clip: Path of the clip in its corpus.
+        true: Its label.
+        given: The label that was found the most probable.
+        probability: The probability that it was given.
+    """
+
+    clip: str
+    true: str
+    given: str
+    probability: float
+
+
+def score_table(scores: Sequence[ClassScores], numbers: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the HTML table of the scores of each label, and of its clips in each split.
+
+    Args:
+        scores: Scores of each label; one without test clips is listed and not scored.
+        numbers: The number of each label that has one in the pictures, "" for the others.
+        counts: Clips of the other splits, {label: {split: clips}}; empty if they are not known.
+    """
+    splits = [split for split in _SPLITS if counts]
+    heads = ["label", "precision", "recall", "F1", "test clips" if splits else "clips", *map(_SPLITS.get, splits)]
+    rows = []
+    for score, number in zip(scores, numbers, strict=True):
+        shares = [f"{share:.1%}" if score.support else "–" for share in (score.precision, score.recall, score.f1)]
+        clips = [score.support, *(counts[score.label][split] for split in splits)]
+        rows.append([f"{number} {score.label}".strip(), *shares, *map("{:,}".format, clips)])
+    if splits:
+        totals = [sum(each[split] for each in counts.values()) for split in splits]
+        sums = [sum(score.support for score in scores), *totals]
+        rows.append(["all", "", "", "", *map("{:,}".format, sums)])
+    return _table("scores", heads, rows, n_names=1)
+
+
+def count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the HTML table of the clips of each label in each split, {label: {split: clips}}."""
+    splits = {"train": "training", "validation": "validation", "test": "test"}
+    rows = [[label, *(f"{clips[split]:,}" for split in splits)] for label, clips in counts.items()]
+    totals = [f"{sum(clips[split] for clips in counts.values()):,}" for split in splits]
+    return _table("scores", ["label", *splits.values()], [*rows, ["all", *totals]], n_names=1)
+
+
+def error_table(errors: Iterable[WrongAnswer]) -> str:
+    """Return the HTML table of wrong answers."""
+    rows = [[error.true, error.given, f"{error.probability:.1%}", error.clip] for error in errors]
+    return _table("scores errors", ["true", "taken for", "probability", "clip"], rows, n_names=2)
+
+
+def settings_part(values: Mapping[str, object]) -> str:
+    """Return the HTML part of the values of a run, as a preset has them; without any, it is empty.
+
+    What is not set is left out.
+    """
+    pairs = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(str(value))}</dd></div>" for key, value in _flat(values))
+    return section("Hyperparameters", f'<dl class="values">{pairs}</dl>') if pairs else ""
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}", value
+
+
+def _table(kind: str, heads: Sequence[object], rows: Iterable[Sequence[str]], n_names: int) -> str:
+    """Return a table whose first cells of each row are names."""
+    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<th scope="row">{shown(cell)}</th>' for cell in row[:n_names])
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[n_names:])
+        + "</tr>"
+        for row in rows
+    )
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
