@@ -2,10 +2,13 @@
 
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from audionet import console
+
+_SOMEBODY = "another process is working"
 
 
 class Busy(ValueError):
@@ -38,13 +41,13 @@ def only_one(folder: str | os.PathLike[str], work: str, *, wait: bool = True) ->
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        busy = f"{folder}: {_name_in(worker)} is {work} here"
+        busy = f"{folder}: {_said_in(worker)} here"
         if not wait:
             raise Busy(f"{busy}; wait until it is done") from None
-        print(f"{busy}; waiting until it is done", file=sys.stderr)
+        console.note(f"{busy}; waiting until it is done")
         lock.acquire(poll_interval=0.2)
     try:
-        worker.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        worker.write_text(f"process {os.getpid()} on {socket.gethostname()} is {work}", encoding="utf-8")
         yield
     finally:
         with suppress(OSError):
@@ -52,8 +55,8 @@ def only_one(folder: str | os.PathLike[str], work: str, *, wait: bool = True) ->
         lock.release()
 
 
-def _name_in(worker: Path) -> str:
-    """Return who holds the lock; the file may be missing in the moment between the two."""
+def _said_in(worker: Path) -> str:
+    """Return who holds the lock and does what; the file may be missing in the moment between the two."""
     with suppress(OSError, ValueError):
-        return worker.read_text(encoding="utf-8") or "another process"
-    return "another process"
+        return worker.read_text(encoding="utf-8") or _SOMEBODY
+    return _SOMEBODY

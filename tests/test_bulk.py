@@ -240,7 +240,10 @@ def test_a_worker_that_crashes_is_told(corpus, tmp_path):
 
 def test_two_runs_do_not_write_to_one_folder(corpus, tmp_path):
     (tmp_path / "out").mkdir()
-    with FileLock(tmp_path / "out/.lock"), pytest.raises(ValueError, match="another process is writing"):
+    with (
+        FileLock(tmp_path / "out/.lock"),
+        pytest.raises(ValueError, match="another process is working here; wait until it is done"),
+    ):
         run(corpus, tmp_path / "out")
 
 

@@ -73,6 +73,7 @@ def test_the_examples_in_the_help_run(capsys, monkeypatch, tmp_path, name):
     command = cli.function_of(name)
     shutil.copy(REPOSITORY / "tests" / "data" / "seven.wav", tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "cache"))  # which an example clears
     for example in re.findall(r"^    audionet (.*)", inspect.getdoc(command) or "", re.MULTILINE):
         assert cli.main(shlex.split(example)) == 0
         assert capsys.readouterr().out

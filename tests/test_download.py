@@ -481,8 +481,11 @@ def test_those_that_come_second_wait_and_find_it_done(server, tmp_path, capfd):
         assert list(pool.map(lambda _: get(card, tmp_path), range(4))) == [tmp_path] * 4
     assert len(server.sent) == 1 and unpacked(tmp_path / "corpus") == EXPECTED
     assert set(capfd.readouterr().err.splitlines()) <= {
-        f"{tmp_path}: {who} is downloading a corpus here; waiting until it is done"
-        for who in ("another process", f"process {os.getpid()} on {socket.gethostname()}")
+        f"note: {tmp_path}: {who} here; waiting until it is done"
+        for who in (
+            "another process is working",
+            f"process {os.getpid()} on {socket.gethostname()} is downloading a corpus",
+        )
     }
 
 

@@ -14,8 +14,8 @@ REPOSITORY = Path(__file__).parents[1]
 ORDER = (
     "checks",
     "files",
-    "locks",
     "console",
+    "locks",
     "parallel",
     "randomness",
     "resources",

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from audionet import console
 from audionet.locks import Busy, only_one
 
 HOLD = """
 import sys, time
 from audionet.locks import only_one
-with only_one(sys.argv[1], "counting"):
+with only_one(sys.argv[1], "resting"):
     print("in", flush=True)
     sys.stdin.readline()
 """
@@ -33,23 +34,27 @@ def holder(tmp_path):
 
 def test_who_works_is_named(holder, tmp_path):
     with (
-        pytest.raises(Busy, match=f"process {holder.pid} on .* is counting here; wait"),
+        pytest.raises(Busy, match=f"process {holder.pid} on .* is resting here; wait"),
         only_one(tmp_path, "counting", wait=False),
     ):
         raise AssertionError("two at once")
 
 
-def test_the_next_one_waits_and_says_so(holder, tmp_path, capfd, monkeypatch):
+def test_the_next_one_waits_and_says_so(holder, tmp_path, monkeypatch):
     # The moment at which this process begins to wait is the moment at which it has said so.
-    def say(text, file):
-        file.write(text)
+    said = []
+
+    def note(text):
+        said.append(text)
         holder.stdin.write("\n")
         holder.stdin.flush()
 
-    monkeypatch.setattr("builtins.print", say)
+    monkeypatch.setattr(console, "note", note)
     with only_one(tmp_path, "counting"):
         assert holder.wait() == 0
-    assert f"process {holder.pid} on" in capfd.readouterr().err
+    (text,) = said
+    assert text.startswith(f"{tmp_path}: process {holder.pid} on ")
+    assert text.endswith(" is resting here; waiting until it is done")
 
 
 def test_a_killed_process_holds_no_lock(holder, tmp_path):

@@ -1,4 +1,4 @@
-"""`audionet data list`, `get` and `verify`."""
+"""`audionet data list`, `get`, `verify` and `cache`."""
 
 from audionet.console import print_table
 
@@ -25,7 +25,8 @@ def data_get(name: str, *, root: str | None = None) -> None:
 
     Args:
         name: Name of a corpus (see `audionet data list`) or path of a card.yaml.
-        root: Folder to put it in; by default the one that its recipes look in.
+        root: Folder to put it in; by default the one that its recipes look in, which is below the folder that the
+            variable AUDIONET_CACHE names, where that is set.
 
     Example:
         audionet data get words
@@ -54,3 +55,39 @@ def data_verify(name: str, *, root: str | None = None) -> None:
     card = read_card(name)
     for line in verify(card, root) or [f"{card.title}: nothing to verify, it is made when used"]:
         print(line)
+
+
+def data_cache(name: str | None = None, *, clear: bool = False) -> None:
+    """List what is kept between runs, with its size, or remove it. The variable AUDIONET_CACHE names the folder for it.
+
+    Args:
+        name: What to list or remove, as in the list; all of it where it is left out.
+        clear: Remove it. What is needed again is then made or downloaded again.
+
+    Example:
+        audionet data cache
+        audionet data cache --clear stores
+    """
+    from audionet import resources
+    from audionet.checks import check_one_of
+    from audionet.datasets import cache
+
+    folder = resources.cache_dir().absolute()
+    kept = cache.kept_in(folder)
+    chosen = [one for one in kept if name is None or f"{one.name}/".startswith(f"{name}/")]
+    if name is not None and not chosen:
+        check_one_of([*cache.kinds(), *(one.name for one in kept)], "name", name)
+    sizes = [one.size for one in chosen]
+    if clear:
+        for one, size in zip(chosen, sizes, strict=True):
+            cache.remove(one)
+            print(f"removed {folder / one.name} ({_megabytes(size)})")
+    elif chosen:
+        rows = [(one.name, _megabytes(size), one.what) for one, size in zip(chosen, sizes, strict=True)]
+        print_table([("NAME", "SIZE", "WHAT"), *rows])
+    verb = "freed" if clear else "kept"
+    print(f"{_megabytes(sum(sizes))} {verb} in {folder} (AUDIONET_CACHE names another folder)")
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"

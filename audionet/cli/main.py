@@ -4,7 +4,7 @@ A new command is a function in a file of its own and its name in ``COMMANDS``. O
 it imports what is slow when it is called, so the help and errors in usage come at once.
 
 The signature of a command tells its arguments, its docstring the help. Parameters before a ``*`` are positional
-arguments. Those behind it are options, required where they have no default. A mapping is an option that may be
+arguments. Those behind it are options. Both are required where they have no default. A mapping is an option that may be
 repeated, of the form ``--option name=value`` or ``--option.name value``. Every command also takes ``--import``.
 `jsonargparse.auto_cli` does nearly the same. It is not used here because importing it takes a tenth of the time that
 importing torch takes, and because its errors span several lines.
@@ -30,7 +30,18 @@ from audionet import __version__
 from audionet.checks import nearest
 from audionet.registry import import_modules
 
-COMMANDS = "recognize", "generate", "features", "data list", "data get", "data verify", "models list", "copy", "doctor"
+COMMANDS = (
+    "recognize",
+    "generate",
+    "features",
+    "data list",
+    "data get",
+    "data verify",
+    "data cache",
+    "models list",
+    "copy",
+    "doctor",
+)
 """Names of the commands. A name of two words belongs to a group."""
 
 Command = Callable[..., int | None]
@@ -192,16 +203,16 @@ def _parser_of(command: Command, name: str) -> ArgumentParser:
 def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> None:
     """Add the argument of a parameter."""
     kind, option = _kind(parameter), "--" + parameter.name.replace("_", "-")
+    required = parameter.default is parameter.empty
     if kind is bool:
         parser.add_argument(option, help=text, action="store_true")
     elif get_origin(kind) is Mapping:
         parser.add_argument(option, help=text, action="append", default=[], type=_reader(kind), metavar="NAME=VALUE")
     elif parameter.kind is parameter.KEYWORD_ONLY:
-        required = parameter.default is parameter.empty
         text += "" if required or parameter.default is None else f" (default: {parameter.default})"
         parser.add_argument(option, help=text, required=required, default=parameter.default, type=_reader(kind))
     else:
-        number = "+" if parameter.kind is parameter.VAR_POSITIONAL else None
+        number = "+" if parameter.kind is parameter.VAR_POSITIONAL else None if required else "?"
         metavar = parameter.name.upper().removesuffix("S" if number else "")
         parser.add_argument(parameter.name, help=text, nargs=number, type=_reader(kind), metavar=metavar)
 

@@ -3,6 +3,7 @@
 A journal lists the chunks that are on the disk, so that an interrupted build goes on where it stopped.
 """
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,17 @@ Outcome = int | str
 
 class StoreError(ValueError):
     """A clip store that cannot be built."""
+
+
+def as_store_error(folder: Path, error: OSError) -> StoreError:
+    """Return an error of the disk as one of the stores in a folder, with what can be done about it."""
+    if error.errno is None:  # of check_free_space, which says it all
+        return StoreError(str(error))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason, advice = "the disk is full", "free some space and start again, what is built is kept, or "
+    else:
+        reason, advice = f"the clip store cannot be built or read here ({error})", ""
+    return StoreError(f"{folder}: {reason}; {advice}choose another folder with the variable AUDIONET_CACHE")
 
 
 def render_clips(

@@ -1,5 +1,6 @@
 """From a card to a corpus that is ready to be served: its clip store, its classes and its categories."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -207,12 +208,10 @@ def open_corpus(
         clips += _synthetic_clips(clips, synthetic)
         contents.append(synthesis.fingerprint())
     noise, noise_contents = _noise(card, root, background, sample_rate)
-    parts = (card.name, split, test_speaker, f"synthetic{synthetic}" if synthetic else None)
-    name = "-".join(filter(None, parts))
     store = open_store(
         clips,
         partial(_render, layout=card.layout, root=root, sample_rate=sample_rate),
-        folder=resources.cache_dir() / "stores" / safe_names([name])[name],
+        folder=_store_folder(card, root, split, test_speaker, synthetic),
         fingerprint=" ".join([*contents, *noise_contents]),
         sample_rate=sample_rate,
         clip_length=round(clip_seconds * sample_rate),
@@ -258,6 +257,15 @@ def _check_trained(card: Card, clips: Sequence[Clip]) -> None:
     expected = "training clips of each class"
     advice = "add recordings, choose another --data.split, or leave the class out"
     check_no_misfits([f"none of {listed(lacking, 20)}"] if lacking else [], f"corpus {card.name}", expected, advice)
+
+
+def _store_folder(card: Card, root: Path, split: str | None, test_speaker: str | None, synthetic: int) -> Path:
+    """Return the folder of a corpus's stores. Corpora of one name in two places do not replace each other's."""
+    is_usual = root == resources.data_root(card.root or card.name)
+    place = None if is_usual else hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
+    parts = (card.name, split, test_speaker, f"synthetic{synthetic}" if synthetic else None, place)
+    name = "-".join(filter(None, parts))
+    return resources.cache_dir() / "stores" / safe_names([name])[name]
 
 
 def _noise(

@@ -10,7 +10,6 @@ Its name holds the sample rate, the clip length and a hash of all that decides i
 `<name>.partial`, and an interrupted build goes on where it stopped.
 """
 
-import errno
 import hashlib
 import os
 import shutil
@@ -24,7 +23,7 @@ import numpy as np
 
 from audionet.audio import to_int16
 from audionet.checks import check_no_misfits, check_one_of, check_that, listed
-from audionet.datasets.build import Outcome, StoreError, render_clips
+from audionet.datasets.build import Outcome, StoreError, as_store_error, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, whole_file
@@ -132,7 +131,7 @@ def open_store(
         if store is None:
             store = _build_once(place, build)
     except OSError as error:
-        raise StoreError(_what_fails(place.parent, error)) from error
+        raise as_store_error(place.parent, error) from error
     if store.skipped:
         messages = listed(store.skipped, 20, separator="\n  ")
         message = f"{len(store.skipped)} of {len(clips)} files cannot be used:\n  {messages}"
@@ -220,20 +219,6 @@ def _build_once(place: Path, build: Callable[[], None]) -> Store:
     return store
 
 
-def _what_fails(folder: Path, error: OSError) -> str:
-    if error.errno is None:
-        return str(error)  # check_free_space says it all
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"{folder}: the disk is full; free some space and start again, what is built is kept, or choose another "
-            "folder with the variable AUDIONET_CACHE"
-        )
-    return (
-        f"{folder}: the clip store cannot be built or read here ({error}); choose another folder with the variable "
-        "AUDIONET_CACHE"
-    )
-
-
 def _build(
     place: Path,
     clips: Sequence[Clip],
@@ -246,6 +231,8 @@ def _build(
 ) -> None:
     partial = place.with_name(f"{place.name}.partial")
     partial.mkdir(exist_ok=True)
+    for leftover in partial.glob(".*.partial"):  # of a file that a killed run was writing
+        leftover.unlink()
     noise = to_int16(background()) if background else np.zeros(0, np.int16)
     check_background(clips, noise)
     with open(partial / "waveforms.i16", "ab") as file:

@@ -152,7 +152,7 @@ def link_data(data: Path, cache: Path) -> Path:
     with contextlib.suppress(OSError):  # also where another process is first
         if not links.is_dir():
             cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache) as made:
+            with tempfile.TemporaryDirectory(dir=cache, prefix=f".{links.name}") as made:
                 for file in filter(Path.is_file, data.rglob("*")):
                     name = file.relative_to(data).as_posix()
                     link = Path(made, "data", name.lower() if name.startswith("lang/") else name)
