@@ -161,13 +161,21 @@ def test_a_folder_of_unreadable_files_alone_says_how_to_read_them(tmp_path: Path
 
 
 def test_files_that_are_left_out_are_named(words: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make(words, "a/3.m4a", "b/3.raw", "b/.4.wav", "LICENSE", "_background_noise_/README.md", "_background_noise_/x.wav")
+    make(
+        words,
+        "a/3.m4a",
+        "b/3.raw",
+        "b/.4.wav",
+        ".Trash/5.wav",
+        "LICENSE",
+        "_background_noise_/README.md",
+        "_background_noise_/x.wav",
+    )
     card = plain_card(words)
     assert len(index(card, words)) == 4
     (line,) = said(capsys)
-    assert line.startswith(f"note: {words}: left out 1 (readable only after") and line.endswith(
-        ": a/3.m4a; 1 (hidden): b/.4.wav; 1 (no sound file by its extension): b/3.raw"
-    )
+    assert line.startswith(f"note: {words}: left out 2 (hidden): .Trash, b/.4.wav; 1 (readable only after pip install")
+    assert line.endswith(": a/3.m4a; 1 (no sound file by its extension): b/3.raw")
     make(words, "_background_noise_/y.m4a")
     assert [path.name for path in background(card, words)] == ["x.wav"]
     assert "_background_noise_: left out 1 (no sound file by its extension): README.md; 1 (readable" in said(capsys)[0]
@@ -177,6 +185,18 @@ def test_links_in_a_corpus_never_multiply_its_clips(words: Path, capsys: pytest.
     (words / "a" / "loop").symlink_to(words / "a")
     (words / "a" / "up").symlink_to(words)
     (words / "b" / "sibling").symlink_to(words / "a")
+    for word in ("c", "d"):
+        make(words.parent, f"pool/{word}/1.wav")
+    for split in ("train", "test"):
+        make(words.parent / "linked", f"{split}/c/1.wav")
+        (words.parent / "linked" / split / "d").symlink_to(words.parent / "pool/d")
+    clips = index(plain_card(words.parent / "linked"))
+    assert Counter((clip.label, clip.split) for clip in clips) == {
+        ("c", "train"): 1,
+        ("c", "test"): 1,
+        ("d", "test"): 1,
+    }
+    assert "left out 1 (a link to what is there already): train/d" in said(capsys)[1]
     clips = index(plain_card(words), words)
     assert Counter(clip.label for clip in clips) == {"a": 2, "b": 2}
     assert "a/loop" in said(capsys)[0]

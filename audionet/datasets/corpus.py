@@ -203,10 +203,11 @@ def open_corpus(
     root = card.default_root if root is None else Path(root)
     clips = cards.index(card, root, split=split, test_speaker=test_speaker)
     contents = [card.layout.fingerprint(root)]
-    _check_trained(card, clips)
     if synthetic:
         clips += _synthetic_clips(clips, synthetic)
         contents.append(synthesis.fingerprint())
+        note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
+    _check_trained(card, clips)
     noise, noise_contents = _noise(card, root, background, sample_rate)
     store = open_store(
         clips,

@@ -116,7 +116,7 @@ class FolderLayout(FileLayout):
         left_out = {
             path: reason
             for path, reason in sounds.left_out.items()
-            if path.count("/") > self.depth and not self._is_ignored(path)
+            if not self._is_ignored(path) and (reason != NO_SOUND or path.count("/") > self.depth)
         }
         return Listing(clips, fields, empty=self._empty(sounds, {clip.label for clip in clips}), left_out=left_out)
 

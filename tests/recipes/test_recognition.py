@@ -1,12 +1,16 @@
 """The recognition recipe as a user runs it: every preset, a run from end to end, and wrong inputs."""
 
 import csv
+import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,6 +85,59 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     longer = ["--resume", "true", "--trainer.max_epochs", "2"]
     resumed = run("--config", smoke, "--output", "out", *longer, cwd=tmp_path, cache=cache)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_no_preset_trains_on_something_else_than_the_folder_that_is_named(
+    recipe: ModuleType, preset: Path, tone_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card of a synthetic corpus gives way to a root; one of recordings reads its own corpus there, or nothing."""
+    opened: list[audionet.datasets.Corpus] = []
+    monkeypatch.setattr(audionet.training, "ClipData", lambda corpus, **_: sys.exit(opened.append(corpus)))
+    given = ["--config", str(preset), "--data.sample_rate", "8000", "--data.root", str(tone_folder)]
+    if preset.stem in ("words", "smoke"):
+        with pytest.raises(SystemExit):
+            recipe.main(given)
+    else:
+        with pytest.raises(ValueError, match="root: expected a folder .* or read class folders .* --data.card null"):
+            recipe.main(given)
+        with pytest.raises(SystemExit):
+            recipe.main([*given, "--data.card", "null", "--data.synthetic", "0"])
+    assert opened[0].labels == ("high", "low", "middle")
+    with pytest.raises(ValueError, match="root: expected none with the card words, whose clips are all synthetic, got"):
+        recipe.main([*given, "--data.card", "words"])
+
+
+def test_folders_of_splits_in_a_wrapper_from_end_to_end(
+    run: Callable[..., subprocess.CompletedProcess[str]], tone_folder: Path, tmp_path: Path
+) -> None:
+    """And a word without test clips, one with clips that hold no sound, files that cannot be read, and links."""
+    corpus = tmp_path / "archive" / "my_words"
+    for split, numbers in (("train", range(30)), ("valid", range(30, 35)), ("test", range(35, 40))):
+        for word in ("low", "middle", "high"):
+            for number in numbers:
+                (corpus / split / word).mkdir(parents=True, exist_ok=True)
+                os.link(tone_folder / word / f"{number:02d}.wav", corpus / split / word / f"{number - numbers[0]}.wav")
+    shutil.rmtree(corpus / "test" / "high")
+    audionet.save_audio(corpus / "train" / "low" / "dead.wav", np.zeros(4000, np.float32), 8000)
+    (corpus / "train" / "low" / "take.raw").write_bytes(b"?")
+    (corpus / "train" / "low" / "up").symlink_to(corpus)
+    data = ["--data.root", corpus.parent, "--data.sample_rate", "8000", "--data.clip_seconds", "0.5"]
+    smoke = ["--config", RECIPE / "presets" / "smoke.yaml", "--data.batch_size", "30"]
+    done = run(*smoke, *data, "--output", "out", cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "on 10 clips" in done.stdout
+    notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    for said in (
+        "the class folders are taken from the folder my_words in it",
+        "its folders are taken as the splits: test as test, train as train, valid as validation",
+        "1 (no sound file by its extension): train/low/take.raw; 1 (a link to a folder above): train/low/up",
+        "1 clips hold no sound but keep their labels: my_words/train/low/dead.wav",
+        "no test clips, and so no score, of high",
+    ):
+        assert sum(said in note for note in notes) == 1, said
+    recognizer = audionet.load_recognizer(tmp_path / "out" / "model.safetensors")
+    assert recognizer.labels == ("high", "low", "middle")
 
 
 COMPLEX = ["--features.name", "spectrogram", "--features.power", "null", "--model.name", "tcresnet"]

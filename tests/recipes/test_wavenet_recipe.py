@@ -178,6 +178,7 @@ def test_networks_that_follow_a_recording_from_end_to_end(
     [
         (["--data.card", "no_such"], "no_such"),
         (["--data.root", "nowhere"], "nowhere"),
+        (["--data.card", "words"], "root: expected none with the card words, whose clips are all synthetic"),
         (["--data.conditions", "[label,mood]"], "conditions: expected one of label, speaker, got 'mood'; leave it out"),
         (["--data.conditions", "[speaker]"], "expected what tones names of its clips, got 'speaker'; leave it out"),
         (["--data.window_seconds", "0.01"], "window_seconds: expected room for more than"),
