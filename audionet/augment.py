@@ -29,11 +29,19 @@ SILENCE_NOISE = (
     1.0,
 )  # amplitude of the noise that fills the clips of the silence class (TensorFlow's input_data.py)
 
-_KINDS = {"speed": "Speed", "time_shift": "TimeShift", "equalize": "Equalize", "reverb": "Reverb", "gain": "Gain"}
-_KINDS |= {"noise": "BackgroundNoise"}
+KINDS = {
+    "speed": "Speed",
+    "time_shift": "TimeShift",
+    "equalize": "Equalize",
+    "reverb": "Reverb",
+    "gain": "Gain",
+    "noise": "BackgroundNoise",
+}
+"""The class of each augmentation."""
+
 AUGMENTATIONS: Registry[nn.Module] = Registry(
     "augmentation",
-    {name: f"audionet.augment:{kind}" for name, kind in _KINDS.items()},
+    {name: f"audionet.augment:{kind}" for name, kind in KINDS.items()},
     group="audionet.augmentations",
 )
 

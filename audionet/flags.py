@@ -1,29 +1,78 @@
 """The values of a recipe: what its parts take, what a preset gives, and the flags that change single values.
 
-A recipe describes the arguments of classes that take seconds to import, such as Lightning's Trainer. `add_arguments`
-therefore reads them from the source code and imports nothing: a help or a wrong flag is answered at once.
+A recipe describes the arguments of classes that take seconds to import, such as Lightning's Trainer. What they take is
+read from their source code by `audionet.signatures`, so a help, a wrong flag or a value out of its range is answered at
+once.
 """
 
-import ast
-import builtins
+import re
 import sys
 import typing
-from collections.abc import Callable, Collection, Iterator, Sequence
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-import docstring_parser
 from jsonargparse import ArgumentParser, Namespace
+
+from audionet.checks import check_that, nearest
+from audionet.randomness import check_seed
+from audionet.registry import Registry
+from audionet.signatures import arguments_of, check_values, literal_of
 
 Arguments = dict[str, typing.Any]
 """Arguments of something; with its name among them, {"name": ..., **arguments}, where a preset chooses what."""
 
+FILLED_IN = {"sample_rate", "background", "n_classes", "categories"}
+"""Arguments that a recipe takes from its data."""
 
-def add_arguments(parser: ArgumentParser, target: str, prefix: str, *, skip: Collection[str] = ()) -> None:
+KINDS_OF_VALUE = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "{name: value}",
+    "NoneType": "null",
+}
+
+
+class RecipeParser(ArgumentParser):
+    """A parser of flags and presets, whose errors are one sentence, and which takes no flag that is cut short.
+
+    Attributes:
+        described: Prefix and class or function of the flags that `add_arguments` has added.
+        mappings: The same of the flags that `add_part` has added.
+    """
+
+    def __init__(self, **arguments: typing.Any) -> None:
+        super().__init__(**arguments, allow_abbrev=False)
+        self.described: list[tuple[str, str]] = []
+        self.mappings: list[tuple[str, str]] = []
+
+    def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
+        """Print the message in one sentence and exit with code 2."""
+        sentence = self._sentence(message)
+        if not self.exit_on_error:
+            super().error(sentence, ex)
+        self.exit(2, f"error: {sentence}\n")
+
+    def _sentence(self, message: str) -> str:
+        if unknown := re.match(r"unrecognized arguments: (\S+)|Option '(.+)' is not accepted", message):
+            flag = unknown[1] or f"--{unknown[2]}"
+            known = [string for action in self._actions for string in action.option_strings]
+            advice = nearest(flag.partition("=")[0], known, f"{self.prog} --help lists them")
+            return f"{flag}: expected a flag of this recipe, got an unknown one; {advice}"
+        if wrong := re.match(r"Parser key \"(.+?)\":\s*(.*)", message, re.DOTALL):
+            kinds = [KINDS_OF_VALUE.get(kind, kind) for kind in re.findall(r"Expected a <class '(\w+)'>", message)]
+            value = re.search(r"(?:Got value|Given value): (.*)", message)
+            if kinds and value:
+                expected = " or ".join(kinds)
+                return f"{wrong[1]}: expected {expected}, got {value[1]}"
+            message = f"{wrong[1]}: {wrong[2]}"
+        return " ".join(re.sub(r"^argument (--[\w.]+)[^:]*", r"\1", message).split())
+
+
+def add_arguments(parser: RecipeParser, target: str, prefix: str, *, skip: Collection[str] = ()) -> None:
     """Add an argument ``--prefix.name`` for each parameter of a class or of a function, without importing it.
 
     Type, default and help come from the source: from the annotation, from the literal default, and from the Args
-    section of the docstring. A name in an annotation that is not Python's own stands for any value.
+    section of the docstring. `parse` makes the checks of a single argument that it finds there.
 
     Args:
         parser: Parser that gets the arguments.
@@ -32,29 +81,27 @@ def add_arguments(parser: ArgumentParser, target: str, prefix: str, *, skip: Col
         skip: Parameters to leave out.
 
     Raises:
-        ValueError: There is no such class or function, or a default is not a literal.
+        ValueError: There is no such class or function.
 
     Example:
-        >>> parser = ArgumentParser()
+        >>> parser = RecipeParser()
         >>> add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus"})
         >>> parser.parse_args(["--data.batch_size", "20"]).data
         Namespace(batch_size=20, seed=0)
     """
-    function, docstrings = _definition(target)
-    documented = [each for text in docstrings for each in docstring_parser.google.parse(text).params]
-    helps = {each.arg_name: each.description for each in documented}
+    parser.described.append((prefix, target))
     group = parser.add_argument_group(f"--{prefix}", f"arguments of {target.partition(':')[2]}")
-    for parameter, default in _parameters(function.args):
-        if parameter.arg not in {"self", *skip}:
+    for argument in arguments_of(target):
+        if argument.name not in skip:
             group.add_argument(
-                f"--{prefix}.{parameter.arg}",
-                type=_type(parameter.annotation),
-                help=helps.get(parameter.arg),
-                **({"required": True} if default is None else {"default": ast.literal_eval(default)}),
+                f"--{prefix}.{argument.name}",
+                type=argument.annotation,
+                help=argument.help,
+                **({"required": True} if argument.is_required else {"default": argument.default}),
             )
 
 
-def add_run_arguments(parser: ArgumentParser, *, output: str, ema_decay: float | None = None) -> None:
+def add_run_arguments(parser: RecipeParser, *, output: str, ema_decay: float | None = None) -> None:
     """Add the arguments that every training has, those of Lightning's Trainer among them as ``--trainer.name``.
 
     Args:
@@ -67,7 +114,7 @@ def add_run_arguments(parser: ArgumentParser, *, output: str, ema_decay: float |
     add("--output", type=str, default=output, help="folder for all that the run leaves")
     add("--resume", type=bool, default=False, help="go on from the output folder's last checkpoint")
     add("--seed", type=int, default=0, help="seed of everything that is drawn")
-    add("--ema_decay", type=float | None, default=ema_decay, help="average the weights with this decay")
+    add("--ema_decay", type=float | None, default=ema_decay, help="average the weights with this decay, below 1")
     add("--find_learning_rate", type=bool, default=False, help="search for task.learning_rate first")
     set_by_us = {"logger", "callbacks", "default_root_dir", "use_distributed_sampler"}
     add_arguments(parser, "lightning.pytorch.trainer.trainer:Trainer", "trainer", skip=set_by_us)
@@ -75,7 +122,29 @@ def add_run_arguments(parser: ArgumentParser, *, output: str, ema_decay: float |
     add("--trainer.logger", type=str | Arguments | list[str | Arguments] | None, default=None, help=logger)
 
 
-def parse(parser: ArgumentParser, arguments: Sequence[str], *, named: Sequence[str]) -> Namespace:
+def add_part(parser: RecipeParser, name: str, target: str | None, *, help: str) -> None:
+    """Add a flag ``--name`` that takes a mapping of arguments, or each as ``--name.argument``.
+
+    Args:
+        parser: Parser that gets the flag.
+        name: Its name.
+        target: Class or function that takes the arguments, as for `add_arguments`; None for one that is not known here.
+        help: Help of the flag.
+    """
+    parser.add_argument(f"--{name}", type=Arguments | None, default=None, help=help)
+    if target is not None:
+        parser.mappings.append((name, target))
+
+
+def add_augmentations(parser: RecipeParser, names: Collection[str]) -> None:
+    """Add a flag ``--augment.name`` for each augmentation, in the order that they are applied in."""
+    kinds: dict[str, str] = literal_of("audionet.augment:KINDS")
+    for name in names:
+        target = f"audionet.augment:{kinds[name]}" if name in kinds else None
+        add_part(parser, f"augment.{name}", target, help="its arguments, and p, the share of the clips")
+
+
+def parse(parser: RecipeParser, arguments: Sequence[str], *, named: Mapping[str, Registry[typing.Any]]) -> Namespace:
     """Read a preset and flags.
 
     Some values are {"name": ..., **arguments of what is so called}. A flag that changes the name, such as
@@ -83,20 +152,32 @@ def parse(parser: ArgumentParser, arguments: Sequence[str], *, named: Sequence[s
 
     Args:
         parser: Parser of the recipe, with an argument ``--config`` for presets.
-        arguments: Arguments of the command line.
-        named: Names of the values that are of this form.
+        arguments: Arguments of the command line; a hyphen in the name of a flag stands for an underscore.
+        named: The values that are of this form, and what the names stand for.
 
     Returns:
         The values; ``as_dict`` gives them as a preset has them.
+
+    Raises:
+        ValueError: A value is out of its range, or what a name stands for has no such argument.
+        SystemExit: A flag is unknown or of another kind; or the help was asked for, which also lists the arguments of
+            what the names stand for.
     """
-    presets, flags = _parted(list(arguments))
-    config = parser.parse_args(arguments)
+    presets, flags = _parted([_underscored(argument) for argument in arguments])
+    helps = {"--help", "-h"}.intersection(flags)
+    flags = [flag for flag in flags if flag not in helps]
+    config = parser.parse_args(presets + flags)
     # The parser merges dictionaries of presets and flags; parsing each alone tells which argument came from where.
     before, alone = parser.parse_args(presets), parser.parse_args(flags)
     for name in named:
-        if config[name] and before[name] and config[name]["name"] != before[name]["name"]:
+        if config[name] and before[name] and config[name].get("name") != before[name].get("name"):
             config[name] = alone[name]
     config.pop("config", None)
+    if helps:
+        parser.print_help()
+        print(*_part_helps(parser, config, named), sep="\n")
+        parser.exit()
+    _check(parser, config, named)
     return config
 
 
@@ -106,6 +187,11 @@ def run_script(main: Callable[[], object]) -> None:
         main()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+
+
+def _underscored(argument: str) -> str:
+    name, equals, value = argument.partition("=")
+    return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else argument
 
 
 def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -118,52 +204,46 @@ def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
     return presets, flags
 
 
-def _definition(target: str) -> tuple[ast.FunctionDef, list[str]]:
-    """Find a function, or a class's ``__init__``, in its module's source; return it with the docstrings on it."""
-    module, _, name = target.partition(":")
-    for node in ast.parse(_source(module).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return node, [ast.get_docstring(node) or ""]
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            for member in node.body:
-                if isinstance(member, ast.FunctionDef) and member.name == "__init__":
-                    return member, [ast.get_docstring(each) or "" for each in (node, member)]
-    raise ValueError(f"target: expected a function, or a class with an __init__ of its own, got {target}")
+def _chosen(
+    parser: RecipeParser, config: Namespace, named: Mapping[str, Registry[typing.Any]]
+) -> Iterator[tuple[str, str, str, str, Collection[str], Arguments]]:
+    """Yield each part of known source: flag, kind, name, class, arguments that all of its kind take, and values."""
+    for field, registry in named.items():
+        if (value := config[field]) is not None:
+            check_that(value.get("name"), field, "a name among its values", value, f"give --{field}.name")
+            if target := registry.home(str(value["name"])):
+                yield field, registry.kind, value["name"], target, {"name", *registry.common}, value
+    for flag, target in parser.mappings:
+        name = flag.rpartition(".")[2]
+        yield flag, "augmentation", name, target, {"p"}, config[flag] or {}
 
 
-def _source(module: str) -> Path:
-    """Return a module's file; only the package at the top is asked for, because finding a submodule imports it."""
-    top, *rest = module.split(".")
-    spec = find_spec(top)
-    if spec is None or spec.origin is None:
-        raise ValueError(f"target: expected an installed package or a module beside the recipe, got {top}")
-    return Path(spec.origin).parent.joinpath(*rest).with_suffix(".py") if rest else Path(spec.origin)
+def _check(parser: RecipeParser, config: Namespace, named: Mapping[str, Registry[typing.Any]]) -> None:
+    """Refuse what is out of its range, and arguments that a part does not have.
+
+    Raises:
+        ValueError: There is such a value.
+    """
+    if "seed" in config:
+        check_seed(config["seed"])
+    for prefix, target in parser.described:
+        check_values(target, config[prefix].as_dict(), f"{prefix}.")
+    for flag, kind, name, target, common, value in _chosen(parser, config, named):
+        known = [argument.name for argument in arguments_of(target)]
+        for given in value:
+            if given not in (*known, *common):
+                advice = nearest(
+                    given, [each for each in known if each not in FILLED_IN], f"see --help --{flag}.name {name}"
+                )
+                raise ValueError(f"{kind} {name}: --{flag}.{given} is none of its arguments; {advice}")
+        check_values(target, value, f"{flag}.")
 
 
-def _parameters(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
-    """Yield each parameter with its default; None for one that has to be given."""
-    positional = [*arguments.posonlyargs, *arguments.args]
-    n_required = len(positional) - len(arguments.defaults)
-    yield from zip(positional, [*[None] * n_required, *arguments.defaults], strict=True)
-    yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-
-
-class _Names(dict[str, object]):
-    """Names that an annotation may use; any other stands for any value."""
-
-    def __missing__(self, name: str) -> object:
-        return typing.Any
-
-
-_NAMES = {name: getattr(typing, name) for name in ("Any", "Literal", "Mapping", "Optional", "Sequence", "Union")}
-
-
-def _type(annotation: ast.expr | None) -> object:
-    """Evaluate an annotation; one that cannot be evaluated stands for any value."""
-    if annotation is None:
-        return typing.Any
-    code = compile(ast.Expression(annotation), "annotation", "eval")
-    try:
-        return eval(code, {"__builtins__": {}}, _Names(vars(builtins) | _NAMES))
-    except (AttributeError, TypeError):  # such as `torch.Tensor`, which would have to be imported
-        return typing.Any
+def _part_helps(parser: RecipeParser, config: Namespace, named: Mapping[str, Registry[typing.Any]]) -> Iterator[str]:
+    """Yield the help of the arguments of each part."""
+    for field, registry in named.items():
+        yield f"--{field}.name is one of {', '.join(registry)}; --help lists the arguments of the one that is given.\n"
+    for flag, _, _, target, _, _ in _chosen(parser, config, named):
+        shown = RecipeParser(usage="", add_help=False)
+        add_arguments(shown, target, flag, skip=FILLED_IN)
+        yield shown.format_help().partition("\n\n")[2]

@@ -25,6 +25,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         kind: Word for one of the classes in messages, such as "front-end".
         homes: Module of each of audionet's own classes, as {"LogMel": "audionet.features.spectral:LogMel"}.
         group: Group of the entry points, such as "audionet.features".
+        common: Arguments that all of them take beside their own.
 
     Example:
         >>> registry = Registry("container", {"ordered": "collections:OrderedDict"}, group="audionet.examples")
@@ -35,8 +36,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         ValueError: container: expected one of ordered, got 'orderd'; did you mean 'ordered'?
     """
 
-    def __init__(self, kind: str, homes: Mapping[str, str], *, group: str) -> None:
-        self.kind, self.group = kind, group
+    def __init__(self, kind: str, homes: Mapping[str, str], *, group: str, common: Iterable[str] = ()) -> None:
+        self.kind, self.group, self.common = kind, group, frozenset(common)
         self._entries: dict[str, str | type[T]] = {**homes}  # a class, or where to import it from
 
     def add(self, name: str, kind: type[T]) -> None:
@@ -60,6 +61,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             return kind(**arguments)
         except TypeError as error:
             raise ValueError(f"{self.kind} {name}: {error}") from error
+
+    def home(self, name: str) -> str | None:
+        """Return where to import one of audionet's own classes from; None of another."""
+        found = self._entries.get(self._known(name))
+        return found if isinstance(found, str) else None
 
     def __getitem__(self, name: str) -> type[T]:
         """Return the class.

@@ -20,6 +20,7 @@ ORDER = (
     "randomness",
     "resources",
     "registry",
+    "signatures",
     "flags",
     "audio",
     "augment",

@@ -29,7 +29,7 @@ class Task(lightning.LightningModule):
         self.model = nn.Linear(2, 2)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        loss = 0 * self.model(batch).sum() + 0.25
+        loss: Tensor = 0 * self.model(batch).sum() + 0.25
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
@@ -76,14 +76,15 @@ def test_the_progress_bar_can_be_left_out(tmp_path: Path, capfd: pytest.CaptureF
 
 
 def test_a_terminal_shows_the_share_the_figures_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "150")
     ticks = itertools.count(0, 30)
     progress = TotalProgress(clock=lambda: float(next(ticks)))
     off: Any = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger"), False)
     trainer = lightning.Trainer(accelerator="cpu", max_epochs=2, callbacks=[progress], **off)
     trainer.fit(Task(), Data())
-    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", sys.stderr.getvalue())  # type: ignore[attr-defined]
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
     (left,) = re.findall(r"50% epoch 1 of 2, loss 0.25, validation accuracy 87.5%, (\S+) left", shown)[:1]
     assert left.count(":") == 1 and int(left.partition(":")[0]) >= 2  # each look at the clock takes 30 s
     assert "100% epoch 2 of 2" in shown and "v_num" not in shown and "FLOPs" not in shown

@@ -1,5 +1,6 @@
 """The data modules: whole clips, and windows of clips, of a corpus."""
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -90,10 +91,30 @@ def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> N
 def test_settings_that_do_not_fit_are_refused(tone_folder: Path) -> None:
     with pytest.raises(ValueError, match="card: expected .* got None; name one .*--data.root"):
         open_corpus(None)
-    with pytest.raises(ValueError, match=r"batch_size: expected at most \d+, the training clips .* got 5000; choose"):
-        ClipData(open_corpus(None, root=tone_folder, sample_rate=8000), batch_size=5000)
+    (tone_folder.parent / "quiet").mkdir()
     with pytest.raises(ValueError, match="no audio files"):
-        open_corpus(None, root=tone_folder, background=tone_folder.parent / "cache")
+        open_corpus(None, root=tone_folder, background=tone_folder.parent / "quiet")
+
+
+def test_a_small_corpus_gets_a_smaller_batch(tone_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = open_corpus(None, root=tone_folder, sample_rate=8000)
+    n_train = len(corpus.store.indices("train"))
+    assert ClipData(corpus, batch_size=n_train).batch_size == n_train and capsys.readouterr().err == ""
+    for size in (n_train + 1, 10**9):
+        data = ClipData(corpus, batch_size=size)
+        assert len(data.train_dataloader()) == 4
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"note: batches of {n_train // 4} clips, not of {size}: there are {n_train} training clips"
+    with pytest.raises(ValueError, match="batch_size: expected a whole number of at least 1, got 0"):
+        ClipData(corpus, batch_size=0)
+
+
+def test_one_class_is_refused(tone_folder: Path) -> None:
+    for label in ("low", "middle"):
+        shutil.rmtree(tone_folder / label)
+    corpus = open_corpus(None, root=tone_folder, sample_rate=8000)
+    with pytest.raises(ValueError, match=r"corpus: expected at least two classes, got \['high'\]; add a folder"):
+        ClipData(corpus)
 
 
 def test_a_corpus_without_test_clips_is_refused_before_training(tone_folder: Path) -> None:

@@ -185,8 +185,8 @@ def open_corpus(
         test_speaker: Speaker to test on, where the split leaves one out.
         synthetic: Utterances of each label by espeak-ng's voices that join the training clips, so that a corpus of
             few speakers learns from many; the labels must then be words to speak.
-        sample_rate: Sample rate of the clips, in hertz.
-        clip_seconds: Length that every clip is padded or cut to.
+        sample_rate: Sample rate of the clips, 1000 to 768,000 Hz.
+        clip_seconds: Length that every clip is padded or cut to, 0.05 to 3600.
         background: Folder of noise recordings; None for the card's own, or synthetic noise where it has none.
         words_only: Leave out the classes of unknown words and of silence.
         workers: Processes that build the store; None for one a core.
@@ -194,9 +194,13 @@ def open_corpus(
         progress: Show a bar while the store is built, if standard error is a terminal.
 
     Raises:
-        ValueError: The corpus is missing or does not fit its card, a class has no training clips, or files cannot be
-            used (all are named).
+        ValueError: A number is out of its range, the corpus is missing or does not fit its card, a class has no
+            training clips, or files cannot be used (all are named).
     """
+    check_at_least(1000, 768_000, whole=True, sample_rate=sample_rate)
+    check_at_least(0.05, 3600, clip_seconds=clip_seconds)
+    check_at_least(0, whole=True, synthetic=synthetic)
+    check_at_least(1, whole=True, workers=1 if workers is None else workers)
     card = _card(card, root, synthetic)
     if words_only:
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
@@ -247,7 +251,6 @@ def _card(card: str | Path | Card | None, root: str | Path | None, synthetic: in
         expected, advice = f"none with the card {card.name}, whose clips are all synthetic", "leave one of them out"
         check_that(root is None, "root", expected, root, f"{advice}: --data.card null reads the folder")
         check_that(not synthetic, "synthetic", expected, synthetic, advice)
-    check_at_least(0, whole=True, synthetic=synthetic)
     return card
 
 

@@ -1,7 +1,11 @@
 """Front-ends by name."""
 
-from audionet.features.frontend import FrontEnd
+from typing import TYPE_CHECKING
+
 from audionet.registry import Registry
+
+if TYPE_CHECKING:
+    from audionet.features.frontend import FrontEnd
 
 _NAMES = (
     *("Waveform", "Spectrogram", "LinearFilterbank", "MelSpectrogram", "LogMel", "MFCC", "LFCC", "PCEN"),
@@ -9,12 +13,15 @@ _NAMES = (
     *("SpectralCentroid", "SpectralRolloff", "SpectralFlatness", "ZeroCrossingRate", "RMS"),
     *("SincNet", "LEAF", "ConvFilterbank"),
 )
-FEATURES: Registry[FrontEnd] = Registry(
-    "front-end", {name: f"audionet.features:{name}" for name in _NAMES}, group="audionet.features"
+FEATURES: "Registry[FrontEnd]" = Registry(
+    "front-end",
+    {name: f"audionet.features:{name}" for name in _NAMES},
+    group="audionet.features",
+    common={"deltas"},
 )
 
 
-def create(name: str, *, deltas: int = 0, **arguments: object) -> FrontEnd:
+def create(name: str, *, deltas: int = 0, **arguments: object) -> "FrontEnd":
     """Build a front-end.
 
     Args:

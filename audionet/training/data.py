@@ -11,12 +11,14 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from audionet.audio import to_float
-from audionet.checks import check_that
+from audionet.checks import check_at_least, check_that
+from audionet.console import note
 from audionet.datasets.batches import Batch, Batches, ClipBatch, Gather, gather_clips
 from audionet.datasets.corpus import Corpus
 from audionet.datasets.crops import CropBatch, Crops
 from audionet.features.frontend import FrontEnd
 from audionet.models.contract import SampleModel
+from audionet.randomness import check_seed
 
 
 class CorpusData(LightningDataModule, Generic[Batch]):
@@ -24,22 +26,26 @@ class CorpusData(LightningDataModule, Generic[Batch]):
 
     Args:
         corpus: Corpus to serve.
-        batch_size: Items of a batch, in each process.
+        batch_size: Items of a batch, in each process; of fewer training clips than that, a quarter makes a batch.
         seed: Seed of the order of the training items.
 
     Raises:
-        ValueError: There are too few training clips for a batch, or no test clips.
+        ValueError: A number is out of its range, or there are no training or no test clips.
     """
 
     def __init__(self, corpus: Corpus, batch_size: int, seed: int) -> None:
         super().__init__()
+        check_at_least(1, batch_size=batch_size, whole=True)
+        check_seed(seed)
         n_train, n_test = (len(corpus.store.indices(split)) for split in ("train", "test"))
-        expected = f"at most {n_train}, the training clips that there are"
-        check_that(batch_size <= n_train, "batch_size", expected, batch_size, "choose a smaller --data.batch_size")
+        check_that(n_train, "corpus", f"clips to train on in {corpus.card.name}", n_train, "add recordings")
         # Said now, not after the training.
         advice = "add recordings, or list some in testing_list.txt beside the class folders"
         check_that(n_test, "corpus", f"clips to test on in this split of {corpus.card.name}", n_test, advice)
         self.corpus, self.batch_size, self.seed = corpus, batch_size, seed
+        if n_train < batch_size:
+            self.batch_size = max(n_train // 4, min(n_train, 2))
+            note(f"batches of {self.batch_size} clips, not of {batch_size}: there are {n_train} training clips")
 
     def train_dataloader(self) -> Batches[Batch]:
         """Return the shuffled training batches."""
@@ -57,7 +63,10 @@ class CorpusData(LightningDataModule, Generic[Batch]):
         """Return the batches of this process's share of a split."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         gather, items = self.items(split)
-        return Batches(gather, items, batch_size=self.batch_size, seed=seed, rank=rank, world_size=world_size)
+        share = max(len(items) // world_size, 1)  # of this process
+        return Batches(
+            gather, items, batch_size=min(self.batch_size, share), seed=seed, rank=rank, world_size=world_size
+        )
 
     @abstractmethod
     def items(self, split: str) -> tuple[Gather[Batch], np.ndarray]:
@@ -69,15 +78,17 @@ class ClipData(CorpusData[ClipBatch]):
 
     Args:
         corpus: Corpus to serve, from `audionet.datasets.open_corpus`.
-        batch_size: Clips of a batch, in each process.
+        batch_size: Clips of a batch, in each process; of fewer training clips than that, a quarter makes a batch.
         seed: Seed of the order of the training clips.
 
     Raises:
-        ValueError: There are too few training clips for a batch, or no test clips.
+        ValueError: A number is out of its range, there are no training or no test clips, or all clips are of one class.
     """
 
     def __init__(self, corpus: Corpus, *, batch_size: int = 100, seed: int = 0) -> None:
         super().__init__(corpus, batch_size, seed)
+        advice = "add a folder of recordings of other words or sounds"
+        check_that(len(corpus.labels) > 1, "corpus", "at least two classes", list(corpus.labels), advice)
         self._on_gpu: Tensor | None = None
 
     @property
@@ -147,7 +158,7 @@ class CropData(CorpusData[CropBatch]):
             clip must learn when to stop.
         window_seconds: Length of a training window, with its context.
         conditions: Categories to condition on: "label", "speaker".
-        batch_size: Windows of a batch, in each process.
+        batch_size: Windows of a batch, in each process; of fewer training clips than that, a quarter makes a batch.
         seed: Seed of the order of the training clips and of their windows.
 
     Attributes:
@@ -155,8 +166,8 @@ class CropData(CorpusData[CropBatch]):
         crops: The windows.
 
     Raises:
-        ValueError: A category cannot be conditioned on, a window is too short for the context, there are too few
-            training clips for a batch, or no test clips.
+        ValueError: A category cannot be conditioned on, a window is too short for the context, a number is out of its
+            range, or there are no training or no test clips.
     """
 
     def __init__(
@@ -172,6 +183,7 @@ class CropData(CorpusData[CropBatch]):
         batch_size: int = 100,
         seed: int = 0,
     ) -> None:
+        check_at_least(0, 3600, window_seconds=window_seconds)
         super().__init__(corpus, batch_size, seed)
         window = round(window_seconds * corpus.sample_rate) // hop_length * hop_length
         expected = f"room for more than the network's receptive field of {context} samples"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from audionet.augment import to_float
+from audionet.checks import check_at_least, check_positive, check_that
 from audionet.datasets.crops import CropBatch
 from audionet.models import SampleModel
 from audionet.training.optimizers import muon_and_adam, with_warmup_cosine
@@ -30,6 +31,9 @@ class Generation(LightningModule):
         warmup_epochs: Epochs over which the rates rise from 0; a cosine then takes them back to 0.
         betas: Adam's decay rates of the first and the second moment.
 
+    Raises:
+        ValueError: A number is out of its range.
+
     Batches:
         `audionet.datasets.crops.CropBatch`.
     """
@@ -46,6 +50,11 @@ class Generation(LightningModule):
         betas: tuple[float, float] = (0.9, 0.99),
     ) -> None:
         super().__init__()
+        check_positive(learning_rate=learning_rate)
+        if matrix_learning_rate is not None:
+            check_positive(matrix_learning_rate=matrix_learning_rate)
+        check_at_least(0, warmup_epochs=warmup_epochs, margin=margin)
+        check_that(all(0 <= beta < 1 for beta in betas), "betas", "two numbers from 0 to below 1", betas)
         self.model, self.front_end, self.margin = model, front_end, margin
         self.learning_rate, self.matrix_learning_rate = learning_rate, matrix_learning_rate
         self.warmup_epochs, self.betas = warmup_epochs, betas

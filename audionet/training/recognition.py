@@ -11,10 +11,11 @@ from torchmetrics.aggregation import CatMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from audionet.augment import Augment, SpecAugment, mixup, to_float
+from audionet.checks import check_at_least, check_positive
 from audionet.datasets.batches import ClipBatch
 from audionet.metrics import Answers
 from audionet.models import HasOwnLoss
-from audionet.randomness import random_generator
+from audionet.randomness import check_seed, random_generator
 from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
 
 
@@ -51,7 +52,7 @@ class Recognition(LightningModule):
         seed: Seed of augmentation, masks, mixup and dropout.
 
     Raises:
-        ValueError: The front-end makes complex numbers.
+        ValueError: The front-end makes complex numbers, or a number is out of its range.
 
     Batches:
         `audionet.datasets.batches.ClipBatch`; waveforms may be float, too.
@@ -87,6 +88,11 @@ class Recognition(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        check_at_least(2, n_classes=n_classes, whole=True)
+        check_positive(learning_rate=learning_rate, front_end_learning_rate=front_end_learning_rate)
+        check_at_least(0, warmup_epochs=warmup_epochs, weight_decay=weight_decay, mixup_alpha=mixup_alpha)
+        check_at_least(0, 1, mixup_p=mixup_p, momentum=momentum, label_smoothing=label_smoothing)
+        check_seed(seed)
         if getattr(front_end, "is_complex", False):
             raise ValueError(f"front_end: expected real numbers, got the complex ones of {front_end}; give it a power")
         self.front_end, self.model, self.n_classes = front_end, model, n_classes

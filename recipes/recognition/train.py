@@ -16,35 +16,34 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 import audionet  # each name loads what it needs when it is used, so that --help and a wrong flag are answered at once
-from audionet.flags import Arguments, add_arguments, add_run_arguments, parse, run_script
+from audionet import flags
 
 
 def make_parser():
     """Describe every value that a preset or a flag can set."""
-    parser = ArgumentParser(description="Train a recogniser of single words.")
-    add_run_arguments(parser, output="runs/recognition")
+    parser = flags.RecipeParser(description="Train a recogniser of single words.")
+    flags.add_run_arguments(parser, output="runs/recognition")
     parser.add_argument("--compile", type=bool, default=False, help="compile the network with torch.compile")
-    parser.add_argument("--features", type=Arguments, default={"name": "LogMel"}, help="front-end and arguments")
-    parser.add_argument("--model", type=Arguments, default={"name": "bcresnet"}, help="network and arguments")
+    parser.add_argument("--features", type=flags.Arguments, default={"name": "LogMel"}, help="front-end and arguments")
+    parser.add_argument("--model", type=flags.Arguments, default={"name": "bcresnet"}, help="network and arguments")
     parser.add_argument("--play", type=str | None, default=None, help="generator whose known labels the report plays")
-    for name in ("speed", "time_shift", "equalize", "reverb", "gain", "noise"):  # in the order that they are applied in
-        parser.add_argument(f"--augment.{name}", type=Arguments | None, default=None, help="its arguments, and p")
+    flags.add_augmentations(parser, ("speed", "time_shift", "equalize", "reverb", "gain", "noise"))  # in this order
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
-    parser.add_argument("--spec_augment", type=Arguments | None, default=None, help="masks on the spectrogram")
-    add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
-    add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus", "seed"})
+    flags.add_part(parser, "spec_augment", "audionet.augment:SpecAugment", help="masks on the spectrogram")
+    flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
+    flags.add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus", "seed"})
     made_here = {"front_end", "model", "n_classes", "augment", "spec_augment", "seed"}
-    add_arguments(parser, "audionet.training.recognition:Recognition", "task", skip=made_here)
+    flags.add_arguments(parser, "audionet.training.recognition:Recognition", "task", skip=made_here)
     return parser
 
 
 def main(arguments=None):
     """Train, test, and leave the bundle and the report; return the record of the run, with the bundle's path."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    config = parse(make_parser(), arguments, named=("features", "model"))
+    named = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
+    config = flags.parse(make_parser(), arguments, named=named)
+    audionet.training.check_run(config)
     values = config.data.as_dict()
     batch_size = values.pop("batch_size")
     corpus = audionet.datasets.open_corpus(**values)
@@ -135,4 +134,4 @@ def write_report(config, corpus, task, path):
 
 
 if __name__ == "__main__":
-    run_script(main)
+    flags.run_script(main)

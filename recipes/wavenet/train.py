@@ -16,31 +16,31 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 import audionet  # each name loads what it needs when it is used, so that --help and a wrong flag are answered at once
-from audionet.flags import Arguments, add_arguments, add_run_arguments, parse, run_script
+from audionet import flags
 
 
 def make_parser():
     """Describe every value that a preset or a flag can set."""
-    parser = ArgumentParser(description="Train a network that generates audio sample by sample.")
-    add_run_arguments(parser, output="runs/wavenet", ema_decay=0.999)
-    parser.add_argument("--features", type=Arguments | None, default=None, help="local conditioning and arguments")
-    parser.add_argument("--model", type=Arguments, default={"name": "wavenet"}, help="network and arguments")
+    parser = flags.RecipeParser(description="Train a network that generates audio sample by sample.")
+    flags.add_run_arguments(parser, output="runs/wavenet", ema_decay=0.999)
+    parser.add_argument("--features", type=flags.Arguments | None, default=None, help="local conditioning, arguments")
+    parser.add_argument("--model", type=flags.Arguments, default={"name": "wavenet"}, help="network and arguments")
     parser.add_argument("--n_generated", type=int, default=10, help="clips to generate for the report")
     parser.add_argument("--judge", type=str | None, default=None, help="recogniser that says what it hears in them")
-    add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
-    from_network = {"context", "hop_length", "margin", "learns_end"}
-    add_arguments(parser, "audionet.training.data:CropData", "data", skip={"corpus", "seed", *from_network})
-    add_arguments(parser, "audionet.training.generation:Generation", "task", skip={"model", "front_end", "margin"})
+    flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
+    made_here = {"corpus", "seed", "model", "front_end", "context", "hop_length", "margin", "learns_end"}
+    flags.add_arguments(parser, "audionet.training.data:CropData", "data", skip=made_here)
+    flags.add_arguments(parser, "audionet.training.generation:Generation", "task", skip=made_here)
     return parser
 
 
 def main(arguments=None):
     """Train, test, and leave the bundle and the report; return the record of the run, with the bundle's path."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    config = parse(make_parser(), arguments, named=("features", "model"))
+    named = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
+    config = flags.parse(make_parser(), arguments, named=named)
+    audionet.training.check_run(config)
     data, parts = make_data_and_parts(config)
     judge = audionet.report.load_judge(config.judge, data.corpus.labels)
     task, trainer = train(config, data, parts)
@@ -147,4 +147,4 @@ def write_report(config, data, parts, path, judge):
 
 
 if __name__ == "__main__":
-    run_script(main)
+    flags.run_script(main)

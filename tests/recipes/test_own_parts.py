@@ -75,7 +75,7 @@ AUGMENTATIONS.add("polarity", Polarity)
 '''
 
 EDITS = [
-    ("    import torch\n", "    import my_net\n    import torch\n"),
+    ("    audionet.training.check_run(", "    import my_net\n    audionet.training.check_run("),
     ('("speed", ', '("polarity", "speed", '),
     ("    return audionet.training.Recognition(", "    import my_task\n\n    return my_task.MyRecognition("),
 ]

@@ -35,15 +35,19 @@ finally:
         (["--data.batch_size", "many"], 2, "data.batch_size"),
         (["--task.learning_rate", "fast"], 2, "task.learning_rate"),
         (["--config", "no_such.yaml"], 2, "no_such.yaml"),
+        (["--task.learning_rat", "1"], 2, "did you mean '--task.learning_rate'?"),
+        (["--data.batch_size", "0"], 1, "data.batch_size: expected a whole number of at least 1, got 0"),
+        (["--model.name", "wavenet", "--model.n_layer", "1"], 1, "did you mean 'n_layers'?"),
+        (["--features.name", "leaf", "-h"], 0, "--features.n_filters"),
     ],
-    ids=["help", "unknown", "whole number", "number", "preset"],
+    ids=["help", "unknown", "whole number", "number", "preset", "cut short", "range", "part", "help of a part"],
 )
 def test_a_help_or_a_wrong_flag_loads_nothing_heavy(folder, flags, code, words):
     script = f"import sys; sys.argv = {[str(folder / 'train.py'), *flags]!r}" + LOADED.format(heavy=set(HEAVY))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == code
     assert words in done.stdout + done.stderr
-    assert done.stderr.splitlines()[-1] == "LOADED", done.stderr
+    assert "LOADED" in done.stderr.splitlines(), done.stderr
 
 
 @pytest.mark.parametrize("folder", RECIPES, ids=lambda folder: folder.name)
@@ -194,7 +198,7 @@ def test_a_learning_rate_is_found(
 
 
 def test_a_silence_class_without_noise_is_refused(recipe: ModuleType) -> None:
-    config = recipe.parse(recipe.make_parser(), ["--augment.gain.max_db=3"], named=())
+    config = recipe.make_parser().parse_args(["--augment.gain.max_db=3"])
     corpus = SimpleNamespace(silence="_silence_", labels=("a", "_silence_"))
     with pytest.raises(ValueError, match="augment: expected noise, .* _silence_, got none; give --augment.noise"):
         recipe.make_task(config, SimpleNamespace(corpus=corpus), None)

@@ -16,6 +16,7 @@ import torch
 import audionet
 from audionet import models
 from audionet.datasets import Corpus, Store, read_card
+from audionet.features import FEATURES
 from audionet.flags import parse
 from audionet.training import CropData, Generation, windows_for
 
@@ -63,7 +64,9 @@ def test_the_presets_are_those_the_documents_name() -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
 def test_every_preset_describes_parts_that_fit(recipe: ModuleType, preset: Path) -> None:
     flags = [*NARROWER.get(preset.stem, []), "--data.batch_size=2"]
-    config = parse(recipe.make_parser(), ["--config", str(preset), *flags], named=("features", "model"))
+    config = parse(
+        recipe.make_parser(), ["--config", str(preset), *flags], named={"features": FEATURES, "model": models.MODELS}
+    )
     data, parts = recipe.make_data_and_parts(config)
     assert data.crops.window <= data.corpus.clip_length, "a window of more than a clip is padding"
     model, front_end, margin = parts.model.module, None, 0

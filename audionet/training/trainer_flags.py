@@ -1,0 +1,142 @@
+"""The values of a run that are refused before its data are read: those of the trainer, and the names of parts."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from lightning import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import AcceleratorRegistry
+from lightning.pytorch.strategies import StrategyRegistry
+
+from audionet.checks import check_at_least, check_one_of, check_that
+from audionet.features import FEATURES
+from audionet.models import MODELS
+from audionet.parallel import usable_cores
+from audionet.training.averaging import warm_average
+from audionet.training.fit import quiet_lightning
+
+PRECISIONS = ("32-true", "32", 32, "bf16-mixed", "16-mixed")  # weights stay float32
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_limit(value: object) -> bool:
+    """Whether it is a share from 0.0 to 1.0, or a number of batches."""
+    return _is_number(value) and (0 <= value <= 1 or (value > 1 and value % 1 == 0))  # type: ignore[operator]
+
+
+LIMIT = (_is_limit, "a share from 0.0 to 1.0 or a whole number of batches")
+COUNT = (_is_count, "a whole number of at least 1")
+ENDLESS = (lambda value: _is_count(value) or value == -1, "a whole number of at least 1, or -1 for no limit")
+FROM_0 = (lambda value: _is_count(value) or value == 0, "a whole number of at least 0")
+POSITIVE = (lambda value: _is_number(value) and value > 0, "a number above 0")
+
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("max_epochs", "max_steps"), ENDLESS),
+    **dict.fromkeys(("num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"), COUNT),
+    **dict.fromkeys(("min_epochs", "min_steps", "log_every_n_steps", "reload_dataloaders_every_n_epochs"), FROM_0),
+    **dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches"), LIMIT),
+    "num_sanity_val_steps": (lambda value: FROM_0[0](value) or value == -1, "-1 for all, or a whole number from 0 on"),
+    "val_check_interval": (
+        lambda value: _is_limit(value) and value > 0 or isinstance(value, str | Mapping),
+        "a share of an epoch above 0.0 and up to 1.0, or a whole number of batches",
+    ),
+    "gradient_clip_val": POSITIVE,
+}
+"""What fits where a value is given, and its description."""
+
+
+def check_run(config: Namespace) -> None:
+    """Refuse values of a recipe that cannot work on this machine, before anything slow is done.
+
+    Args:
+        config: Values that `audionet.flags.parse` has read: ``trainer``, ``ema_decay``, ``augment_p``, ``features`` and
+            ``model`` of them are looked at.
+
+    Raises:
+        ValueError: A value does not fit; the message names its flag.
+    """
+    check_trainer(config.trainer.as_dict())
+    if config.ema_decay is not None:
+        warm_average(config.ema_decay)
+    check_at_least(0, 1, augment_p=config.get("augment_p", 1.0))
+    for registry, described in ((FEATURES, config.features), (MODELS, config.model)):
+        if described is not None:
+            registry[described["name"]]
+
+
+def check_trainer(arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments of `lightning.Trainer` that cannot work on this machine.
+
+    Args:
+        arguments: Arguments by name; None is each one's default.
+
+    Raises:
+        ValueError: One does not fit; the message names its flag.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name, (fits, expected) in RANGES.items():
+        if name in given:
+            check_that(fits(given[name]), f"trainer.{name}", expected, given[name])
+    check_one_of(PRECISIONS, "trainer.precision", given.get("precision", 32))
+    check_one_of(("norm", "value"), "trainer.gradient_clip_algorithm", given.get("gradient_clip_algorithm", "norm"))
+    check_that(not given.get("barebones"), "trainer.barebones", "false, because a run is logged and kept", True)
+    strategy = given.get("strategy", "auto")
+    if isinstance(strategy, str):
+        check_one_of(["auto", *StrategyRegistry.available_strategies()], "trainer.strategy", strategy)
+    _check_devices(given.get("accelerator", "auto"), given.get("devices", "auto"))
+    quiet_lightning()
+    ours = {"logger", "callbacks", "enable_checkpointing", "enable_progress_bar", "fast_dev_run"}
+    off: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+    with refused_in_a_sentence():
+        Trainer(**{name: value for name, value in given.items() if name not in ours}, **off)
+
+
+@contextmanager
+def refused_in_a_sentence() -> Iterator[None]:
+    """Let Lightning's refusal of a trainer's arguments be a ValueError of one sentence."""
+    try:
+        yield
+    except (MisconfigurationException, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"trainer: expected arguments that lightning.Trainer takes; it says: {_line(error)}"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _check_devices(accelerator: object, devices: object) -> None:
+    """Refuse an accelerator that is not there, and more devices than there are."""
+    if not isinstance(accelerator, str):
+        return
+    known = ["auto", "gpu", *sorted(AcceleratorRegistry.available_accelerators())]
+    check_one_of(known, "trainer.accelerator", accelerator)
+    kinds = [kind for kind in known if kind not in ("auto", "gpu") and _is_there(kind)]
+    there = ["auto", *(["gpu"] if {"cuda", "mps"}.intersection(kinds) else []), *kinds]
+    expected = f"one that this machine has ({', '.join(there)})"
+    check_that(accelerator in there, "trainer.accelerator", expected, accelerator, "`audionet doctor` tells more")
+    is_cpu = accelerator == "cpu" or (accelerator == "auto" and kinds == ["cpu"])
+    most = usable_cores() if is_cpu else max(torch.accelerator.device_count(), 1)
+    if isinstance(devices, str) and devices.lstrip("-").isdigit():
+        devices = int(devices)
+    if isinstance(devices, int):
+        fits = 1 <= devices <= most or (devices == -1 and not is_cpu)
+        kind = "processes, one a core" if is_cpu else "devices"
+        check_that(fits, "trainer.devices", f"1 to {most} {kind}", devices, "leave it out for a good choice")
+
+
+def _is_there(kind: str) -> bool:
+    is_available: bool = AcceleratorRegistry[kind]["accelerator"].is_available()
+    return is_available

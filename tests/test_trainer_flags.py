@@ -1,0 +1,84 @@
+"""Arguments of the trainer that cannot work are refused in a sentence that names their flag."""
+
+from typing import Any
+
+import pytest
+import torch
+from jsonargparse import Namespace
+
+from audionet.training import check_run
+from audionet.training.trainer_flags import check_trainer
+
+NO_GPU = pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
+
+
+def config(**trainer: Any) -> Namespace:
+    parts = {"features": {"name": "LogMel"}, "model": {"name": "tcresnet"}}
+    return Namespace(trainer=Namespace(accelerator="cpu", **trainer), ema_decay=0.999, **parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("max_epochs", -5, "a whole number of at least 1, or -1 for no limit, got -5"),
+        ("max_epochs", 0, "a whole number of at least 1, or -1 for no limit, got 0"),
+        ("max_steps", -3, "a whole number of at least 1, or -1 for no limit, got -3"),
+        ("num_nodes", 0, "a whole number of at least 1, got 0"),
+        ("accumulate_grad_batches", 0, "a whole number of at least 1, got 0"),
+        ("check_val_every_n_epoch", 0, "a whole number of at least 1, got 0"),
+        ("log_every_n_steps", -1, "a whole number of at least 0, got -1"),
+        ("gradient_clip_val", -1, "a number above 0, got -1"),
+        ("gradient_clip_val", float("nan"), "a number above 0, got nan"),
+        ("gradient_clip_algorithm", "nrom", "one of norm, value, got 'nrom'; did you mean 'norm'?"),
+        ("limit_train_batches", 1.5, "a share from 0.0 to 1.0 or a whole number of batches, got 1.5"),
+        ("limit_val_batches", -1, "a share from 0.0 to 1.0 or a whole number of batches, got -1"),
+        ("val_check_interval", 0, "a share of an epoch above 0.0 and up to 1.0, or a whole number of batches, got 0"),
+        (
+            "precision",
+            "64-true",
+            "one of 32-true, 32, .*, bf16-mixed, 16-mixed, got '64-true'; did you mean '32-true'?",
+        ),
+        ("strategy", "dpp", "one of auto, ddp, .*, got 'dpp'; did you mean 'ddp'?"),
+        ("accelerator", "cpuu", "one of auto, .*cpu.*, got 'cpuu'; did you mean 'cpu'?"),
+        pytest.param("accelerator", "gpu", r"one that this machine has \(auto, cpu\), got 'gpu'", marks=NO_GPU),
+        pytest.param("accelerator", "cuda", r"one that this machine has \(auto, cpu\), got 'cuda'", marks=NO_GPU),
+        ("devices", 0, r"1 to \d+ processes, one a core, got 0; leave it out"),
+        ("devices", -1, r"1 to \d+ processes, one a core, got -1; leave it out"),
+        ("devices", "100000", r"1 to \d+ processes, one a core, got 100000; leave it out"),
+        ("barebones", True, "false, because a run is logged and kept, got True"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused(name: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^trainer.{name}: expected {message.replace('?', '[?]')}"):
+        check_trainer({"accelerator": "cpu", name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_time", "soon"), ("profiler", "x"), ("plugins", "x"), ("devices", "x")]
+)
+def test_what_lightning_refuses_is_one_sentence(name: str, value: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"^trainer: expected arguments that lightning.Trainer takes; it says: "
+    ) as caught:
+        check_trainer({"accelerator": "cpu", name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_what_fits_passes_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    check_run(config(max_epochs=3, limit_train_batches=20, limit_val_batches=0.5, gradient_clip_val=1.0, devices=1))
+    check_run(config(max_epochs=None, devices="auto", strategy="auto", precision="bf16-mixed", log_every_n_steps=None))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"augment_p": 2.0}, "augment_p: expected a number from 0 to 1, got 2.0"),
+        ({"ema_decay": 1.5}, "ema_decay: expected a number from 0 to below 1, got 1.5"),
+        ({"features": {"name": "LogMell"}}, "front-end: expected one of .*, got 'LogMell'; did you mean 'LogMel'"),
+        ({"model": {"name": "bcresnt"}}, "network: expected one of .*, got 'bcresnt'; did you mean 'bcresnet'"),
+    ],
+)
+def test_other_values_of_a_run_are_refused_too(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_run(Namespace(**vars(config()) | changes))
