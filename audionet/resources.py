@@ -39,11 +39,18 @@ def cache_dir() -> Path:
 
     It is $AUDIONET_CACHE where that is set, otherwise $XDG_CACHE_HOME/audionet or ~/.cache/audionet. It may not exist
     yet.
+
+    Raises:
+        ValueError: There is no home folder, and no variable says which to take instead.
     """
-    if chosen := os.environ.get("AUDIONET_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "audionet"
+    chosen, base = os.environ.get("AUDIONET_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        return (Path(base) if base else Path.home() / ".cache") / "audionet"
+    except RuntimeError as error:
+        expected = "a folder for what is kept between runs"
+        raise ValueError(f"AUDIONET_CACHE: expected {expected}, got {chosen!r} ({error}); name one") from None
 
 
 def data_root(name: str) -> Path:

@@ -41,8 +41,11 @@ def cache(tone_folder, tmp_path):
     (tmp_path / "voices").mkdir()
     (tmp_path / "voices" / "en").write_text("voice")
     link_data(tmp_path / "voices", cache)
+    (cache / "numba" / "wavenet_1a2b").mkdir(parents=True)
+    (cache / "numba" / "wavenet_1a2b" / "compiled.run-12.py311.nbi").write_bytes(bytes(500))
     for mine in (
         "notes.txt",
+        "numba/source/setup.py",
         "photos/a.jpg",
         "stores/mine/thesis.txt",
         "stores/notes.txt",
@@ -65,7 +68,7 @@ def files_in(folder: Path) -> set[str]:
 
 def test_what_is_kept_is_listed_with_its_size(cache, capsys):
     kept = {one.name.partition("-")[0]: one for one in kept_in(cache)}
-    assert list(kept) == ["espeak", "fsdd", "ljspeech", "stores/tones"]
+    assert list(kept) == ["espeak", "fsdd", "ljspeech", "numba", "stores/tones"]
     assert kept["ljspeech"].size == 1000
     samples = sum(path.stat().st_size for path in (cache / "stores").rglob("*.i16"))
     assert samples == 2 * 120 * (4000 + 2000) + 2 * 2 * 8000 * 2 and samples < kept["stores/tones"].size < 1.1 * samples
@@ -78,9 +81,10 @@ def test_what_is_kept_is_listed_with_its_size(cache, capsys):
 
 def test_only_what_is_audionets_is_removed(cache, capsys):
     code, out, _ = call(capsys, "--clear")
-    assert code == 0 and out.count("removed ") == 4 and " MB freed in " in out
+    assert code == 0 and out.count("removed ") == 5 and " MB freed in " in out
     assert files_in(cache) == {
         "notes.txt",
+        "numba/source/setup.py",
         "photos/a.jpg",
         "stores/mine/thesis.txt",
         "stores/notes.txt",
@@ -96,7 +100,7 @@ def test_a_part_is_removed_by_its_name(cache, tone_folder, capsys):
     assert call(capsys, "--clear", "ljspeech")[0] == 0
     assert before - files_in(cache) == {"ljspeech/LJSpeech-1.1.tar.bz2.part"} and not (cache / "ljspeech").exists()
     assert call(capsys, "stores", "--clear")[0] == 0
-    assert [one.name for one in kept_in(cache)] == ["espeak-ng", "fsdd"]
+    assert [one.name for one in kept_in(cache)] == ["espeak-ng", "fsdd", "numba"]
     assert len(build(tone_folder).store) == 120
 
 
@@ -104,7 +108,7 @@ def test_a_part_is_removed_by_its_name(cache, tone_folder, capsys):
 def test_an_unknown_name_removes_nothing(cache, capsys, name):
     before = files_in(cache)
     code, out, err = call(capsys, "--clear", name)
-    assert (code, out) == (1, "") and "name: expected one of espeak-ng, stores, fsdd, " in err
+    assert (code, out) == (1, "") and "name: expected one of espeak-ng, numba, stores, fsdd, " in err
     assert files_in(cache) == before
 
 

@@ -64,6 +64,17 @@ def test_the_variable_decides_in_a_checkout_too(monkeypatch, tmp_path):
     assert resources.data_root("fsdd") == tmp_path / "fsdd"
 
 
+def test_a_user_without_a_home_is_told_of_the_variable(monkeypatch, tmp_path):
+    def fail(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", fail)
+    with pytest.raises(ValueError, match="AUDIONET_CACHE: expected a folder .*, got None .*; name one"):
+        resources.cache_dir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert resources.cache_dir() == tmp_path / "audionet"
+
+
 def test_a_missing_folder_is_named(monkeypatch, tmp_path):
     _package(monkeypatch, tmp_path)
     (tmp_path / "data").mkdir()  # without a pyproject.toml this is somebody else's

@@ -76,7 +76,7 @@ def data_cache(name: str | None = None, *, clear: bool = False) -> None:
     kept = cache.kept_in(folder)
     chosen = [one for one in kept if name is None or f"{one.name}/".startswith(f"{name}/")]
     if name is not None and not chosen:
-        check_one_of([*cache.kinds(), *(one.name for one in kept)], "name", name)
+        check_one_of(dict.fromkeys([*cache.kinds(), *(one.name for one in kept)]), "name", name)
     sizes = [one.size for one in chosen]
     if clear:
         for one, size in zip(chosen, sizes, strict=True):

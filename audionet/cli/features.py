@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from audionet.audio import sounds_among
 from audionet.cli.main import PositiveInt, complain
 from audionet.console import progress
 
@@ -40,6 +39,8 @@ def features(
         audionet features seven.wav --like whisper --plot --output as_whisper
         audionet features seven.wav --like librosa --kind MFCC --output as_librosa
     """
+    from audionet.audio import sounds_among
+
     paths = sounds_among(files)
     from audionet.bulk.features import choose_front_end, common_folder, extract, make_plan
 

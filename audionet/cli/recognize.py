@@ -1,6 +1,5 @@
 """`audionet recognize`."""
 
-from audionet.audio import sounds_among
 from audionet.cli.main import PositiveInt, complain
 
 
@@ -26,6 +25,8 @@ def recognize(
         audionet recognize digits seven.wav
         audionet recognize digits --top-k 3 --json seven.wav
     """
+    from audionet.audio import sounds_among
+
     paths = sounds_among(files)  # before the network is loaded, which takes seconds
     from json import dumps
 

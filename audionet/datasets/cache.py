@@ -47,13 +47,13 @@ def kept_in(cache: Path) -> list[Kept]:
     Raises:
         OSError: A folder cannot be read.
     """
-    found = [*_stores(cache), *_corpora(cache), *_voices(cache)]
+    found = [*_stores(cache), *_corpora(cache), *_voices(cache), *_compiled(cache)]
     return sorted((kept for kept in found if kept.paths), key=lambda kept: kept.name)
 
 
 def kinds() -> list[str]:
     """List the names that something kept may begin with, whether it is there or not."""
-    return ["espeak-ng", "stores", *sorted({card.root or card.name for card in list_cards() if card.files})]
+    return ["espeak-ng", "numba", "stores", *sorted({card.root or card.name for card in list_cards() if card.files})]
 
 
 def remove(kept: Kept) -> None:
@@ -101,6 +101,13 @@ def _corpora(cache: Path) -> Iterator[Kept]:
 def _voices(cache: Path) -> Iterator[Kept]:
     links = tuple(path for path in _folders(cache) if _VOICES.fullmatch(path.name))
     yield Kept("espeak-ng", "links to the voices of espeak-ng", cache, links)
+
+
+def _compiled(cache: Path) -> Iterator[Kept]:
+    """Yield the folders of numba's files, each of one module."""
+    folders = _folders(cache / "numba")
+    code = tuple(folder for folder in folders if {path.suffix for path in folder.iterdir()} <= {".nbi", ".nbc"})
+    yield Kept("numba", "compiled code, compiled again when it is needed", cache / "numba", code)
 
 
 def _folders(folder: Path) -> list[Path]:
