@@ -43,6 +43,10 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
             ["Training/yes/anna/1.wav", "dev/yes/1.wav", "Test_set/yes/1.wav"],
             Arrangement(".", 1, {"Training": "train", "dev": "validation", "Test_set": "test"}),
         ),
+        (
+            ["train-clean-100/yes/1.wav", "dev-clean/yes/1.wav", "my_test/yes/1.wav"],
+            Arrangement(".", 1, {"train-clean-100": "train", "dev-clean": "validation", "my_test": "test"}),
+        ),
         (["train/yes/1.wav", "testing/yes/1.wav"], Arrangement(".", 1, {"train": "train", "testing": "test"})),
         (["train/yes/1.wav", "val/yes/1.wav"], Arrangement(".", 1, {"train": "train", "val": "test"})),
         (

@@ -136,6 +136,18 @@ def test_a_root_alone_is_the_user_s_folder_and_a_card_that_reads_none_is_refused
         open_corpus(root=tone_folder, synthetic=-1)
 
 
+def test_a_root_with_a_card_of_its_own_is_read_by_it(digits: Path) -> None:
+    corpus = open_corpus(root=digits, sample_rate=8000, clip_seconds=0.1, workers=1)
+    assert corpus.card.name == "mini" and corpus.labels == ("zero", "one")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "archive.zip"])
+def test_a_root_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "archive.zip").touch()
+    with pytest.raises(ValueError, match=f"root: expected a folder of class folders, got '.*{name}'; see its path"):
+        open_corpus(root=tmp_path / name)
+
+
 def test_a_word_without_training_clips_is_refused_and_one_without_test_clips_is_named(
     tone_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,8 +47,12 @@ def find_sounds(folder: str | os.PathLike[str], glob: str = "") -> Sounds:
     paths = [*found.files, *filter(is_audio, found.broken)]
     if glob:
         return Sounds(sorted(path for path in paths if fnmatch.fnmatchcase(path, glob)), left_out, found)
-    left_out |= {path: UNREADABLE if is_audio(path) else NO_SOUND for path in paths if not can_read(path)}
-    return Sounds(sorted(filter(can_read, paths)), left_out, found)
+    kinds = {path: os.path.splitext(path)[1] for path in paths}
+    readable = {
+        kind for kind in set(kinds.values()) if can_read(f"a{kind}")
+    }  # once a kind: looking for PyAV takes time
+    left_out |= {path: UNREADABLE if is_audio(path) else NO_SOUND for path in paths if kinds[path] not in readable}
+    return Sounds(sorted(path for path in paths if kinds[path] in readable), left_out, found)
 
 
 def sounds_among(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -179,7 +179,8 @@ def open_corpus(
 
     Args:
         card: Name of a dataset card, a card.yaml, or the folder of one; None to read ``root`` as a plain folder of
-            class folders; "auto" to do so if there is a root, and otherwise to make the synthetic words of "words".
+            class folders; "auto" to do so if there is a root without a card.yaml, and without a root to make the
+            synthetic words of "words".
         root: Folder that holds the corpus; None for the one that `audionet data get` writes to.
         split: One of the card's split rules; None for the card's own choice.
         test_speaker: Speaker to test on, where the split leaves one out.
@@ -240,13 +241,19 @@ def open_corpus(
 
 def _card(card: str | Path | Card | None, root: str | Path | None, synthetic: int) -> Card:
     """Return the card that is meant, if it goes with the root and the synthetic utterances."""
-    if card == "auto":
-        card = None if root is not None else "words"
+    if card == "auto" and root is not None:
+        card = root if Path(root, "card.yaml").is_file() else None
+    elif card == "auto":
+        card = "words"
     expected = "a dataset card, or a folder of class folders as root"
     is_given = card is not None or root is not None
     check_that(is_given, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
-    if not isinstance(card, Card):
-        card = cards.read_card(card) if card is not None else plain_card(str(root))
+    if card is None:
+        advice = "see its path, and unpack it if it is an archive"
+        check_that(Path(str(root)).is_dir(), "root", "a folder of class folders", str(root), advice)
+        card = plain_card(str(root))
+    elif not isinstance(card, Card):
+        card = cards.read_card(card)
     if isinstance(card.layout, SynthesisLayout):
         expected, advice = f"none with the card {card.name}, whose clips are all synthetic", "leave one of them out"
         check_that(root is None, "root", expected, root, f"{advice}: --data.card null reads the folder")

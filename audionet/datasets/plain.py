@@ -15,10 +15,10 @@ from audionet.files import find_files, is_audio, safe_names
 
 NOISE = "_background_noise_"  # as in Speech Commands
 
-_NAMES: dict[Split, str] = {
-    "train": "train|training|trainset",
-    "validation": "validation|valid|val|dev|devel|development|eval|evaluation",
-    "test": "test|testing|tests|testset",
+_WORDS: dict[Split, set[str]] = {
+    "train": {"train", "training", "trainset"},
+    "validation": {"validation", "valid", "val", "dev", "devel", "development", "eval", "evaluation"},
+    "test": {"test", "testing", "tests", "testset"},
 }
 
 _Folders = Mapping[str, list[str]]  # what lies in each folder, "" being the files beside them; a folder ends with "/"
@@ -147,7 +147,7 @@ def _splits(folders: _Folders) -> dict[str, Split]:
 
     Without a folder for the test, that for validation is the test.
     """
-    known = {name: split for name in folders for split, names in _NAMES.items() if _is_called(name, names)}
+    known = {name: split for name in folders if (split := _split_of(name))}
     if "train" not in known.values() or len({*known.values()}) == 1:
         return {}
     flat = [name for name in known if _is_flat(folders[name])]
@@ -171,8 +171,11 @@ def _splits(folders: _Folders) -> dict[str, Split]:
     return known
 
 
-def _is_called(name: str, names: str) -> bool:
-    return re.fullmatch(rf"({names})([ _-]?(set|split|data))?", name.lower()) is not None
+def _split_of(name: str) -> Split | None:
+    """Return the split that a folder's name tells, such as test for test-clean; None for none, or more than one."""
+    words = set(re.findall("[a-z]+", name.lower()))
+    told = [split for split, known in _WORDS.items() if words & known]
+    return told[0] if len(told) == 1 else None
 
 
 def _rules(root: Path, place: Arrangement) -> dict[str, Rule]:
