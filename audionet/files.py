@@ -73,6 +73,16 @@ def whole_file(
             partial.unlink()
 
 
+def remove_partials(folder: str | os.PathLike[str]) -> None:
+    """Remove what `whole_file` left in a folder where it was killed; nobody else may write there now.
+
+    Raises:
+        OSError: A file cannot be removed.
+    """
+    for path in Path(folder).glob(f".{'[0-9a-f]' * 16}.partial"):
+        path.unlink(missing_ok=True)
+
+
 def check_free_space(folder: str | os.PathLike[str], n_bytes: int, purpose: str, elsewhere: str) -> None:
     """Check that the disk of a folder has room.
 

@@ -497,9 +497,9 @@ get(read_card(sys.argv[1]))
 
 
 def test_a_get_that_is_killed_blocks_nobody(server, tmp_path):
-    content = tar(SPEECH_COMMANDS)
+    content, part = tar(SPEECH_COMMANDS), tmp_path / "sc.tar.gz.part"
     card = card_of(server, "sc.tar.gz", content)
-    server.stalls_at = 4000
+    server.stalls_at = 9000
     (tmp_path / "card.yaml").write_text(
         "{name: a, title: a, description: a, homepage: a, license: a, citation: a, sample_rate: 8000, "
         "layout: {kind: folders}, split: a, splits: {a: {kind: hash}}, files: [{sha256: null, folder: corpus, "
@@ -507,14 +507,19 @@ def test_a_get_that_is_killed_blocks_nobody(server, tmp_path):
     )
     environment = os.environ | {"PYTHONPATH": str(Path(download.__file__).parents[2])}
     process = subprocess.Popen([sys.executable, "-c", GET, tmp_path], env=environment)
-    while not (tmp_path / "sc.tar.gz.part").exists() or (tmp_path / "sc.tar.gz.part").stat().st_size < 4000:
+    while not part.exists() or part.stat().st_size == 0:
         assert process.poll() is None
+        time.sleep(0.01)
     process.kill()
     process.wait()
-    server.stalls_at = None
+    server.stalls_at, arrived = None, part.stat().st_size
     server.sent.clear()
+    (tmp_path / ".0123456789abcdef.partial").touch()  # of a record that was being written
     get(card, tmp_path)
-    assert [size for _, _, size in server.sent] == [len(content) - 4000] and unpacked(tmp_path / "corpus") == EXPECTED
+    assert [size for _, _, size in server.sent] == [len(content) - arrived] and unpacked(
+        tmp_path / "corpus"
+    ) == EXPECTED
+    assert sorted(left_in(tmp_path)) == ["card.yaml", "corpus"]
 
 
 def test_a_complete_corpus_is_found_in_a_folder_that_cannot_be_written(server, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from audionet.datasets import build as building
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import FolderLayout
 from audionet.datasets.recordings import scan
+from tests.hostile_archives import mutate
 
 RATE, LENGTH = 8_000, 400
 
@@ -254,6 +255,17 @@ def test_rebuilt_when_damaged(tmp_path):
         opened = open_(make_clips(5), folder=tmp_path, background=ramp)
         np.testing.assert_array_equal(opened.waveforms[4], expected(opened.paths[4]))
         assert len(opened.background) == 1000
+
+
+def test_a_damaged_index_is_built_anew(tmp_path):
+    open_(make_clips(5), folder=tmp_path)
+    (place,) = tmp_path.glob("*hz*")
+    good = (place / "index.npz").read_bytes()
+    for seed in range(60):
+        (place / "index.npz").write_bytes(mutate(good, np.random.default_rng(seed)))
+        opened = open_(make_clips(5), folder=tmp_path)
+        np.testing.assert_array_equal(opened.waveforms[4], expected(opened.paths[4]))
+        assert opened.paths == [clip.path for clip in make_clips(5)] and not opened.skipped
 
 
 # ---- interruption and company ------------------------------------------------------------------------------------

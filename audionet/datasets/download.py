@@ -14,6 +14,7 @@ from audionet.datasets.archives import ArchiveError
 from audionet.datasets.cards import Card, File
 from audionet.datasets.transfer import fetch, remove, size_of
 from audionet.datasets.unpack import ELSEWHERE, MANIFEST, DownloadError, read_manifest, sha256, unpack
+from audionet.files import remove_partials
 from audionet.locks import only_one
 
 
@@ -39,6 +40,7 @@ def get(card: Card, root: str | Path | None = None, *, progress: bool = True) ->
         if _lacking(card, root):
             root.mkdir(parents=True, exist_ok=True)
             with only_one(root, "downloading a corpus"):
+                remove_partials(root)
                 for file in _lacking(card, root):  # another process may have brought it meanwhile
                     _get(file, root, progress)
     except OSError as error:

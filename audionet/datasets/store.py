@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from audionet.checks import check_no_misfits, check_one_of, check_that, listed
 from audionet.datasets.build import Outcome, StoreError, as_store_error, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
-from audionet.files import check_free_space, whole_file
+from audionet.files import check_free_space, remove_partials, whole_file
 from audionet.locks import only_one
 
 _FORMAT = 4  # a new number when the files change, or the samples that a recording gives
@@ -160,7 +161,8 @@ def store_name(clips: Sequence[Clip], *, fingerprint: str, sample_rate: int, cli
 def _read(place: Path) -> Store | None:
     """Map a store; None if it is not there or damaged."""
     try:
-        with np.load(place / "index.npz") as file:
+        # Read first, so that an error of the system is one of the disk and not of what a damaged index asks for.
+        with np.load(BytesIO((place / "index.npz").read_bytes())) as file:
             index = dict(file)
         waveforms = _map(place / "waveforms.i16", (len(index["lengths"]), int(index["clip_length"])))
         return Store(
@@ -231,8 +233,7 @@ def _build(
 ) -> None:
     partial = place.with_name(f"{place.name}.partial")
     partial.mkdir(exist_ok=True)
-    for leftover in partial.glob(".*.partial"):  # of a file that a killed run was writing
-        leftover.unlink()
+    remove_partials(partial)
     noise = to_int16(background()) if background else np.zeros(0, np.int16)
     check_background(clips, noise)
     with open(partial / "waveforms.i16", "ab") as file:
