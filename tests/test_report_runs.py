@@ -204,7 +204,7 @@ def test_the_report_of_a_generator_plays_what_it_made_beside_recordings(
     text = page.read_text(encoding="utf-8")
     assert text.count("<audio") == 4 and text.count("<h4>recorded</h4>") == 2 and "recogniser" not in text
     assert '<th scope="row">kick</th><td>1</td><td>1</td><td>1</td>' in text and "<dt>seed</dt><dd>3</dd>" in text
-    recorded, rate = audionet.load_audio(tmp_path / "generated" / "recorded" / "01-hi-hat.wav")
+    recorded, rate = audionet.load_audio(tmp_path / "recorded" / "01-hi-hat.wav")
     assert rate == 8000 and torch.allclose(recorded[0], real[1], atol=1e-4)
     card = tmp_path / "README.md"
     values = front_matter(card)

@@ -72,13 +72,14 @@ def save_generated(
         values: Values that the clips were generated from, {category: one for each clip}. Those of "label" become the
             true labels, the others the conditions.
         judge: A recogniser; None for no predictions.
-        recordings: A recording beside each clip, (time,), written into its folder ``recorded``; None for none.
+        recordings: A recording to compare each clip with, (time,), written into a folder ``recorded`` beside the other
+            one; None for none.
 
     Returns:
         The clips, for a report.
     """
     folder = Path(folder)
-    beside = None if recordings is None else numbered_folder(folder / "recorded")
+    beside = None if recordings is None else numbered_folder(folder.with_name("recorded"))
     folder = numbered_folder(folder)
     clips = []
     real = itertools.repeat(None) if recordings is None else recordings

@@ -67,8 +67,9 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     assert done.returncode == 0, done.stderr[-3000:]
     output = tmp_path / "out"
     assert "test accuracy" in done.stdout and "report" in done.stdout
-    made = {"model.safetensors", "report.html", "confusion.png", "curves.png", "metrics.csv", "checkpoints", "clips"}
-    assert made <= {path.name for path in output.iterdir()}
+    made = {"model.safetensors", "report.html", "README.md", "confusion.png", "curves.png", "metrics.csv", "errors.csv"}
+    assert made | {"checkpoints", "clips", "errors"} <= {path.name for path in output.iterdir()}
+    assert "95% interval" in done.stdout and "a smoke test" in done.stdout
 
     recognizer = audionet.load_recognizer(output / "model.safetensors")
     clips = sorted((output / "clips").iterdir())
@@ -77,7 +78,12 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     with (output / "metrics.csv").open() as stream:
         accuracy = [row["test_accuracy"] for row in csv.DictReader(stream) if row["test_accuracy"]]
     assert len(accuracy) == 1 and f"{float(accuracy[0]):.1%}" in done.stdout
-    assert "smoke.yaml" in recognizer.bundle.training["command"]
+    command = recognizer.bundle.training["command"].split()
+    assert command[0] == "python" and (tmp_path / command[1]).samefile(RECIPE / "train.py") and str(smoke) in command
+    with (output / "errors.csv").open() as stream:
+        n_wrong = len([*csv.DictReader(stream)])
+    n_tested = recognizer.bundle.training["test_clips"]
+    assert f"{1 - n_wrong / n_tested:.1%}" in done.stdout and f"{n_tested} clips" in done.stdout
 
     again = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
     assert again.returncode == 1 and "holds no run yet" in again.stderr and "Traceback" not in again.stderr

@@ -117,21 +117,23 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     assert done.returncode == 0, done.stderr[-3000:]
     output = tmp_path / "out"
     assert "bits per sample" in done.stdout and "report" in done.stdout
-    made = {"model.safetensors", "report.html", "metrics.csv", "checkpoints", "generated", "tensorboard"}
+    made = {"model.safetensors", "report.html", "README.md", "metrics.csv", "checkpoints", "generated", "tensorboard"}
     assert made <= {path.name for path in output.iterdir()}
 
     generator = audionet.load_generator(output / "model.safetensors")
     clip = generator.generate(0.1, label="yes", seed=3)
     assert clip.shape == (1, 800) and clip.abs().max() > 0
     assert torch.equal(clip, generator.generate(0.1, label="yes", seed=3))
-    assert "smoke.yaml" in generator.bundle.training["command"]
+    command = generator.bundle.training["command"].split()
+    assert command[0] == "python" and (tmp_path / command[1]).samefile(RECIPE / "train.py") and str(smoke) in command
 
     files = sorted((output / "generated").iterdir())
     assert len(files) == 4
     assert {path.stem.split("-")[1] for path in files} <= set(generator.categories["label"])
     waveform, sample_rate = audionet.load_audio(files[0])
     assert sample_rate == 8000 and waveform.shape == (1, 8000)
-    assert (output / "report.html").read_text().count("<audio") == 4
+    assert (output / "report.html").read_text().count("<audio") == 8  # a recording beside each
+    assert {path.name for path in (output / "recorded").iterdir()} == {path.name for path in files}
     with (output / "metrics.csv").open() as stream:
         bits = [float(row["test_bits"]) for row in csv.DictReader(stream) if row["test_bits"]]
     assert len(bits) == 1 and 0 < bits[0] < 8 and f"{bits[0]:.3f}" in done.stdout
