@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from numba import config, types
+from numba.core import caching
 
+from audionet.inference.wavenet import compiled
 from audionet.inference.wavenet.kernel import Kernel
 from audionet.inference.wavenet.sampling import PRECISIONS
 from audionet.models.wavenet.distributions import Sampling
@@ -318,3 +321,25 @@ def test_a_state_of_another_network_and_an_empty_batch_are_refused():
         kernel.run(other.start(2), bias=constant_bias(model, 2), uniforms=numbers(2))
     with pytest.raises(ValueError, match="batch"):
         kernel.start(0)
+
+
+def test_the_code_is_kept_where_the_install_is_read_only(tmp_path, monkeypatch, caplog):
+    def double(x):
+        return 2 * x
+
+    signature = types.int64(types.int64)
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [caching.UserProvidedCacheLocator])
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "cache"))
+    assert compiled._compiled(double, signature)(4) == 8
+    (said,) = caplog.messages
+    assert said == "compiling the generator for this processor, which takes about 15 s, once"
+    assert list((tmp_path / "cache/numba").rglob("*.nbi")) and not config.CACHE_DIR
+    caplog.clear()
+    assert compiled._compiled(double, signature)(4) == 8
+    assert caplog.messages == []
+
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "file"))
+    assert compiled._compiled(double, signature)(4) == 8
+    (said,) = caplog.messages
+    assert "at every start" in said and "AUDIONET_CACHE" in said

@@ -10,6 +10,7 @@ weights. Each output is summed in the same order however many streams are comput
 that.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from functools import reduce, wraps
@@ -17,10 +18,14 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit, types
-from numba.core import cgutils
+from numba import config, njit, types
+from numba.core import cgutils, event
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+from audionet.resources import cache_dir
+
+_log = logging.getLogger(__name__)
 
 binding.initialize_native_asmparser()  # for the one instruction that is written as such
 
@@ -513,12 +518,37 @@ _SIGNATURE = types.void(
 )  # fmt: skip
 
 
-def _compiled(function: F) -> F:
-    """Compile a function now, and keep its code on disk where that is possible."""
-    try:
-        return cast(F, njit(_SIGNATURE, cache=True, nogil=True)(function))
-    except RuntimeError:  # no folder to keep the code in can be written
-        return cast(F, njit(_SIGNATURE, nogil=True)(function))
+class _Announcement(event.Listener):
+    """Says once that something is compiled, when it begins."""
+
+    def __init__(self, duration: str) -> None:
+        self.duration: str | None = duration
+
+    def on_start(self, event: event.Event) -> None:
+        """Say it."""
+        if self.duration:
+            _log.warning("compiling the generator for this processor, which takes about 15 s, %s", self.duration)
+        self.duration = None
+
+    def on_end(self, event: event.Event) -> None:
+        """Say nothing."""
+
+
+def _compiled(function: F, signature: types.Type = _SIGNATURE) -> F:
+    """Compile a function now, and keep its code on disk: where numba keeps it, or else in audionet's cache."""
+    usual: str = config.CACHE_DIR
+    for folder in (usual, str(cache_dir() / "numba")):
+        config.CACHE_DIR = folder
+        try:
+            with event.install_listener("numba:compile", _Announcement("once")):
+                return cast(F, njit(signature, cache=True, nogil=True)(function))
+        except RuntimeError:  # no folder to keep the code in can be written
+            continue
+        finally:
+            config.CACHE_DIR = usual
+    advice = "at every start: its code can be kept in no folder; name one that can be written in AUDIONET_CACHE"
+    with event.install_listener("numba:compile", _Announcement(advice)):
+        return cast(F, njit(signature, nogil=True)(function))
 
 
 @_compiled

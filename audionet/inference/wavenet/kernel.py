@@ -41,7 +41,8 @@ class Kernel:
     """An engine on the CPU: all layers and all samples of a WaveNet in one compiled loop.
 
     The weights are copied, so a kernel does not follow later changes of the network. The first use on a machine
-    compiles for some seconds; numba keeps the result.
+    compiles for some seconds and says so in the log; the code is kept beside the package, in numba's cache, or in
+    `AUDIONET_CACHE`.
 
     Args:
         model: The network.
