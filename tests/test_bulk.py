@@ -12,8 +12,10 @@ import torch
 from filelock import FileLock
 
 from audionet import audio
-from audionet.bulk.features import Plan, common_folder, extract, find_items, make_plan
+from audionet.bulk import sources
+from audionet.bulk.features import Plan, common_folder, extract, make_plan
 from audionet.bulk.outputs import Item, NpyFiles
+from audionet.bulk.sources import find_items
 from audionet.features import LogMel, Spectrogram
 from audionet.features.frontend import Framing, FrontEnd
 from audionet.parallel import usable_cores
@@ -82,7 +84,17 @@ def expected(path, front_end):
 def test_every_file_gets_the_features_of_its_sound(corpus, tmp_path, workers):
     front_end = LogMel()
     assert run(corpus, tmp_path / "out", front_end, workers=workers) == (7, {})
-    names = ["4.npy", "a/1.npy", "a/2.npy", "a/b/3.npy", "a/silence.npy", "features.json", "slow.npy", "stereo.npy"]
+    names = [
+        "4.npy",
+        "a/1.npy",
+        "a/2.npy",
+        "a/b/3.npy",
+        "a/silence.npy",
+        "features.json",
+        "slow.npy",
+        "sources.jsonl",
+        "stereo.npy",
+    ]
     assert [path.relative_to(tmp_path / "out").as_posix() for path in files_in(tmp_path / "out")] == names
     for sound in files_in(corpus):
         x = np.load((tmp_path / "out" / sound.relative_to(corpus)).with_suffix(".npy"))
@@ -96,9 +108,9 @@ def test_every_file_gets_the_features_of_its_sound(corpus, tmp_path, workers):
 def test_what_is_there_is_not_made_again(corpus, tmp_path):
     out = tmp_path / "out"
     run(corpus, out)
-    times = {path: path.stat().st_mtime_ns for path in files_in(out)}
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")}
     assert run(corpus, out) == (0, {})
-    assert {path: path.stat().st_mtime_ns for path in files_in(out)} == times
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.npy")} == times
 
     changed = corpus / "a/1.wav"
     audio.save_audio(changed, np.full(8000, 0.25, np.float32), 16_000)
@@ -155,17 +167,97 @@ def test_names(tmp_path):
     assert [(item.key, item.size) for item in items] == [("1.x", 2), ("b/2", 2)]
     assert common_folder([tmp_path / "a/b", tmp_path / "a/1.x.wav"]) == str(tmp_path / "a")
     assert common_folder([tmp_path / "a/b/2.wav"]) == str(tmp_path / "a/b")
-    with pytest.raises(ValueError, match="2.wav and .*2.flac: .* only their extensions differ; rename one"):
-        find_items([tmp_path / "a/b/2.wav", tmp_path / "a/b/2.flac"], base)
+    same = [f"{base}/{name}" for name in ("c.wav", "c.flac", "d.wav", "c.wav.mp3", "b/c.wav")]
+    assert [item.key for item in find_items(same, base)] == ["b/c", "c.flac", "c.wav", "c.wav.mp3", "d"]
 
 
-def test_a_file_is_done_where_it_has_the_time_of_its_source(tmp_path):
-    item = Item("x", "x.wav", 1, 1_700_000_000_123_456_789)
-    assert NpyFiles(tmp_path).done([item]) == set()
-    NpyFiles(tmp_path).write({item: np.ones((2, 3), np.float32)})
-    assert NpyFiles(tmp_path).done([item]) == {"x"}
-    assert NpyFiles(tmp_path).done([Item("x", "x.wav", 1, item.modified + 1)]) == set()
-    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+@pytest.mark.parametrize("format", ["npy", "zarr", "parquet"])
+def test_files_whose_extensions_alone_differ(tmp_path, format):
+    for library in {"zarr": ["zarr"], "parquet": ["pyarrow"]}.get(format, []):
+        pytest.importorskip(library)
+    for name in ("c.wav", "c.flac"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        audio.save_audio(tmp_path / "in" / name, np.zeros(1600, np.float32), 16_000)
+    assert run(tmp_path / "in", tmp_path / "out", format=format) == (2, {})
+    assert run(tmp_path / "in", tmp_path / "out", format=format) == (0, {})
+
+
+def make_old(folder):
+    """Give files times that are long past, whole ones of 2 s as FAT has them; return those times."""
+    for path in files_in(folder):
+        os.utime(path, (1e9, 1e9))
+
+
+def test_a_file_that_is_replaced_by_one_of_the_same_time_and_size_is_noticed(corpus, tmp_path):
+    make_old(corpus)
+    run(corpus, tmp_path / "out")
+    old = (corpus / "4.wav").read_bytes()
+    (corpus / "new").write_bytes(old[:-1000] + bytes(1000))
+    os.replace(corpus / "new", corpus / "4.wav")
+    make_old(corpus)
+    assert run(corpus, tmp_path / "out") == (1, {})
+    assert run(corpus, tmp_path / "out") == (0, {})
+
+
+@pytest.mark.parametrize("format", ["npy", "zarr", "parquet"])
+def test_other_times_alone_make_nothing_anew(corpus, tmp_path, format):
+    for library in {"zarr": ["zarr"], "parquet": ["pyarrow"]}.get(format, []):
+        pytest.importorskip(library)
+    run(corpus, tmp_path / "out", format=format)
+    make_old(corpus)  # a copy without times, or a disk that rounds them
+    for path in files_in(tmp_path / "out"):
+        os.utime(path, (2e9, 2e9))
+    assert run(corpus, tmp_path / "out", format=format) == (0, {})
+
+
+def test_times_decide_only_where_they_can_tell(corpus, tmp_path, monkeypatch):
+    run(corpus, tmp_path / "out")
+    read: list[str] = []
+
+    def digest(path):
+        read.append(path)
+        return "another"
+
+    monkeypatch.setattr(sources, "digest", digest)
+    items = find_items(files_in(corpus), corpus)
+    assert sources.unchanged(tmp_path / "out", items) == set() and len(read) == 7, "they were just written"
+
+    hour = 3600 * 10**9
+    later = [Item(i.key, i.source, i.size, i.modified, i.changed, i.seen + hour) for i in items]
+    sources.note(tmp_path / "out", dict.fromkeys(later, "x"))
+    assert sources.unchanged(tmp_path / "out", later) == {item.key for item in items} and len(read) == 7
+
+
+def test_lines_that_a_crash_spoiled_are_left_out(tmp_path):
+    item = Item("x", "x.wav", 1, 2, 3, 10**18)
+    sources.note(tmp_path, {item: "x"})
+    with open(tmp_path / "sources.jsonl", "ab") as file:
+        file.write(b'\n{"key": "x", "si\n[]\n{"key": 1}\n\xff\0')
+    assert sources.unchanged(tmp_path, [item]) == {"x"}
+    sources.tidy(tmp_path)
+    assert len((tmp_path / "sources.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-100], lambda content: bytes(99)])
+@pytest.mark.parametrize(
+    ("format", "names"),
+    [
+        ("npy", ["4.npy", "a/1.npy"]),
+        ("parquet", ["features.parquet"]),
+        ("zarr", ["features.zarr/zarr.json", "features.zarr/4/zarr.json", "features.zarr/a/zarr.json"]),
+    ],
+)
+def test_what_a_power_failure_damaged_is_made_again(corpus, tmp_path, format, names, damage):
+    for library in {"zarr": ["zarr"], "parquet": ["pyarrow"]}.get(format, []):
+        pytest.importorskip(library)
+    run(corpus, tmp_path / "out", format=format)
+    whole = {path: path.read_bytes() for path in files_in(tmp_path / "out")}
+    for name in names:
+        (tmp_path / "out" / name).write_bytes(damage((tmp_path / "out" / name).read_bytes()))
+    assert run(corpus, tmp_path / "out", format=format) == ({"npy": 2, "parquet": 7, "zarr": 1}[format], {})
+    again = {path: path.read_bytes() for path in files_in(tmp_path / "out")}
+    assert again.keys() == whole.keys()
+    assert all(again[tmp_path / "out" / name] == whole[tmp_path / "out" / name] for name in names)
 
 
 def test_what_a_killed_run_left_half_written_is_removed(corpus, tmp_path):
@@ -255,6 +347,9 @@ def test_pictures(corpus, tmp_path):
     assert run(corpus, out, with_pictures=True) == (1, {}), "the picture is missing"
     assert (out / "4.png").read_bytes().startswith(b"\x89PNG")
     assert run(corpus, out, with_pictures=True) == (0, {})
+    audio.save_audio(corpus / "4.wav", np.zeros(1600, np.float32), 16_000)
+    assert run(corpus, out) == (1, {})
+    assert not (out / "4.png").exists(), "it showed the former sound"
 
 
 def test_an_unknown_format_is_refused(corpus, tmp_path):
@@ -314,7 +409,7 @@ def test_parquet(corpus, tmp_path, monkeypatch):
         return {row["path"]: np.reshape(row["features"], (row["n_bands"], row["n_frames"])) for row in table}
 
     assert run(corpus, out, front_end, format="parquet", workers=2) == (7, {})
-    assert [path.name for path in files_in(out)] == ["features.json", "features.parquet"]
+    assert [path.name for path in files_in(out)] == ["features.json", "features.parquet", "sources.jsonl"]
     found = rows()
     assert list(found) == ["4", "a/1", "a/2", "a/b/3", "a/silence", "slow", "stereo"]
     for sound in files_in(corpus):

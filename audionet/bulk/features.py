@@ -15,11 +15,12 @@ import torch
 
 from audionet import features
 from audionet.audio import AudioWarning, read_mono
+from audionet.bulk import sources
 from audionet.bulk.outputs import (
     Item,
     Output,
     grouped,
-    is_fresh,
+    is_there,
     make_folders,
     open_output,
     remove_partials,
@@ -105,52 +106,30 @@ def make_plan(
     Args:
         paths: Audio files.
         folder: Output folder, created if it is missing.
-        base: Folder that contains the files. The rest of a file's path, without extension, names its features.
+        base: Folder that contains the files. The rest of a file's path names its features, without extension where
+            that is enough to tell them apart.
         settings: JSON values that determine the features. `features.json` beside these records them, with the format
             and the base.
         format: "npy", "zarr" or "parquet", see `audionet.bulk.outputs`.
         with_pictures: Whether each file also gets a picture.
 
     Raises:
-        ValueError: The format is unknown or its library is missing, two files' features would have the same name, or
-            the folder has features of other settings or of another base.
+        ValueError: The format is unknown or its library is missing, or the folder has features of other settings or of
+            another base.
         OSError: The folder cannot be written.
     """
     output = open_output(format, Path(folder))
-    items = find_items(paths, base)
+    items = sources.find_items(paths, base)
     output.folder.mkdir(parents=True, exist_ok=True)
     _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
-    done = output.done(items)
+    done = output.done(items) & sources.unchanged(output.folder, items)
     if with_pictures:
-        done &= {item.key for item in items if is_fresh(_picture(output, item), item)}
+        done &= {item.key for item in items if is_there(_picture(output, item))}
     todo = [item for item in items if item.key not in done]
     output.prepare(todo)
     if with_pictures:
         make_folders(output.folder, todo)
     return Plan(output, todo, len(done), with_pictures)
-
-
-def find_items(paths: Iterable[str | os.PathLike[str]], base: str | os.PathLike[str]) -> list[Item]:
-    """Return the files as items, sorted by key.
-
-    Raises:
-        ValueError: Two files have the same key.
-    """
-    base = os.path.abspath(base)
-    items: dict[str, Item] = {}
-    for source in dict.fromkeys(os.path.abspath(path) for path in paths):
-        key = os.path.splitext(os.path.relpath(source, base))[0].replace(os.sep, "/")
-        if key in items:
-            raise ValueError(
-                f"{items[key].source} and {source}: expected names that differ, got the same one for their features, "
-                f"{key}, since only their extensions differ; rename one or leave it out"
-            )
-        try:
-            status = os.stat(source)
-            items[key] = Item(key, source, status.st_size, status.st_mtime_ns)
-        except OSError:  # which reading it will report
-            items[key] = Item(key, source, 0, 0)
-    return [items[key] for key in sorted(items)]
 
 
 def common_folder(paths: Iterable[str | os.PathLike[str]]) -> str:
@@ -211,11 +190,13 @@ def extract(
     function = partial(_work, plan.output, front_end, plan.with_pictures, lenient)
     try:
         with only_one(plan.output.folder, "writing features", wait=False):
-            for n_files, failures, notes in map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1)):
+            for made, failures, notes in map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1)):
                 for note in notes:
                     warnings.warn(note, AudioWarning, stacklevel=2)
-                yield n_files, failures
+                sources.note(plan.output.folder, made)
+                yield len(made) + len(failures), failures
             plan.output.finish()
+            sources.tidy(plan.output.folder)
             remove_partials(plan.output.folder, plan.todo)
     except WorkerCrash as error:
         raise ValueError(f"{plan.output.folder}: {error}; what is done is kept") from error
@@ -252,17 +233,18 @@ def _picture(output: Output, item: Item) -> str:
 
 def _work(
     output: Output, front_end: FrontEnd, with_pictures: bool, lenient: bool, items: Sequence[Item]
-) -> tuple[int, list[Failure], list[str]]:
-    """Compute and write the features of a chunk of files. Return their number, the failures, and what was left out."""
+) -> tuple[dict[Item, str], list[Failure], list[str]]:
+    """Compute and write the features of a chunk of files. Return their hashes, the failures, and what was left out."""
     by_length: dict[int, dict[Item, np.ndarray]] = {}
-    failures, notes = [], list[str]()
+    failures, notes, hashes = [], list[str](), dict[Item, str]()
     for item in items:
         try:
             with warnings.catch_warnings(record=lenient) as caught:  # a worker has nobody to tell
                 mono = read_mono(item.source, front_end.sample_rate, max_seconds=None, lenient=lenient)
+            hashes[item] = sources.digest(item.source)
             notes += [str(warning.message) for warning in caught or ()]
             by_length.setdefault(len(mono), {})[item] = mono
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             failures.append(Failure(item.source, str(error)))
     features: dict[Item, np.ndarray] = {}
     for clips in by_length.values():
@@ -273,12 +255,14 @@ def _work(
             failures += [Failure(item.source, f"{item.source}: {error}") for item in clips]
         else:
             features.update(zip(clips, x, strict=True))
-    if with_pictures:
-        for item, x in features.items():
+    for item, x in features.items():
+        with suppress(FileNotFoundError):  # of former features
+            os.unlink(_picture(output, item))
+        if with_pictures:
             _draw(output, front_end, item, x)
     if features:
         output.write(features)
-    return len(items), failures, notes
+    return {item: hashes[item] for item in features}, failures, notes
 
 
 @contextmanager
@@ -295,5 +279,5 @@ def _one_thread() -> Iterator[None]:
 def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
     from audionet.plots.features import plot_features
 
-    with whole_file(_picture(output, item), modified_ns=item.modified) as file:
+    with whole_file(_picture(output, item)) as file:
         plot_features(x, front_end, title=item.key).savefig(file, format="png", dpi=150)

@@ -1,6 +1,7 @@
 """Formats for the features of many files: an .npy for each, one Zarr store, or one Parquet file.
 
-Each is a folder, to which `audionet.bulk.features` adds `features.json`. Everything in it is complete, since it is
+Each is a folder, to which `audionet.bulk.features` adds `features.json`, and `audionet.bulk.sources` `sources.jsonl`.
+Everything in it is complete, since it is
 written under another name and then renamed. `audionet.bulk.zarr_store` and `audionet.bulk.parquet_file` describe the
 store and the table; they need libraries of their own.
 """
@@ -9,6 +10,7 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from math import inf
@@ -31,13 +33,17 @@ class Item:
         key: Path below the folder that all files have in common, without extension, with "/".
         source: Path of the file.
         size: In bytes; 0 for a missing file.
-        modified: Time of its last change, in nanoseconds.
+        modified: Time of the last change of its content, in nanoseconds.
+        changed: Time of the last change of its content or its name, in nanoseconds.
+        seen: When this was looked up, in nanoseconds.
     """
 
     key: str
     source: str
     size: int
     modified: int
+    changed: int = 0
+    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Output(ABC):
 
     @abstractmethod
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Return the keys whose features are there and were computed from the files as they are now."""
+        """Return the keys whose features are there and whole, and remove what is damaged."""
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Prepare the folder for the features of these items."""
@@ -70,13 +76,13 @@ class NpyFiles(Output):
     """One `<key>.npy` for each file, (band, frame)."""
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Return the keys whose files are there and up to date."""
-        return {item.key for item in items if is_fresh(f"{self.folder}/{item.key}.npy", item)}
+        """Return the keys whose files are there and as long as they say."""
+        return {item.key for item in items if _is_whole(f"{self.folder}/{item.key}.npy")}
 
     def write(self, features: Mapping[Item, np.ndarray]) -> None:
         """Write the files."""
         for item, x in features.items():
-            with whole_file(f"{self.folder}/{item.key}.npy", modified_ns=item.modified) as file:
+            with whole_file(f"{self.folder}/{item.key}.npy") as file:
                 np.lib.format.write_array(file, x)
 
 
@@ -101,14 +107,21 @@ def open_output(format: str, folder: Path) -> Output:
     return output
 
 
-def is_fresh(path: str | os.PathLike[str], item: Item) -> bool:
-    """Return whether a file exists, is not empty and has the modification time of the item's file."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    # A file may be empty after a power failure, since waiting for the disk after each one would take too long.
-    return status.st_size > 0 and status.st_mtime_ns == item.modified
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file exists and is not empty.
+
+    It may be empty after a power failure, since waiting for the disk after each one would take too long.
+    """
+    with suppress(OSError):
+        return os.stat(path).st_size > 0
+    return False
+
+
+def _is_whole(path: str) -> bool:
+    with suppress(OSError, EOFError, ValueError):  # not there; empty; no array, or one that is cut off
+        np.load(path, mmap_mode="r")
+        return True
+    return False
 
 
 def make_folders(folder: Path, items: Iterable[Item]) -> None:

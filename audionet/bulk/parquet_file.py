@@ -23,12 +23,14 @@ class ParquetFile(Output):
     """
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Return the keys whose rows are there and up to date."""
-        there: dict[str, int] = {}
-        for path in (*self.folder.glob("features.parquet"), *self._parts()):
-            rows = parquet.read_table(path, columns=["path", "modified"]).to_pydict()
-            there.update(zip(rows["path"], rows["modified"], strict=True))
-        return {item.key for item in items if there.get(item.key) == item.modified}
+        """Return the keys whose rows are there, and remove files that are damaged, as after a power failure."""
+        there: set[str] = set()
+        for path in (*self.folder.glob("features.parquet"), *(self.folder / ".parts").glob("*.parquet")):
+            try:
+                there.update(_keys(path))
+            except (pyarrow.ArrowException, OSError):
+                path.unlink()
+        return {item.key for item in items if item.key in there}
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Create the folder of the parts.
@@ -66,7 +68,10 @@ class ParquetFile(Output):
         """Merge the parts, and the rows that were there before, into one file."""
         if parts := self._parts():
             schema = parquet.read_schema(parts[0])
-            with whole_file(self.folder / "features.parquet") as file, parquet.ParquetWriter(file, schema) as writer:
+            with (
+                whole_file(self.folder / "features.parquet", sync=True) as file,
+                parquet.ParquetWriter(file, schema) as writer,
+            ):
                 for tables in grouped(self._rows(parts), lambda table: table.nbytes, _ROW_GROUP):
                     writer.write_table(pyarrow.concat_tables(tables))
         shutil.rmtree(self.folder / ".parts", ignore_errors=True)

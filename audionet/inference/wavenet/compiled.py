@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import config, njit, types
+from numba import njit, types
 from numba.core import cgutils, event
+from numba.core import config as numba_config
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
@@ -534,18 +535,19 @@ class _Announcement(event.Listener):
         """Say nothing."""
 
 
-def _compiled(function: F, signature: types.Type = _SIGNATURE) -> F:
+def _compiled(function: F, signature: Any = _SIGNATURE) -> F:
     """Compile a function now, and keep its code on disk: where numba keeps it, or else in audionet's cache."""
-    usual: str = config.CACHE_DIR
+    settings: Any = numba_config  # whose names are made at run time
+    usual = settings.CACHE_DIR
     for folder in (usual, str(cache_dir() / "numba")):
-        config.CACHE_DIR = folder
+        settings.CACHE_DIR = folder
         try:
             with event.install_listener("numba:compile", _Announcement("once")):
                 return cast(F, njit(signature, cache=True, nogil=True)(function))
         except RuntimeError:  # no folder to keep the code in can be written
             continue
         finally:
-            config.CACHE_DIR = usual
+            settings.CACHE_DIR = usual
     advice = "at every start: its code can be kept in no folder; name one that can be written in AUDIONET_CACHE"
     with event.install_listener("numba:compile", _Announcement(advice)):
         return cast(F, njit(signature, nogil=True)(function))
