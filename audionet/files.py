@@ -1,5 +1,6 @@
 """Files on disk: writing one whole or not at all, free space, what lies in a folder, safe file names."""
 
+import errno
 import os
 import re
 import secrets
@@ -36,20 +37,17 @@ _DEVICES = re.compile(
 
 
 @contextmanager
-def whole_file(
-    path: str | os.PathLike[str], *, modified_ns: int | None = None, sync: bool = False
-) -> Iterator[BinaryIO]:
+def whole_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[BinaryIO]:
     """Open a binary file for writing that appears under its name when it is complete, and otherwise not at all.
 
     The content goes to a hidden file in the same folder, which is renamed at the end, or removed after an exception.
 
     Args:
         path: Path of the file; one that is there already is replaced.
-        modified_ns: Modification time that the file gets, in nanoseconds; None for the current time.
         sync: Wait until the content is on the disk, so that it also survives a power failure.
 
     Raises:
-        OSError: The folder is missing, cannot be written or is full.
+        OSError: The folder is missing, cannot be written or is full; its ``filename`` is the path.
 
     Example:
         >>> with whole_file("new.txt") as file:
@@ -65,9 +63,11 @@ def whole_file(
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        if modified_ns is not None:
-            os.utime(partial, ns=(modified_ns, modified_ns))
         os.replace(partial, path)
+    except OSError as error:  # a write names no file, the others the hidden one
+        if error.filename not in (None, str(partial)):
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
     finally:
         with suppress(OSError):
             partial.unlink()

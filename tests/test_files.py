@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import socket
@@ -15,11 +16,29 @@ from audionet.files import check_free_space, find_files, safe_names, whole_file
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
     path = tmp_path / "new.bin"
-    with whole_file(path, modified_ns=10**18, sync=True) as file:
+    with whole_file(path, sync=True) as file:
         file.write(b"content")
         assert not path.exists()
-    assert path.read_bytes() == b"content" and path.stat().st_mtime_ns == 10**18
+    assert path.read_bytes() == b"content"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("raised", "number", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), errno.ENOSPC, "No space left on device"),
+        (OSError("9 requested and 0 written"), errno.EIO, "9 requested and 0 written"),  # as NumPy has it
+    ],
+)
+def test_an_error_of_the_disk_names_the_file(tmp_path, raised, number, reason):
+    path = tmp_path / "new.bin"
+    with pytest.raises(OSError, match="new.bin") as caught, whole_file(path):
+        raise raised
+    assert (caught.value.errno, caught.value.strerror, caught.value.filename) == (number, reason, str(path))
+    with pytest.raises(FileNotFoundError) as missing, whole_file(tmp_path / "nowhere/new.bin"):
+        pass
+    assert missing.value.filename == str(tmp_path / "nowhere/new.bin")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -205,6 +205,8 @@ def test_decoding_and_datasets_load_no_torch():
 
 def test_inference_loads_nothing_of_training():
     inside = [name for name in sources("audionet") if within(name, "audionet.inference") and "__init__" not in name]
+    # Compiles, and says so, where it never has.
+    subprocess.run([sys.executable, "-c", "import audionet.inference.wavenet.compiled"], cwd=REPOSITORY, check=True)
     loaded = loaded_by(f"import {', '.join(inside)}")
     assert {*inside, "torch"} <= loaded
     assert loaded & {"lightning", "librosa", "matplotlib", "audionet.training", "audionet.datasets"} == set()
