@@ -4,6 +4,7 @@ import re
 import resource
 import subprocess
 import sys
+import tracemalloc
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +23,12 @@ from audionet.audio import (
     check_scale,
     check_target,
     decode,
+    decoding,
     fit,
     load_audio,
     read_mono,
+    read_pieces,
+    reading,
     resample,
     save_audio,
     to_clip,
@@ -32,6 +36,7 @@ from audionet.audio import (
     to_int16,
     to_mono,
 )
+from audionet.audio import waveform as waveforms
 
 RATE = 16_000
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -478,6 +483,47 @@ def test_too_long_is_refused_before_reading(tmp_path):
         assert decode(compressed, max_seconds=1.1)[0].shape == (1, RATE)
     with pytest.raises(AudioError, match=r"long\.wav: lasts"):
         read_mono(path, RATE, RATE)
+
+
+def test_many_channels_at_a_high_rate_take_little_memory():
+    """Blocks of 16 MB, their copies by channels, and what is made of them; the sound has 134 MB."""
+    content = encode("FLAC", waveform=np.zeros((8, 2**22), np.float32), rate=655_350)
+    tracemalloc.start()
+    assert read_mono(content, RATE).shape == (round(2**22 * RATE / 655_350),)
+    assert load_audio(content, RATE, mono=True)[0].shape == (1, round(2**22 * RATE / 655_350))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+def test_samples_of_all_channels_count(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_SAMPLES", 100_000)
+    content = encode("WAV", waveform=tone(20_000, 6))
+    assert "holds more than 100,000 samples in its 6 channels; mix it to mono" in reason(content)
+    assert decode(content, max_seconds=None)[0].shape == (6, 20_000)
+    assert load_audio(content, mono=True)[0].shape == (1, 20_000)
+    assert read_mono(content, 64_000).shape == (80_000,)
+
+
+def test_pieces_are_those_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "_BLOCK", 5000)
+    monkeypatch.setattr(waveforms, "_BLOCK", 1700)
+    for rate in (8000, 16_000, 22_050, 44_100):
+        whole = resample(to_mono(decode(WAV)[0]), RATE, rate)[0]
+        pieces = list(read_pieces(WAV, rate, 3000))
+        assert len(pieces) > 2 and min(map(len, pieces[:-1])) >= 3000
+        np.testing.assert_array_equal(np.concatenate(pieces), whole)
+        np.testing.assert_array_equal(read_mono(WAV, rate), whole)
+    with pytest.raises(AudioError, match="<bytes>: is "):
+        list(read_pieces(WAV[:20_000], RATE, 3000))
+
+
+def test_a_lack_of_memory_is_the_file_s(monkeypatch):
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "ascontiguousarray", full)
+    assert "needs more memory than is free; cut it" in reason(WAV)
 
 
 def test_the_limit_can_be_lifted():

@@ -12,11 +12,12 @@ import torch
 from filelock import FileLock
 
 from audionet import audio
-from audionet.bulk import sources
+from audionet.audio import decoding
+from audionet.bulk import computing, sources
 from audionet.bulk.features import Plan, common_folder, extract, make_plan
 from audionet.bulk.outputs import Item, NpyFiles
 from audionet.bulk.sources import find_items
-from audionet.features import LogMel, Spectrogram
+from audionet.features import MFCC, LogMel, Spectrogram
 from audionet.features.frontend import Framing, FrontEnd
 from audionet.parallel import usable_cores
 
@@ -454,3 +455,49 @@ def test_a_name_that_is_no_text(tmp_path):
         ValueError, match=r"\\udcff.wav': expected a name in UTF-8; rename it, or choose the format npy"
     ):
         make_plan([sound], tmp_path / "out", base=tmp_path, settings={}, format="parquet")
+
+
+def test_a_long_file_goes_through_in_pieces(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "_BLOCK", 1000)
+    monkeypatch.setattr(computing, "_PIECE", 3000)
+    front_ends = {
+        "a": LogMel(),
+        "b": Spectrogram(power=None),
+        "c": MFCC(center=False),
+        "d": LogMel(subtract_mean="band"),
+    }
+    for name, front_end in front_ends.items():
+        assert run(corpus, tmp_path / name, front_end) == (7, {})
+        for path in sorted(corpus.rglob("*.*")):
+            x = np.load((tmp_path / name / path.relative_to(corpus)).with_suffix(".npy"))
+            # Sums in another order; a logarithm 80 dB under the loudest has four digits left.
+            np.testing.assert_allclose(x, expected(path, front_end), rtol=1e-4, atol=1e-4)
+
+
+def test_what_needs_the_whole_of_a_file_that_is_too_long_says_so(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "_BLOCK", 1000)
+    monkeypatch.setattr(computing, "_PIECE", 1000)
+    monkeypatch.setattr(computing, "_LONGEST", 7000)
+    _, bad = run(corpus, tmp_path / "out", LogMel(subtract_mean="band"))
+    assert len(bad) == 5 and len(list((tmp_path / "out").rglob("*.npy"))) == 2
+    assert "1.wav: expected at most 0 s with subtract_mean" in bad[str(corpus / "a/1.wav")]
+
+
+def test_a_lack_of_memory_ends_one_file_only(corpus, tmp_path, monkeypatch):
+    def read(source, *arguments, **options):
+        if source.endswith("2.wav"):
+            raise MemoryError
+        yield from audio.read_pieces(source, *arguments, **options)
+
+    monkeypatch.setattr(computing, "read_pieces", read)
+    path = str(corpus / "a/2.wav")
+    assert run(corpus, tmp_path / "out") == (7, {path: f"{path}: needs more memory than is free; cut it"})
+
+
+def test_short_files_are_held_by_their_samples(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(computing, "_HELD", 10_000)
+    assert run(corpus, tmp_path / "out") == (7, {})
+    front_end = LogMel()
+    for path in sorted(corpus.rglob("*.*")):
+        x = np.load((tmp_path / "out" / path.relative_to(corpus)).with_suffix(".npy"))
+        np.testing.assert_array_equal(x, expected(path, front_end))

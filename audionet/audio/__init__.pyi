@@ -7,6 +7,7 @@ from .fitting import to_clip as to_clip
 from .reading import decode as decode
 from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono
+from .reading import read_pieces as read_pieces
 from .waveform import FULL_SCALE as FULL_SCALE
 from .waveform import AudioError as AudioError
 from .waveform import AudioWarning as AudioWarning

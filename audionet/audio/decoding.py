@@ -56,7 +56,7 @@ def opened(source: Source, max_seconds: float | None, lenient: bool = False) -> 
         (16000, [(1, 9559)])
     """
     faults = Faults(lenient)
-    with naming(source), explaining("cannot be read", "see that it is a file, exists and may be read"):
+    with naming(source), _sparing(), explaining("cannot be read", "see that it is a file, exists and may be read"):
         if max_seconds is not None and not max_seconds > 0:
             raise AudioError(f"max_seconds: expected above 0, got {max_seconds}; give a number of seconds, or None")
         with _stream(source) as stream, _decoder(stream, max_seconds, faults) as (rate, blocks):
@@ -64,6 +64,15 @@ def opened(source: Source, max_seconds: float | None, lenient: bool = False) -> 
     if faults.notes:
         message = f"{name_of(source)}: {faults}"
         warnings.warn(message, AudioWarning, stacklevel=4)
+
+
+@contextmanager
+def _sparing() -> Iterator[None]:
+    """Turn a lack of memory into an `AudioError`, so that one file does not end what is done with many."""
+    try:
+        yield
+    except MemoryError:
+        raise AudioError("needs more memory than is free; cut it, or read it at a lower sample rate") from None
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def decode(source: Source, *, max_seconds: float | None = 600.0, lenient: bool =
         ((1, 9559), 16000)
     """
     with opened(source, max_seconds, lenient) as sound:
-        return _joined(sound.blocks, max_seconds), sound.rate
+        return _joined(_limited(sound.blocks, max_seconds)), sound.rate
 
 
 def load_audio(
@@ -83,7 +83,7 @@ def load_audio(
 
     with opened(source, max_seconds, lenient) as sound:
         rate = sound.rate if sample_rate is None else sample_rate
-        return torch.from_numpy(_joined(_converted(sound, rate, mono), max_seconds)), rate
+        return torch.from_numpy(_joined(_limited(_converted(sound, rate, mono), max_seconds))), rate
 
 
 def read_mono(
@@ -117,8 +117,44 @@ def read_mono(
         ((4780,), (8000,))
     """
     with opened(source, max_seconds, lenient) as sound:
-        waveform = _joined(_converted(sound, sample_rate, mono=True), max_seconds)[0]
+        waveform = _joined(_limited(_converted(sound, sample_rate, mono=True), max_seconds))[0]
         return waveform if length is None else fit(waveform, length, sample_rate)
+
+
+def read_pieces(
+    source: Source, sample_rate: int, length: int, *, max_seconds: float | None = 600.0, lenient: bool = False
+) -> Iterator[np.ndarray]:
+    """Read a file as `read_mono` does, but piece by piece, so that a long one needs no more memory than a short one.
+
+    Args:
+        source: A path, the file's bytes, or a binary file object.
+        sample_rate: The wanted sample rate, in Hz.
+        length: Number of samples of a piece, at least; the last one may have fewer.
+        max_seconds: Longer files are refused; None lifts the limit.
+        lenient: Of a damaged or cut-off file, read what is whole, and warn of the rest, instead of refusing it.
+
+    Yields:
+        Pieces (time,), float32.
+
+    Raises:
+        AudioError: The file cannot be used; this may show only when the last piece is asked for.
+
+    Warns:
+        AudioWarning: A part of the file was left out.
+
+    Example:
+        >>> [len(piece) for piece in read_pieces("seven.wav", 8000, 10_000)]
+        [4780]
+    """
+    with opened(source, max_seconds, lenient) as sound:
+        held: list[np.ndarray] = []
+        for block in _converted(sound, sample_rate, mono=True):
+            held.append(block[0])
+            if sum(map(len, held)) >= length:
+                yield np.concatenate(held)
+                held = []
+        if held:
+            yield np.concatenate(held)
 
 
 def _converted(sound: Sound, sample_rate: float, mono: bool) -> Iterator[np.ndarray]:
@@ -127,24 +163,28 @@ def _converted(sound: Sound, sample_rate: float, mono: bool) -> Iterator[np.ndar
     return resample_blocks(blocks, sound.rate, sample_rate)
 
 
-def _joined(blocks: Iterable[np.ndarray], max_seconds: float | None) -> np.ndarray:
-    """Join blocks (channel, time). Each is freed when it is copied."""
-    held: deque[np.ndarray] = deque()
+def _limited(blocks: Iterable[np.ndarray], max_seconds: float | None) -> Iterator[np.ndarray]:
+    """Yield blocks (channel, time) that together are not more than can be held."""
     n_samples = 0
     for block in blocks:
-        held.append(block)
         n_samples += block.size
         if max_seconds is not None and n_samples > MAX_SAMPLES:
             raise AudioError(
                 f"holds more than {MAX_SAMPLES:,} samples in its {len(block)} channels; mix it to mono with "
                 "load_audio(path, mono=True), give a lower sample_rate=, or lift the limits with max_seconds=None"
             )
+        yield block
+
+
+def _joined(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """Join arrays (row, time) in time. Each is freed when it is copied, unless the caller holds it."""
+    held = deque(blocks)
     if len(held) == 1:
-        return held[0]
-    joined = np.empty((len(held[0]), sum(block.shape[-1] for block in held)), held[0].dtype)
+        return np.ascontiguousarray(held[0])
+    whole = np.empty((len(held[0]), sum(block.shape[-1] for block in held)), held[0].dtype)
     start = 0
     while held:
         block = held.popleft()
-        joined[:, start : start + block.shape[-1]] = block
+        whole[:, start : start + block.shape[-1]] = block
         start += block.shape[-1]
-    return joined
+    return whole

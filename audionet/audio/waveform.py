@@ -11,6 +11,7 @@ FULL_SCALE = 32_768
 """A float sample x is the 16-bit integer round(x * FULL_SCALE), so 16-bit sources survive the round trip exactly."""
 
 _PEAK_LIMIT = 8.0  # 18 dB over full scale: no recording in float is that hot, unscaled integers are
+_BLOCK = 1 << 20  # samples that resampling makes at once of a channel
 _MIXABLE = 8  # channels: 7.1 surround
 
 
@@ -134,12 +135,15 @@ def resample_blocks(blocks: Iterable[np.ndarray], from_rate: float, to_rate: flo
     import soxr
 
     stream, n_before, n_after = None, 0, 0
+    step = max(int(_BLOCK * min(from_rate / to_rate, 1)), 1)
     for block in blocks:
         stream = stream or soxr.ResampleStream(from_rate, to_rate, len(block), dtype=block.dtype.name)
-        resampled = stream.resample_chunk(np.ascontiguousarray(block.T))
-        n_before, n_after = n_before + block.shape[1], n_after + len(resampled)
-        if len(resampled):
-            yield np.ascontiguousarray(resampled.T)
+        for start in range(0, block.shape[1], step):
+            resampled = stream.resample_chunk(np.ascontiguousarray(block[:, start : start + step].T))
+            n_after += len(resampled)
+            if len(resampled):
+                yield np.ascontiguousarray(resampled.T)
+        n_before += block.shape[1]
     if stream is None:
         return
     rest = stream.resample_chunk(np.zeros((0, block.shape[0]), block.dtype), last=True)

@@ -3,19 +3,18 @@
 import json
 import os
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-import torch
+from typing import Any
 
 from audionet import features
-from audionet.audio import AudioWarning, read_mono
+from audionet.audio import AudioWarning
 from audionet.bulk import sources
+from audionet.bulk.computing import Failure as Failure
+from audionet.bulk.computing import compute, picture
 from audionet.bulk.outputs import (
     Item,
     Output,
@@ -34,13 +33,6 @@ _CHUNK_FILES, _CHUNK_BYTES = 128, 1 << 23  # enough to keep the front-end fast, 
 # A worker imports torch, which takes some 2 s. That pays off above so many bytes of audio; a picture takes as long as
 # half a megabyte.
 _WORTH_WORKERS, _PICTURE = 1 << 25, 1 << 19
-
-
-class Failure(NamedTuple):
-    """A file without features, and the reason."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -124,7 +116,7 @@ def make_plan(
     _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
     done = output.done(items) & sources.unchanged(output.folder, items)
     if with_pictures:
-        done &= {item.key for item in items if is_there(_picture(output, item))}
+        done &= {item.key for item in items if is_there(picture(output, item))}
     todo = [item for item in items if item.key not in done]
     output.prepare(todo)
     if with_pictures:
@@ -187,7 +179,7 @@ def extract(
     workers = workers or (usable_cores() if work > _WORTH_WORKERS else 1)
     chunk_files = min(chunk_files, -(-len(plan.todo) // (4 * workers)))
     chunks = list(grouped(plan.todo, lambda item: item.size, chunk_bytes, chunk_files))
-    function = partial(_work, plan.output, front_end, plan.with_pictures, lenient)
+    function = partial(compute, plan.output, front_end, plan.with_pictures, lenient)
     try:
         with only_one(plan.output.folder, "writing features", wait=False):
             for made, failures, notes in map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1)):
@@ -222,62 +214,3 @@ def _check_settings(path: Path, settings: Mapping[str, object]) -> None:
                 f"{path.parent}: expected features of {name} = {json.dumps(asked.get(name))}, got a folder of "
                 f"{name} = {json.dumps(kept.get(name))}; name another folder, or remove this one"
             )
-
-
-def _picture(output: Output, item: Item) -> str:
-    return f"{output.folder}/{item.key}.png"
-
-
-# ---- in the workers -------------------------------------------------------------------------------------------
-
-
-def _work(
-    output: Output, front_end: FrontEnd, with_pictures: bool, lenient: bool, items: Sequence[Item]
-) -> tuple[dict[Item, str], list[Failure], list[str]]:
-    """Compute and write the features of a chunk of files. Return their hashes, the failures, and what was left out."""
-    by_length: dict[int, dict[Item, np.ndarray]] = {}
-    failures, notes, hashes = [], list[str](), dict[Item, str]()
-    for item in items:
-        try:
-            with warnings.catch_warnings(record=lenient) as caught:  # a worker has nobody to tell
-                mono = read_mono(item.source, front_end.sample_rate, max_seconds=None, lenient=lenient)
-            hashes[item] = sources.digest(item.source)
-            notes += [str(warning.message) for warning in caught or ()]
-            by_length.setdefault(len(mono), {})[item] = mono
-        except (ValueError, OSError) as error:
-            failures.append(Failure(item.source, str(error)))
-    features: dict[Item, np.ndarray] = {}
-    for clips in by_length.values():
-        try:
-            with torch.inference_mode(), _one_thread():
-                x = front_end(torch.from_numpy(np.stack(list(clips.values())))).contiguous().numpy()
-        except ValueError as error:  # about their length, which they share
-            failures += [Failure(item.source, f"{item.source}: {error}") for item in clips]
-        else:
-            features.update(zip(clips, x, strict=True))
-    for item, x in features.items():
-        with suppress(FileNotFoundError):  # of former features
-            os.unlink(_picture(output, item))
-        if with_pictures:
-            _draw(output, front_end, item, x)
-    if features:
-        output.write(features)
-    return {item: hashes[item] for item in features}, failures, notes
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread. More would wait for each other most of the time over clips of seconds."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
-    from audionet.plots.features import plot_features
-
-    with whole_file(_picture(output, item)) as file:
-        plot_features(x, front_end, title=item.key).savefig(file, format="png", dpi=150)
