@@ -147,7 +147,7 @@ def test_the_card_has_the_form_of_the_hub_and_its_code_runs(
     text = card.read_text(encoding="utf-8")
     assert "40.0% (95% interval 16.8% to 68.7%) on 10 clips of 2 speakers" in text and "smoke" not in text
     assert "a\\|b \\`c\\`" in text and "\\<b\\>" in text and "| ../../x | 1 | 1 | 1 |" in text
-    assert "$ python my_recipe/train.py --output out" in text
+    assert "$ python my_recipe/train.py --output out" in text and "Class folders of" not in text
     run_its_code(card, monkeypatch)
     assert "Prediction(label=" in capsys.readouterr().out
 

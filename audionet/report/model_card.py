@@ -92,13 +92,18 @@ def _front_matter(name: str, bundle: Bundle, card: "Card") -> dict[str, Any]:
                 "results": [
                     {
                         "task": {"type": task, "name": task.replace("-", " ").capitalize()},
-                        "dataset": {"type": dataset, "name": card.title, "split": "test"},
+                        "dataset": {"type": dataset, "name": _title(card), "split": "test"},
                         "metrics": [metric],
                     }
                 ],
             }
         ],
     }
+
+
+def _title(card: "Card") -> str:
+    """Return the corpus's title; of a folder without a card its name alone, as its path is nobody else's business."""
+    return card.title if card.homepage else card.name
 
 
 def _hub_task(bundle: Bundle) -> str:
@@ -177,7 +182,7 @@ def _values(bundle: Bundle) -> str:
 
 def _data(corpus: "Corpus") -> str:
     card = corpus.card
-    lines = [f"{_plain(card.title)}. {_plain(card.description)}"]
+    lines = [f"{_plain(_title(card))}. {_plain(card.description)}"]
     lines += [f"{name}: {_plain(text)}" for name, text in _sources(card) if text]
     head = "| label | training | validation | test |\n| --- | ---: | ---: | ---: |"
     rows = [
