@@ -6,7 +6,8 @@ import pytest
 import torch
 from jsonargparse import Namespace
 
-from audionet.training import check_run
+from audionet import features, models
+from audionet.training import check_clip, check_run
 from audionet.training.trainer_flags import check_trainer
 
 NO_GPU = pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
@@ -14,7 +15,8 @@ NO_GPU = pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a
 
 def config(**trainer: Any) -> Namespace:
     parts = {"features": {"name": "LogMel"}, "model": {"name": "tcresnet"}}
-    return Namespace(trainer=Namespace(accelerator="cpu", **trainer), ema_decay=0.999, **parts)
+    settings = Namespace(**{"accelerator": "cpu", "max_epochs": 3} | trainer)
+    return Namespace(trainer=settings, task=Namespace(warmup_epochs=1.5), ema_decay=0.999, **parts)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def config(**trainer: Any) -> Namespace:
         ("devices", 0, r"1 to \d+ processes, one a core, got 0; leave it out"),
         ("devices", -1, r"1 to \d+ processes, one a core, got -1; leave it out"),
         ("devices", "100000", r"1 to \d+ processes, one a core, got 100000; leave it out"),
+        ("enable_checkpointing", False, "true, got False; leave it out"),
         ("barebones", True, "false, because a run is logged and kept, got True"),
     ],
 )
@@ -82,3 +85,19 @@ def test_what_fits_passes_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
 def test_other_values_of_a_run_are_refused_too(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_run(Namespace(**vars(config()) | changes))
+
+
+def test_a_long_warm_up_is_cut_and_said(capfd: pytest.CaptureFixture[str]) -> None:
+    check_run(config(max_epochs=2))
+    assert capfd.readouterr().err == (
+        "note: half of the training is warm-up: task.warmup_epochs is 1.5, trainer.max_epochs 2\n"
+    )
+
+
+def test_clips_that_are_too_short_are_refused() -> None:
+    front_end = features.create("LogMel", sample_rate=8000, n_fft=4096, n_mels=20)
+    network = models.create("tcresnet", n_classes=2, n_bands=20)
+    check_clip(front_end, network, sample_rate=8000, clip_length=8000)
+    with pytest.raises(ValueError, match=r"data.clip_seconds: expected longer clips .*, got 0.05 s \(waveform: "):
+        check_clip(front_end, network, sample_rate=8000, clip_length=400)
+    assert network.training

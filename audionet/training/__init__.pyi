@@ -10,4 +10,5 @@ from .recognition import Recognition as Recognition
 from .recognition import compile_network as compile_network
 from .record import command_line as command_line
 from .record import training_record as training_record
+from .trainer_flags import check_clip as check_clip
 from .trainer_flags import check_run as check_run

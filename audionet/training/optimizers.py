@@ -76,7 +76,7 @@ def muon_and_adam(
     return ChainedOptimizer([torch.optim.Adam(others, learning_rate, betas=betas), muon])
 
 
-def warmup_cosine(step: int, *, n_warmup: int, n_total: int) -> float:
+def warmup_cosine(step: int, *, n_warmup: float, n_total: int) -> float:
     """Return the factor of the learning rate: it rises linearly from 0 to 1, then falls along a cosine to 0.
 
     Example:
@@ -91,7 +91,10 @@ def warmup_cosine(step: int, *, n_warmup: int, n_total: int) -> float:
 def with_warmup_cosine(
     task: LightningModule, optimizer: Optimizer, *, warmup_epochs: float
 ) -> OptimizerLRSchedulerConfig:
-    """Return the optimizer with `warmup_cosine` per step over the training, as ``configure_optimizers`` returns it."""
+    """Return the optimizer with `warmup_cosine` per step over the training, as ``configure_optimizers`` returns it.
+
+    The warm-up is half of the training at most.
+    """
 
     def factor(step: int) -> float:
         # The length of the training is asked for only while it runs: asked for earlier, Lightning sets up the loader
@@ -100,7 +103,7 @@ def with_warmup_cosine(
             return 0.0 if warmup_epochs > 0 else 1.0
         n_total = int(task.trainer.estimated_stepping_batches)
         n_warmup = round(n_total * warmup_epochs / (task.trainer.max_epochs or 1))
-        return warmup_cosine(step, n_warmup=n_warmup, n_total=n_total)
+        return warmup_cosine(step, n_warmup=min(n_warmup, n_total / 2), n_total=n_total)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -11,8 +11,10 @@ from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.strategies import StrategyRegistry
+from torch import nn
 
 from audionet.checks import check_at_least, check_one_of, check_that
+from audionet.console import note
 from audionet.features import FEATURES
 from audionet.models import MODELS
 from audionet.parallel import usable_cores
@@ -60,8 +62,8 @@ def check_run(config: Namespace) -> None:
     """Refuse values of a recipe that cannot work on this machine, before anything slow is done.
 
     Args:
-        config: Values that `audionet.flags.parse` has read: ``trainer``, ``ema_decay``, ``augment_p``, ``features`` and
-            ``model`` of them are looked at.
+        config: Values that `audionet.flags.parse` has read: ``trainer``, ``ema_decay``, ``augment_p``, ``features``,
+            ``model`` and ``task.warmup_epochs`` of them are looked at.
 
     Raises:
         ValueError: A value does not fit; the message names its flag.
@@ -70,9 +72,42 @@ def check_run(config: Namespace) -> None:
     if config.ema_decay is not None:
         warm_average(config.ema_decay)
     check_at_least(0, 1, augment_p=config.get("augment_p", 1.0))
+    n_epochs, n_warmup = config.trainer.max_epochs or -1, config.task.warmup_epochs
+    if 0 < n_epochs < 2 * n_warmup:
+        note(f"half of the training is warm-up: task.warmup_epochs is {n_warmup:g}, trainer.max_epochs {n_epochs}")
     for registry, described in ((FEATURES, config.features), (MODELS, config.model)):
         if described is not None:
             registry[described["name"]]
+
+
+def check_clip(front_end: nn.Module, model: nn.Module, *, sample_rate: int, clip_length: int) -> None:
+    """Refuse clips that are too short for a front-end or a network, by trying one and a longer one.
+
+    Args:
+        front_end: Front-end, (batch, 1, time) -> (batch, 1, n_bands, frame).
+        model: Network that takes what it makes.
+        sample_rate: Sample rate in hertz.
+        clip_length: Samples of a clip.
+
+    Raises:
+        ValueError: One of them refuses a clip of silence, and takes a longer one.
+    """
+    error = _refusal(front_end, model, clip_length)
+    if error is not None and _refusal(front_end, model, max(10 * clip_length, 4 * sample_rate)) is None:
+        got = f"{clip_length / sample_rate:g} s ({_line(error)})"
+        raise ValueError(f"data.clip_seconds: expected longer clips for this front-end and network, got {got}")
+
+
+def _refusal(front_end: nn.Module, model: nn.Module, clip_length: int) -> Exception | None:
+    was_training = model.training
+    try:
+        with torch.inference_mode():
+            model.eval()(front_end(torch.zeros(1, 1, clip_length)))
+    except (ValueError, RuntimeError) as error:
+        return error
+    finally:
+        model.train(was_training)
+    return None
 
 
 def check_trainer(arguments: Mapping[str, Any]) -> None:
@@ -90,6 +125,9 @@ def check_trainer(arguments: Mapping[str, Any]) -> None:
             check_that(fits(given[name]), f"trainer.{name}", expected, given[name])
     check_one_of(PRECISIONS, "trainer.precision", given.get("precision", 32))
     check_one_of(("norm", "value"), "trainer.gradient_clip_algorithm", given.get("gradient_clip_algorithm", "norm"))
+    advice = "leave it out: what is tested is the best checkpoint"
+    is_kept = given.get("enable_checkpointing", True)
+    check_that(is_kept, "trainer.enable_checkpointing", "true", is_kept, advice)
     check_that(not given.get("barebones"), "trainer.barebones", "false, because a run is logged and kept", True)
     strategy = given.get("strategy", "auto")
     if isinstance(strategy, str):

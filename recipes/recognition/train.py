@@ -77,15 +77,16 @@ def make_parts(config, corpus):
     front_end = audionet.bundle.new_part("front_end", **config.features, sample_rate=corpus.sample_rate)
     sizes = {"n_bands": front_end.module.n_bands, "n_classes": len(corpus.labels)}
     model = audionet.bundle.new_part("model", **{**sizes, **config.model})
+    clips = {"sample_rate": corpus.sample_rate, "clip_length": corpus.clip_length}
+    audionet.training.check_clip(front_end.module, model.module, **clips)
     if config.compile:
         audionet.training.compile_network(model.module)
     return audionet.bundle.Bundle(
         task="recognition",
         model=model,
         front_end=front_end,
-        sample_rate=corpus.sample_rate,
-        clip_length=corpus.clip_length,
         labels=corpus.labels,
+        **clips,
     )
 
 
