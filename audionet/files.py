@@ -222,7 +222,7 @@ class _Search:
             for entry in entries:
                 path = f"{place}/{entry.name}" if place else entry.name
                 if entry.name.startswith(".") or entry.name in _OF_THE_SYSTEM:
-                    if is_audio(path) or _holds_audio(entry.path):
+                    if is_audio(path) or (not entry.is_symlink() and _holds_audio(entry.path)):
                         self.found.left_out[path] = "hidden"
                 elif entry.is_symlink():
                     heappush(self.links, (path.count("/"), path))

@@ -81,6 +81,7 @@ def make(root, *paths):
 def test_files_are_found_at_any_depth_but_not_hidden_ones(tmp_path):
     make(tmp_path, "b/two.WAV", "a/one.flac", "a/notes.txt", "c/d/three.mp3", ".DS_Store", ".git/config")
     make(tmp_path, "a/._one.flac", ".Trash/files/old.wav", "__MACOSX/a/._one.flac")
+    (tmp_path / ".everything").symlink_to(tmp_path)  # perhaps the whole disk, which is not to be searched
     found = find_files(tmp_path)
     assert found.files == ["a/notes.txt", "a/one.flac", "b/two.WAV", "c/d/three.mp3"]
     assert found.folders == ["a", "b", "c", "c/d"] and found.broken == []
