@@ -19,7 +19,7 @@ from audionet import __version__, features, models
 from audionet.bundle_format import Json, dump, load_weights, read
 from audionet.bundle_limits import Allowance
 from audionet.bundle_tasks import TASKS
-from audionet.checks import check_no_misfits, check_that
+from audionet.checks import check_no_misfits, check_that, nearest
 from audionet.files import whole_file
 
 SHIPPED = Path(__file__).parent / "pretrained"
@@ -137,10 +137,11 @@ def find(name_or_path: str | os.PathLike[str], task: str | None = None) -> Path:
     path = Path(name_or_path)
     if not path.is_file():
         names = {known: shipped(known) for known in TASKS if task in (None, known)}
+        advice = nearest(path, {name for found in names.values() for name in found}, "check its spelling")
         known_names = "; ".join(f"for {known}: {', '.join(found)}" for known, found in names.items() if found)
         raise BundleError(
             f"{path}: expected the path of a .safetensors file that training wrote, or a shipped name "
-            f"({known_names or 'none in this installation'}), got neither; check its spelling"
+            f"({known_names or 'none in this installation'}), got neither; {advice}"
         )
     return path
 

@@ -1,6 +1,7 @@
 """The command line, in this process; what only a process of its own can show, in one."""
 
 import inspect
+import io
 import json
 import os
 import re
@@ -102,6 +103,110 @@ def test_help_and_errors_in_usage_load_nothing_slow(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0 and done.stderr.splitlines()[-1] == "", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recognize", "digits", "a.wav", "--tpo-k", "3"], "--tpo-k: expected an option .*did you mean '--top-k'"),
+        (["recognize", "digits", "a.wav", "--jsn"], "--jsn: expected an option .*did you mean '--json'"),
+        (["generate", "digits", "--outptu=a.wav"], "--outptu: expected an option .*did you mean '--output'"),
+        (["recogniz", "digits"], "did you mean 'recognize'"),
+        (["models", "shwo"], "did you mean 'models show'"),
+    ],
+)
+def test_the_nearest_is_named(capsys, arguments, message):
+    code, lines, errors = call(capsys, *arguments)
+    assert (code, lines, len(errors)) == (2, [], 1) and re.search(message, errors[0])
+
+
+def test_underscores_and_hyphens_are_the_same(capsys, write_bundle, wav):
+    bundle, path = write_bundle(), wav("a.wav")
+    assert call(capsys, "recognize", bundle, path, "--top_k", 2) == call(capsys, "recognize", bundle, path, "--top-k=2")
+    options = ["--arguments.n_mels=20", "--sample_rate", "8000", "--output"]
+    assert call(capsys, "features", path, *options, path.parent / "features")[0] == 0
+    assert np.load(path.parent / "features" / "a.npy").shape[0] == 20
+
+
+def test_a_models_labels_and_an_architectures_arguments(capsys, write_bundle):
+    code, lines, errors = call(capsys, "models", "show", write_bundle())
+    assert (code, errors) == (0, [])
+    assert "labels      zero one two three four five six seven eight nine" in lines
+    code, lines, errors = call(capsys, "models", "show", "bcresnet")
+    assert (code, errors) == (0, []) and "  --model.n_classes: int, required" in lines
+    code, lines, errors = call(capsys, "features", "show", "mfcc")
+    assert (code, errors) == (0, []) and "  --features.n_mfcc: int = 40" in lines
+    code, lines, errors = call(capsys, "models", "show", "comands")
+    assert (code, lines) == (1, []) and "did you mean 'commands'?" in errors[0]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(capsys, shell):
+    code, lines, errors = call(capsys, "completion", shell)
+    script = "\n".join(lines)
+    assert (code, errors) == (0, []) and "--top-k" in script and "verify" in script
+    interpreter = shutil.which(shell)
+    if interpreter is None:
+        pytest.skip(f"needs {shell}")
+    assert subprocess.run([interpreter, "-n"], input=script, text=True, capture_output=True).stderr == ""
+
+
+def test_a_shell_that_is_not_known(capsys):
+    assert "did you mean 'bash'?" in call(capsys, "completion", "bsh")[2][0]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_standard_input(write_bundle, wav, options):
+    bundle, path = write_bundle(), wav("a.wav")
+    named = run("recognize", bundle, path, *options)
+    command = [sys.executable, "-m", "audionet", "recognize", str(bundle), "-", *options]
+    piped = subprocess.run(command, input=path.read_bytes(), capture_output=True, cwd=REPOSITORY)
+    assert (piped.returncode, piped.stderr) == (0, b"")
+    assert piped.stdout.decode() == named.stdout.replace(json.dumps(str(path))[1:-1], "-")
+
+
+def test_sound_and_features_through_pipes(tmp_path):
+    generate = [sys.executable, "-m", "audionet", "generate", "digits", "--seconds", "0.1", "--output"]
+    made = subprocess.run([*generate, "-"], capture_output=True, cwd=REPOSITORY, check=True)
+    subprocess.run([*generate, str(tmp_path / "a.wav")], cwd=REPOSITORY, check=True)
+    assert made.stdout == (tmp_path / "a.wav").read_bytes() and made.stderr.startswith(b"-: 0.10 s, label ")
+    features = [sys.executable, "-m", "audionet", "features", "-", "--output", "-", "--arguments.n_mels", "8"]
+    piped = subprocess.run(features, input=made.stdout, capture_output=True, cwd=REPOSITORY, check=True)
+    expected = audionet.features.LogMel(n_mels=8)(audio.read_mono(made.stdout, 16_000))
+    np.testing.assert_array_equal(np.load(io.BytesIO(piped.stdout)), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["features", "-", "--output", "made"], "expected - alone for standard input, with --output -"),
+        (["features", "a.wav", "--output", "-"], "expected - alone for standard input, with --output -"),
+        (["generate", "digits", "--output", "-", "--count", "2"], "--count: expected 1 where the output is -, got 2"),
+        (["generate", "digits", "--output", "a.wav", "--keep-prime"], "--keep-prime: expected a recording to keep"),
+    ],
+)
+def test_what_cannot_go_through_a_pipe(capsys, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, lines, errors = call(capsys, *arguments)
+    assert (code, lines, len(errors)) == (1, [], 1) and message in errors[0]
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_recording_that_is_continued_may_be_kept(capsys, tmp_path):
+    prime, plain, kept = REPOSITORY / "tests" / "data" / "seven.wav", tmp_path / "plain.wav", tmp_path / "kept.wav"
+    for path, options in ((plain, []), (kept, ["--keep-prime"])):
+        options = [*options, "--prime", prime, "--seconds", "0.05", "--output", path]
+        assert call(capsys, "generate", "digits", *options)[0] == 0
+    recording = audio.load_audio(prime, 8000, mono=True)[0]
+    expected = np.concatenate([recording, audio.load_audio(plain)[0]], 1)
+    np.testing.assert_allclose(audio.load_audio(kept)[0], expected, atol=1 / 32_000)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_names_that_standard_output_cannot_show(write_bundle, wav, encoding):
+    bundle, paths = write_bundle(), [wav("привет.wav"), wav("b.wav")]
+    done = run("recognize", bundle, *paths, env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stderr, done.stdout.count("%\n")) == (0, "", 2)
 
 
 def test_recognize_in_its_own_process(write_bundle, wav):
@@ -207,7 +312,7 @@ def test_wrong_usage(capsys, arguments, words):
         (["copy", "cooking", "somewhere"], "recipe: expected one of recognition, wavenet, got 'cooking'"),
         (["features", "a.wav", "--output", "out", "--kind", "bark"], "got 'bark'"),
         (["features", "a.wav", "--output", "out", "--like", "sox"], "'sox'"),
-        (["features", "a.wav", "--output", "out", "--like", "librosa", "--kind", "mfcc"], "choose one"),
+        (["features", "a.wav", "--output", "out", "--like", "librosa", "--kind", "cqt"], "kind: expected one of"),
         (["features", "a.wav", "--output", "out", "--arguments.bark", "3"], "'bark'"),
         (["features", "a.wav", "--output", "out", "--format", "csv"], "expected one of npy, zarr, parquet"),
         (["features", "nowhere/", "--output", "/dev/null/out"], "/dev/null/out"),
@@ -231,7 +336,7 @@ def test_a_group_shows_its_commands(capsys, words):
     with pytest.raises(SystemExit) as exit_:
         cli.main(words)
     printed = capsys.readouterr().out
-    assert exit_.value.code == 0 and "\n  data verify  Check" in printed and "recognize  " not in printed
+    assert exit_.value.code == 0 and "\n  data verify    Check" in printed and "recognize  " not in printed
 
 
 def test_version(capsys):

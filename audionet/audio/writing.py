@@ -3,11 +3,11 @@
 import errno
 import io
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from stat import S_ISDIR
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
@@ -24,7 +24,7 @@ _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32":
 
 
 def save_audio(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     waveform: "np.ndarray | torch.Tensor",
     sample_rate: int,
     *,
@@ -35,7 +35,8 @@ def save_audio(
     The file appears whole or not at all. What `decode` reads from integer samples is saved back to the same integers.
 
     Args:
-        path: Path of the file; an existing file is replaced.
+        path: Path of the file; an existing file is replaced. A binary file object, such as ``sys.stdout.buffer``, gets
+            a WAV file.
         waveform: (channel, time) or (time,), float, NumPy or torch, within [-1, 1] unless the subtype is FLOAT or
             DOUBLE, because other subtypes would clip it.
         sample_rate: Sample rate, in Hz.
@@ -51,14 +52,15 @@ def save_audio(
         torch.Size([1, 16000])
     """
     with naming(path):
-        target = Path(path)
-        container = _container(target)
+        target = Path(path) if isinstance(path, (str, os.PathLike)) else path
+        container = _container(target) if isinstance(target, Path) else "WAV"
         subtype = subtype or soundfile.default_subtype(container)
         samples = _checked(waveform, sample_rate, container, subtype)
         content = _encode(samples, int(sample_rate), container, subtype)
         advice = f"see that its folder exists, may be written and has {len(content)} bytes of room"
-        with explaining("cannot be written", advice), whole_file(target) as file:
-            file.write(content)
+        with explaining("cannot be written", advice):
+            with whole_file(target) if isinstance(target, Path) else nullcontext(target) as file:
+                file.write(content)
 
 
 def check_target(path: str | os.PathLike[str]) -> None:

@@ -1,10 +1,12 @@
 """`audionet generate`."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from audionet.cli.main import PositiveInt
+from audionet.checks import check_that
+from audionet.cli.main import PositiveInt, source_of
 from audionet.console import progress
 
 
@@ -22,6 +24,7 @@ def generate(
     seed: int = 0,
     count: PositiveInt = 1,
     prime: str | None = None,
+    keep_prime: bool = False,
     like: str | None = None,
     precision: str = "float32",
     device: str = "cpu",
@@ -30,7 +33,8 @@ def generate(
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
-        output: File to write (.wav, .flac, .ogg, .mp3); with --count, each gets its number before the extension.
+        output: File to write (.wav, .flac, .ogg, .mp3); with --count, each gets its number before the extension. A
+            hyphen (-) writes a WAV file to standard output.
         seconds: Length in seconds; by default that of the clips that the model was trained on.
         label: Label to say, such as seven, if the model was trained on labels; by default it is drawn.
         speaker: Speaker to sound like, if the model was trained on speakers; by default it is drawn.
@@ -40,29 +44,30 @@ def generate(
         top_p: Draw each sample from the most probable values that together reach this probability only.
         seed: Seed of everything that is drawn.
         count: Number of sounds to make.
-        prime: Audio file that the generated sound continues.
-        like: Audio file to imitate, for a vocoder or an autoencoder.
+        prime: Audio file that the generated sound continues; - for standard input.
+        keep_prime: Put the recording that is continued before the generated sound.
+        like: Audio file to imitate, for a vocoder or an autoencoder; - for standard input.
         precision: Format of the weights on the CPU: float32, bfloat16 or int8.
         device: Device that computes: cpu, cuda, cuda:1.
 
     Example:
         audionet generate digits --label seven --speaker jackson --output new.wav
         audionet generate digits --count 3 --seed 1 --output new.flac
+        audionet generate digits --prime seven.wav --keep-prime --output longer.wav
     """
     import torch
 
     from audionet import bundle
-    from audionet.audio import check_target, load_audio, save_audio
+    from audionet.audio import load_audio, save_audio
     from audionet.inference import Generator
 
-    target = Path(output)
-    paths = [target.with_stem(f"{target.stem}-{number}") for number in range(count)] if count > 1 else [target]
-    for path in paths:
-        check_target(path)
+    targets = _targets(output, count)
+    check_that(prime or not keep_prime, "--keep-prime", "a recording to keep", prime, "give --prime FILE")
     generator = Generator(bundle.load(model, "generation"), device, precision=precision)
     asked = {"label": label, "speaker": speaker, **(category or {})}
     given = {name: value for name, value in asked.items() if value is not None}
     chosen: dict[str, Any] = generator.choose(count, seed=seed, **given)
+    primed = None if prime is None else load_audio(source_of(prime), generator.sample_rate, mono=True)[0]
     pieces = generator.stream(
         seconds,
         count=count,
@@ -70,8 +75,8 @@ def generate(
         top_k=top_k,
         top_p=top_p,
         seed=seed,
-        prime=None if prime is None else load_audio(prime, generator.sample_rate, mono=True)[0],
-        frames=None if like is None else generator.frames_of(*load_audio(like)),
+        prime=primed,
+        frames=None if like is None else generator.frames_of(*load_audio(source_of(like))),
         **chosen,
     )
     made, code = [], 0
@@ -84,8 +89,29 @@ def generate(
         code = 130
     if not made:
         return code
-    for number, (path, waveform) in enumerate(zip(paths, torch.cat(made, 1), strict=True)):
-        save_audio(path, waveform, generator.sample_rate)
+    if keep_prime and primed is not None:
+        made.insert(0, primed.expand(count, -1))
+    for number, (target, waveform) in enumerate(zip(targets, torch.cat(made, 1), strict=True)):
+        save_audio(target, waveform, generator.sample_rate)
         facts = [f"{name} {values[number]}" for name, values in chosen.items()]
-        print(f"{path}: {', '.join([f'{len(waveform) / generator.sample_rate:.2f} s', *facts, f'seed {seed}'])}")
+        told = ", ".join([f"{len(waveform) / generator.sample_rate:.2f} s", *facts, f"seed {seed}"])
+        print(f"{output if output == '-' else target}: {told}", file=sys.stderr if output == "-" else sys.stdout)
     return code
+
+
+def _targets(output: str, count: int) -> list[Path] | list[BinaryIO]:
+    """Return where each of the sounds goes, if it can.
+
+    Raises:
+        ValueError: Several sounds cannot go to standard output, or a file cannot be written.
+    """
+    if output == "-":
+        check_that(count == 1, "--count", "1 where the output is -", count, "name a file")
+        return [sys.stdout.buffer]
+    from audionet.audio import check_target
+
+    path = Path(output)
+    paths = [path.with_stem(f"{path.stem}-{number}") for number in range(count)] if count > 1 else [path]
+    for each in paths:
+        check_target(each)
+    return paths

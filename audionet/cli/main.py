@@ -24,25 +24,23 @@ from io import TextIOWrapper
 from itertools import islice
 from pkgutil import resolve_name
 from types import NoneType
-from typing import Annotated, Any, NoReturn, get_args, get_origin
+from typing import Annotated, Any, BinaryIO, NoReturn, get_args, get_origin
 
 from audionet import __version__
 from audionet.checks import nearest
 from audionet.registry import import_modules
 
 COMMANDS = (
-    "recognize",
-    "generate",
-    "features",
-    "data list",
-    "data get",
-    "data verify",
-    "data cache",
-    "models list",
-    "copy",
-    "doctor",
+    *("recognize", "generate", "features", "features list", "features show", "models list", "models show"),
+    *("data list", "data get", "data verify", "data cache", "copy", "doctor", "completion"),
 )
 """Names of the commands. A name of two words belongs to a group."""
+
+EXAMPLES = """examples:
+  audionet recognize digits seven.wav
+  audionet generate digits --label seven --output new.wav
+  audionet features recordings --kind LogMel --output features
+"""
 
 Command = Callable[..., int | None]
 """A command: it returns its exit code, or None for success."""
@@ -92,6 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def source_of(path: str | os.PathLike[str]) -> str | os.PathLike[str] | BinaryIO:
+    """Return what a command reads for a path: standard input for "-"."""
+    return sys.stdin.buffer if str(path) == "-" else path
+
+
 def complain(error: Exception | str, kind: str = "error") -> None:
     """Print an error, or something of another kind, on standard error, in one line."""
     print(f"audionet: {kind}:", " ".join(str(error).split()), file=sys.stderr)
@@ -119,9 +122,10 @@ def _overview(words: list[str]) -> int:
         advice = nearest(typed, COMMANDS, "see audionet --help")
         raise UsageError(f"command: expected one of {', '.join(members or COMMANDS)}, got {typed!r}; {advice}")
     prog = f"audionet {group}".rstrip()
-    listing = "\n".join(f"  {name:11}  {summary(function_of(name))}" for name in members)
+    listing = "\n".join(f"  {name:13}  {summary(function_of(name))}" for name in members)
     about = summary(sys.modules["audionet"])
-    parser = make_parser(prog, about, f"commands:\n{listing}", usage=f"{prog} [--help] COMMAND ...")
+    below = f"commands:\n{listing}\n\n{EXAMPLES if not group else f'{prog} COMMAND --help shows examples.'}"
+    parser = make_parser(prog, about, below, usage=f"{prog} [--help] COMMAND ...")
     parser.add_argument("--version", action="version", version=f"audionet {__version__}")
     parser.parse_args(asked or ["--help"])
     return 0
@@ -162,7 +166,8 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
         0
     """
     signature = inspect.signature(command)
-    given = vars(_parser_of(command, name).parse_intermixed_args([*_undotted(words)]))
+    parser = make_parser_of(command, name)
+    given = vars(parser.parse_intermixed_args([*_undotted(words, parser)]))
     import_modules(given.pop("import"))
     for key, parameter in signature.parameters.items():
         if get_origin(_kind(parameter)) is Mapping:
@@ -187,7 +192,7 @@ def make_parser(name: str, about: str, below: str, usage: str | None = None) -> 
     return _Parser(prog=name, usage=usage, description=about, epilog=below, formatter_class=raw, allow_abbrev=False)
 
 
-def _parser_of(command: Command, name: str) -> ArgumentParser:
+def make_parser_of(command: Command, name: str) -> ArgumentParser:
     """Make the parser of a command from its signature and its docstring."""
     documentation = inspect.getdoc(command) or ""
     parser = make_parser(name, summary(command), "example:\n" + documentation.partition("Example:\n")[2])
@@ -269,14 +274,27 @@ def _reader(kind: object) -> Callable[[str], object]:
     return checked
 
 
-def _undotted(words: Iterable[str]) -> Iterator[str]:
-    """Turn ``--option.name value`` and ``--option.name=value`` into ``--option name=value``."""
+def _undotted(words: Iterable[str], parser: ArgumentParser) -> Iterator[str]:
+    """Yield the words as argparse takes them: options with hyphens, and ``--option name=value`` for a mapping.
+
+    ``--option.name value`` and ``--option.name=value`` are other ways to write that.
+
+    Raises:
+        UsageError: There is no such option.
+    """
+    known = parser._option_string_actions  # argparse offers no other list of them
     remaining = iter(words)
     for word in remaining:
-        option, dot, rest = word.partition(".")
-        if option.startswith("--") and dot and "=" not in option:
-            name, equals, value = rest.partition("=")
-            yield option
-            yield "=".join([name, *([value] if equals else islice(remaining, 1))])
-        else:
+        option, dot, rest = word.partition("=")[0].partition(".")
+        if not option.startswith("--") or option == "--":
             yield word
+            continue
+        hyphened = option.replace("_", "-")
+        if hyphened not in known:
+            advice = nearest(hyphened, known, f"see {parser.prog} --help")
+            raise UsageError(f"{option}: expected an option of {parser.prog}, got an unknown one; {advice}")
+        if dot:
+            yield hyphened
+            yield "=".join([rest, *([word.partition("=")[2]] if "=" in word else islice(remaining, 1))])
+        else:
+            yield hyphened + word.removeprefix(option)

@@ -1,6 +1,11 @@
-"""`audionet models list`."""
+"""`audionet models list` and `show`."""
+
+from typing import TYPE_CHECKING
 
 from audionet.console import print_table
+
+if TYPE_CHECKING:
+    from audionet.bundle import Bundle
 
 
 def models_list() -> None:
@@ -21,3 +26,38 @@ def models_list() -> None:
             rows.append((name, task, loaded.model.name, knows, loaded.test_figure, data))
     print_table(rows)
     print(f"\nArchitectures to train: {', '.join(models.MODELS)}")
+
+
+def models_show(name: str) -> None:
+    """Show what a trained network is and knows, or which arguments an architecture takes.
+
+    Args:
+        name: Name of a shipped bundle, path of one, or name of an architecture (see `audionet models list`).
+
+    Example:
+        audionet models show commands
+        audionet models show bcresnet
+    """
+    from audionet import bundle, models
+    from audionet.cli.arguments import print_arguments
+
+    is_shipped = any(name in bundle.shipped(task) for task in bundle.TASKS)
+    if not is_shipped and name in models.MODELS:
+        print_arguments(models.MODELS[name], "--model")
+        return
+    for task in [task for task in bundle.TASKS if name in bundle.shipped(task)] or [None]:
+        _show(bundle.load(name, task))
+
+
+def _show(loaded: "Bundle") -> None:
+    """Print all that a bundle says of itself."""
+    rows = [("task", loaded.task), ("test", loaded.test_figure)]
+    for field, part in loaded.parts.items():
+        arguments = ", ".join(f"{key}={value!r}" for key, value in part.arguments.items() if key != "categories")
+        rows.append((field.replace("_", "-"), f"{part.name}({arguments})"))
+    parameters = sum(each.numel() for part in loaded.parts.values() for each in part.module.parameters())
+    seconds = f"{loaded.clip_length / loaded.sample_rate:g} s at {loaded.sample_rate} Hz"
+    rows += [("parameters", f"{parameters:,}"), ("clips", seconds)]
+    rows += [(f"{category}s", " ".join(map(str, values))) for category, values in loaded.categories.items()]
+    rows += [(key.replace("_", " "), str(value)) for key, value in loaded.training.items()]
+    print_table(rows)

@@ -1,6 +1,6 @@
 """`audionet recognize`."""
 
-from audionet.cli.main import PositiveInt, complain
+from audionet.cli.main import PositiveInt, complain, source_of
 
 
 def recognize(
@@ -15,7 +15,7 @@ def recognize(
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
-        files: Audio files, or folders of them.
+        files: Audio files, or folders of them; - for standard input.
         top_k: Number of labels to print for each file.
         json: Print a JSON line for each file.
         lenient: Of a damaged or cut-off file, hear what is whole, and say what is wrong, instead of refusing it.
@@ -38,8 +38,8 @@ def recognize(
     recognizer = Recognizer(bundle.load(model, "recognition"), device)
     if len(paths) == 1:  # one clip is little work; on a busy machine, several threads would wait for each other
         torch.set_num_threads(1)
+    results = recognizer.recognize_files(map(source_of, paths), top_k=top_k, lenient=lenient)
     code = 0
-    results = recognizer.recognize_files(paths, top_k=top_k, lenient=lenient)
     for path, result in zip(paths, results, strict=True):
         if isinstance(result, Exception):
             code = 1
