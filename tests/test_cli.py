@@ -195,8 +195,8 @@ def test_what_cannot_go_through_a_pipe(capsys, monkeypatch, tmp_path, arguments,
 def test_a_recording_that_is_continued_may_be_kept(capsys, tmp_path):
     prime, plain, kept = REPOSITORY / "tests" / "data" / "seven.wav", tmp_path / "plain.wav", tmp_path / "kept.wav"
     for path, options in ((plain, []), (kept, ["--keep-prime"])):
-        options = [*options, "--prime", prime, "--seconds", "0.05", "--output", path]
-        assert call(capsys, "generate", "digits", *options)[0] == 0
+        arguments = ["--prime", prime, "--seconds", "0.05", "--output", path]
+        assert call(capsys, "generate", "digits", *options, *arguments)[0] == 0
     recording = audio.load_audio(prime, 8000, mono=True)[0]
     expected = np.concatenate([recording, audio.load_audio(plain)[0]], 1)
     np.testing.assert_allclose(audio.load_audio(kept)[0], expected, atol=1 / 32_000)

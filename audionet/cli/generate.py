@@ -1,7 +1,7 @@
 """`audionet generate`."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -99,7 +99,7 @@ def generate(
     return code
 
 
-def _targets(output: str, count: int) -> list[Path] | list[BinaryIO]:
+def _targets(output: str, count: int) -> Sequence[Path | BinaryIO]:
     """Return where each of the sounds goes, if it can.
 
     Raises:

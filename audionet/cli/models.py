@@ -38,14 +38,14 @@ def models_show(name: str) -> None:
         audionet models show commands
         audionet models show bcresnet
     """
-    from audionet import bundle, models
+    from audionet import bundle, bundle_tasks, models
     from audionet.cli.arguments import print_arguments
 
-    is_shipped = any(name in bundle.shipped(task) for task in bundle.TASKS)
-    if not is_shipped and name in models.MODELS:
+    tasks = [task for task in bundle_tasks.TASKS if name in bundle.shipped(task)]
+    if not tasks and name in models.MODELS:
         print_arguments(models.MODELS[name], "--model")
         return
-    for task in [task for task in bundle.TASKS if name in bundle.shipped(task)] or [None]:
+    for task in tasks or (None,):
         _show(bundle.load(name, task))
 
 
