@@ -7,7 +7,7 @@ what is decoded is compared with what its headers promise. The messages say what
 
 import io
 import os
-from pkgutil import resolve_name
+from importlib import import_module
 from typing import BinaryIO
 
 from audionet.audio.containers.contents import Contents, id3_size, read_at
@@ -69,5 +69,5 @@ def check_container(stream: BinaryIO, max_seconds: float | None, faults: Faults)
         raise UnknownKind(head)
     if start and kind != "mp3":  # libsndfile counts the tag as sound in some formats
         stream, size = io.BytesIO(read_at(stream, start)), size - start
-    contents: list[Contents] = resolve_name(f"{__name__}.{kind}:check")(stream, size, max_seconds, faults)
+    contents: list[Contents] = import_module(f"{__name__}.{kind}").check(stream, size, max_seconds, faults)
     return contents

@@ -4,6 +4,8 @@ import io
 import os
 from typing import Any, BinaryIO, NamedTuple
 
+_BLOCK = 1 << 20  # bytes searched at a time
+
 
 class Contents(NamedTuple):
     """A file for libsndfile, and what its headers promise. Checks return one, or several that follow in time.
@@ -23,6 +25,21 @@ def read_at(stream: BinaryIO, position: int, n_bytes: int = -1) -> bytes:
     """Read bytes from a position on, all of them by default."""
     stream.seek(position)
     return stream.read(n_bytes)
+
+
+def find(stream: BinaryIO, sought: bytes, position: int) -> int | None:
+    """Return where bytes stand next, from a position on; None where they do not.
+
+    Example:
+        >>> find(io.BytesIO(b"one two one"), b"one", 1)
+        8
+    """
+    while len(block := read_at(stream, position, _BLOCK)) >= len(sought):
+        place = block.find(sought)
+        if place >= 0:
+            return position + place
+        position += len(block) - len(sought) + 1
+    return None
 
 
 def id3_size(head: bytes) -> int:

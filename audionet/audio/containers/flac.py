@@ -1,14 +1,17 @@
 """FLAC files (RFC 9639)."""
 
 import io
+from collections.abc import Iterable
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from audionet.audio.containers.contents import Contents, read_at
+from audionet.audio.containers.contents import Contents, find, read_at
 from audionet.audio.containers.faults import RESAVE, Faults, UnknownKind
 from audionet.audio.containers.flac_frames import Frame, frames_from, is_whole, renumbered
 from audionet.audio.containers.limits import JOINED_SECONDS, check_rate, check_seconds
 from audionet.audio.waveform import AudioError
 
+_BEGINNING = b"fLaC\0\0\0\x22"  # of a file: its name, and the head of STREAMINFO
 _READABLE_BITS = (8, 16, 24)  # of libsndfile
 
 
@@ -35,7 +38,16 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     if start == size:
         wrong = f"is cut off: none of its {info.n_samples} samples are there" if info.n_samples else "has no samples"
         raise AudioError(f"{wrong}; {RESAVE}")
-    frames = _in_order(stream, start, info, max_seconds, faults)
+    following = find(stream, _BEGINNING, start)
+    if following is not None:
+        faults.add(f"is followed by another FLAC file, at byte {following}")
+        stream, size = io.BytesIO(read_at(stream, 0, following)), following
+    headers = frames_from(stream, start)
+    is_signed = info.md5 is not None and info.n_samples > 0
+    if is_signed and not faults.lenient:  # whatever is wrong with the frames behind the first, the checksum tells
+        _in_order(islice(headers, 1), info, max_seconds, faults)
+        return [Contents(stream, info.n_samples, info.md5)]
+    frames = _in_order(headers, info, max_seconds, faults)
     n_samples = sum(frame.n_samples for frame in dict(frames).values())
     if info.n_samples not in (0, n_samples):
         faults.add(f"is damaged or cut off: {n_samples} of its {info.n_samples} samples are there")
@@ -63,15 +75,17 @@ def _info(stream: BinaryIO, size: int) -> tuple[_Info, int]:
 
 
 def _in_order(
-    stream: BinaryIO, start: int, info: _Info, max_seconds: float | None, faults: Faults
+    headers: Iterable[Frame], info: _Info, max_seconds: float | None, faults: Faults
 ) -> list[tuple[int, Frame]]:
     """Return the frames with their first samples, and see that each begins where the one before ends."""
     rate, n_channels, n_bits = info.kind
     found: list[tuple[int, Frame]] = []
     begin = expected = 0
-    for frame in frames_from(stream, start):
+    for frame in headers:
         first = frame.number if frame.counts_samples else frame.number * info.block_length
-        agrees = all(own in (None, said) for own, said in zip(frame.kind, info.kind, strict=True))
+        agrees = frame.kind == info.kind or all(
+            own in (None, said) for own, said in zip(frame.kind, info.kind, strict=True)
+        )
         if not found and agrees and first > JOINED_SECONDS * rate:  # a broadcast that is on the air
             begin = expected = first
         if first != expected and not (agrees and first < expected + JOINED_SECONDS * rate):

@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from audionet.audio.containers.contents import read_at
 
-_SYNC = re.compile(rb"\xff[\xf8\xf9]")
+_SYNC = re.compile(rb"\xff[\xf8\xf9][\x10-\xff][\x00-\xae]")
 _LONGEST = 16  # bytes of a header
 _BLOCK = 1 << 20  # bytes searched at a time
 _RATES = (None, 88_200, 176_400, 192_000, 8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)  # Hz
@@ -55,7 +55,7 @@ def _frame(head: bytes, position: int) -> Frame | None:
     if len(head) < _LONGEST:
         head = head.ljust(_LONGEST, b"\0")
     block, rate, channels, bits = head[2] >> 4, head[2] & 15, head[3] >> 4, head[3] >> 1 & 7
-    n_coded = _leading_ones(head[4])  # bytes of the number, but 0 for a single one
+    n_coded = _leading_ones(head[4]) if head[4] > 0x7F else 0  # bytes of the number, but 0 for a single one
     if block == 0 or rate == 15 or channels > 10 or bits == 3 or head[3] & 1 or n_coded in (1, 8):
         return None
     end = 4 + max(n_coded, 1)

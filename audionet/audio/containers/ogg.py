@@ -5,13 +5,12 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from audionet.audio.containers.contents import Contents, read_at
+from audionet.audio.containers.contents import Contents, find, read_at
 from audionet.audio.containers.faults import RESAVE, Faults, UnknownKind
 from audionet.audio.containers.limits import JOINED_SECONDS, check_rate, check_seconds
 from audionet.audio.waveform import AudioError
 
 _CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus", b"\x7fFLAC": "flac"}
-_BLOCK = 1 << 20  # bytes searched at a time
 
 
 class _Page(NamedTuple):
@@ -148,7 +147,7 @@ def _pages(stream: BinaryIO, size: int, faults: Faults) -> Iterator[_Page]:
             yield page
             position = page.end
             continue
-        following = _next_page(stream, position + 1)
+        following = find(stream, b"OggS", position + 1)
         if following is not None:
             faults.add(f"is damaged in the page at byte {position} of {size}")
         elif read_at(stream, position, 4) == b"OggS":
@@ -169,16 +168,6 @@ def _page_at(stream: BinaryIO, position: int) -> _Page | None:
     granule = int.from_bytes(header[6:14], "little", signed=True)
     serial, number = (int.from_bytes(header[at : at + 4], "little") for at in (14, 18))
     return _Page(position, start, start + len(body), header[5], granule, serial, number)
-
-
-def _next_page(stream: BinaryIO, position: int) -> int | None:
-    """Find where the next page may begin, from a position on."""
-    while len(block := read_at(stream, position, _BLOCK)) >= 4:
-        found = block.find(b"OggS")
-        if found >= 0:
-            return position + found
-        position += len(block) - 3
-    return None
 
 
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))

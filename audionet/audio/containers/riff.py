@@ -45,7 +45,8 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     # Written to a pipe, the size is unknown: 0, or just under 2^31, 2^32 or 2^64 (ffmpeg, sox, arecord).
     is_unknown = -n_bytes % 2**31 <= 4096 and (n_bytes > n_there or (n_bytes == 0 and riff_size + 8 != size))
     if is_unknown:
-        n_bytes = n_there
+        is_told = data.start < riff_size + 8 < (2**62 if is_long else 2**31 - 4096)
+        n_bytes = riff_size + 8 - data.start if is_told else n_there
     check_samples(n_bytes, n_there, faults)
     n_bytes = min(n_bytes, n_there)
     if form.byte_rate:
