@@ -161,6 +161,16 @@ def test_a_prime_is_gone_on_from(generator: Generator) -> None:
     assert not torch.equal(primed, loud)
 
 
+def test_samples_past_full_scale_are_clipped(generator: Generator) -> None:
+    """As resampling of a loud recording makes them; integers as floats are refused."""
+    given = {"label": "yes", "speaker": "ann"}
+    sound = 1.2 * torch.sin(torch.arange(160.0))
+    primed = [generator.generate(0.01, prime=prime, **given) for prime in (sound, sound.clamp(-1, 1))]
+    assert torch.equal(*primed)
+    expected = [generator.expect(waveform[None], **given) for waveform in (sound, sound.clamp(-1, 1))]
+    assert torch.equal(*expected)
+
+
 @pytest.mark.parametrize("changes", [{}, {"output": "logistic_mixture"}, {"output": "gaussian"}])
 def test_sound_is_sound(changes: dict[str, Any]) -> None:
     made = Generator(make_bundle(**changes)).generate(count=3)
@@ -270,7 +280,7 @@ def test_a_recording_is_imitated_frame_by_frame(model_name: str) -> None:
         ({"prime": torch.zeros(0)}, "prime: expected a float waveform"),
         ({"prime": torch.zeros(0, 9)}, "prime: expected a float waveform"),
         ({"prime": torch.zeros(9, dtype=torch.int16)}, "prime: expected a float waveform"),
-        ({"prime": torch.full((9,), 3.0)}, r"prime: expected samples in \[-1, 1\]"),
+        ({"prime": torch.full((9,), 9.0)}, r"prime: expected samples in \[-1, 1\]"),
         ({"prime": torch.full((9,), torch.nan)}, r"prime: expected samples in \[-1, 1\]"),
         ({"frames": torch.zeros(1, 8, 9)}, "frames: expected None, because the network has no local conditioning"),
     ],

@@ -9,6 +9,7 @@ from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono
 from .reading import read_pieces as read_pieces
 from .waveform import FULL_SCALE as FULL_SCALE
+from .waveform import PEAK_LIMIT as PEAK_LIMIT
 from .waveform import AudioError as AudioError
 from .waveform import AudioWarning as AudioWarning
 from .waveform import check_scale as check_scale

@@ -98,7 +98,8 @@ def _speech(waveform: np.ndarray, sample_rate: float, hop: int) -> np.ndarray:
     noise = max(np.percentile(decibels, 20), decibels.max() - _QUIETEST)
     level = np.clip(decibels - noise - _MARGIN, 0, _RANGE)
     voiced = np.clip((periodicities - _PERIODIC[0]) / (_PERIODIC[1] - _PERIODIC[0]), 0, 1)
-    return level * (_UNVOICED + (1 - _UNVOICED) * voiced)
+    speech: np.ndarray = level * (_UNVOICED + (1 - _UNVOICED) * voiced)
+    return speech
 
 
 def _levels_and_periodicities(

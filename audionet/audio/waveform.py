@@ -10,7 +10,9 @@ import numpy as np
 FULL_SCALE = 32_768
 """A float sample x is the 16-bit integer round(x * FULL_SCALE), so 16-bit sources survive the round trip exactly."""
 
-_PEAK_LIMIT = 8.0  # 18 dB over full scale: no recording in float is that hot, unscaled integers are
+PEAK_LIMIT = 8.0
+"""Largest sample of a recording, 18 dB over full scale: none in float is that hot, unscaled integers are."""
+
 _BLOCK = 1 << 20  # samples that resampling makes at once of a channel
 _MIXABLE = 8  # channels: 7.1 surround
 
@@ -235,7 +237,7 @@ def check_scale(waveform: np.ndarray) -> None:
         AudioError: Samples are NaN or infinite, or exceed 8, which is 18 dB over full scale.
     """
     peak = check_finite(waveform)
-    if peak > _PEAK_LIMIT:
+    if peak > PEAK_LIMIT:
         raise AudioError(
             f"waveform: expected float samples in [-1, 1], got a peak of {peak:g}; "
             f"divide integers by their full scale ({FULL_SCALE} for 16 bits)"

@@ -198,6 +198,7 @@ class Generator:
         """
         samples = np.asarray(waveform)  # as it comes: integers are refused, not taken for full scale
         mono = audio.to_mono(samples[None] if samples.ndim == 1 else samples)
+        audio.check_scale(mono)
         resampled = torch.from_numpy(audio.resample(mono, sample_rate, self.sample_rate)).to(self.device, torch.float32)
         if self._encode is None:
             raise ValueError("frames_of: expected a network with local conditioning, got one that takes no frames")

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torchaudio.functional import mu_law_decoding
 
+from audionet.audio import PEAK_LIMIT
 from audionet.checks import check_that
 from audionet.plots.style import COLORS, PAPER_TO_INK, make_figure, make_plain_colorbar
 
@@ -73,8 +74,8 @@ def _checked_samples(samples: ArrayLike, time: int) -> np.ndarray:
     signal = np.asarray(samples)
     check_that(signal.shape == (time,), "samples", f"({time},), as the probabilities have", signal.shape)
     loudest, advice = float(np.abs(signal).max()), "convert codes by distribution.to_waveform"
-    check_that(loudest <= 1, "samples", "a waveform in [-1, 1]", loudest, advice)
-    return signal
+    check_that(loudest <= PEAK_LIMIT, "samples", "a waveform in [-1, 1]", loudest, advice)
+    return signal.clip(-1, 1)
 
 
 def _round_amplitudes(amplitudes: np.ndarray) -> list[float]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audionet.audio import PEAK_LIMIT
 from audionet.checks import check_that
 from audionet.models.wavenet.network import WaveNet
 
@@ -19,7 +20,7 @@ def checked_prime(prime: Tensor | np.ndarray, wavenet: WaveNet) -> np.ndarray:
     """Return sound (time,) or (batch, time) as the network's samples (batch, time).
 
     Raises:
-        ValueError: It is not a float waveform in [-1, 1].
+        ValueError: It is not a float waveform, or has samples that no recording has, beyond 8.
     """
     waveform = torch.as_tensor(prime)
     waveform = waveform[None] if waveform.ndim == 1 else waveform
@@ -27,7 +28,9 @@ def checked_prime(prime: Tensor | np.ndarray, wavenet: WaveNet) -> np.ndarray:
     expected = "a float waveform (time,) or (batch, time) in [-1, 1]"
     check_that(len(shape) == 2 and waveform.numel() and is_float, "prime", expected, (shape, waveform.dtype))
     largest = waveform.abs().max().item()
-    check_that(largest <= 1, "prime", "samples in [-1, 1]", largest)  # NaN does not fit either
+    # Resampling a loud recording goes a little past full scale, where the network's samples are clipped.
+    fits = largest <= PEAK_LIMIT  # NaN does not fit either
+    check_that(fits, "prime", "samples in [-1, 1]", largest, "divide integers by their full scale")
     return wavenet.distribution.from_waveform(waveform.cpu()).numpy()
 
 
