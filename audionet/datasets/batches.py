@@ -1,4 +1,4 @@
-"""Whole batches of a clip store, in an order that can be saved and restored."""
+"""Whole batches of a clip store, in an order that follows from the seed and the epoch alone."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, NotRequired, TypedDict, TypeVar
@@ -53,9 +53,10 @@ def gather_clips(
 
 
 class Batches(Generic[Batch]):
-    """Batches of a split, each gathered at once, with a place in the epoch that can be saved and restored.
+    """Batches of a split, each gathered at once.
 
-    Lightning takes any iterable as a data loader, and saves the place of one that has ``state_dict``.
+    Lightning takes any iterable as a data loader. What a batch holds is a function of the seed, the epoch, the number
+    of the batch in it, and the process; so a training that knows its place goes on with the very batch that comes next.
 
     Args:
         gather: Makes a batch of the items at some positions; its generator is None where the order is given.
@@ -65,6 +66,8 @@ class Batches(Generic[Batch]):
             short batch. None for the given order.
         rank: Number of this process; process r takes every ``world_size``-th item from the r-th on.
         world_size: Number of processes.
+        place: Returns the epoch and the batch to begin at, each time that the batches are gone through; None for an
+            epoch further each time.
     """
 
     def __init__(
@@ -76,10 +79,11 @@ class Batches(Generic[Batch]):
         seed: int | None = None,
         rank: int = 0,
         world_size: int = 1,
+        place: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         self.gather, self.items = gather, items
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
-        self.epoch = self.batch = 0
+        self.place, self.n_passes = place, 0
 
     def __len__(self) -> int:
         if self.seed is None:
@@ -87,24 +91,13 @@ class Batches(Generic[Batch]):
         return len(self.items) // self.world_size // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        order, draw, epoch = self.items, None, self.epoch
-        if self.seed is None:
-            self.batch = 0  # an earlier pass may have been broken off, such as Lightning's check of the first batches
-        else:
+        epoch, first = (self.n_passes, 0) if self.place is None else self.place()
+        self.n_passes += 1
+        order, draw = self.items, None
+        if self.seed is not None:
             order = random_generator(self.seed, "order of an epoch", epoch).permutation(order)
         order = order[self.rank :: self.world_size]
-        for batch in range(self.batch, len(self)):
-            # The place is moved before the batch is handed out: a trainer need not come back after the last one.
-            is_last = batch + 1 == len(self)
-            self.epoch, self.batch = (self.epoch + 1, 0) if is_last else (self.epoch, batch + 1)
+        for batch in range(first, len(self)):
             if self.seed is not None:
                 draw = random_generator(self.seed, "draws of a batch", epoch, batch, self.rank)
             yield self.gather(order[batch * self.batch_size : (batch + 1) * self.batch_size], draw)
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the place in the epoch: which batch comes next."""
-        return {"epoch": self.epoch, "batch": self.batch}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on at the place where ``state_dict`` was taken."""
-        self.epoch, self.batch = state["epoch"], state["batch"]

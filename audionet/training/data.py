@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Generic, TypedDict
+from typing import Any, Generic, TypedDict
 
 import numpy as np
 import torch
@@ -49,7 +49,15 @@ class CorpusData(LightningDataModule, Generic[Batch]):
 
     def train_dataloader(self) -> Batches[Batch]:
         """Return the shuffled training batches."""
-        return self._serve("train", self.seed)
+        is_training = self.trainer is not None and self.trainer.training
+        return self._serve("train", seed=self.seed, place=self._place if is_training else None)
+
+    def _place(self) -> tuple[int, int]:
+        """Return the epoch of the training and the batch that comes next in it."""
+        assert self.trainer is not None
+        is_overfit: float = self.trainer.overfit_batches  # type: ignore[attr-defined]
+        epoch = 0 if is_overfit else self.trainer.current_epoch  # to overfit: the same batches in each
+        return epoch, self.trainer.fit_loop.batch_idx + 1
 
     def val_dataloader(self) -> Batches[Batch] | list[Batch]:
         """Return the validation batches in order; none where the corpus has no validation split."""
@@ -59,14 +67,13 @@ class CorpusData(LightningDataModule, Generic[Batch]):
         """Return the test batches in order."""
         return self._serve("test")
 
-    def _serve(self, split: str, seed: int | None = None) -> Batches[Batch]:
+    def _serve(self, split: str, **order: Any) -> Batches[Batch]:
         """Return the batches of this process's share of a split."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         gather, items = self.items(split)
         share = max(len(items) // world_size, 1)  # of this process
-        return Batches(
-            gather, items, batch_size=min(self.batch_size, share), seed=seed, rank=rank, world_size=world_size
-        )
+        batch_size = min(self.batch_size, share)
+        return Batches(gather, items, batch_size=batch_size, rank=rank, world_size=world_size, **order)
 
     @abstractmethod
     def items(self, split: str) -> tuple[Gather[Batch], np.ndarray]:

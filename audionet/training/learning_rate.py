@@ -11,7 +11,8 @@ from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.console import note
-from audionet.training.fit import last_checkpoint, quiet_lightning
+from audionet.training.checkpoints import last_checkpoint
+from audionet.training.fit import quiet_lightning
 from audionet.training.generation import Generation
 from audionet.training.recognition import Recognition
 

@@ -1,43 +1,105 @@
 """Where a training is logged to: metrics.csv, TensorBoard, and loggers of the user's choice."""
 
+import csv
 import inspect
+import io
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from audionet.files import whole_file
 
-def make_loggers(output: Path, chosen: object = None) -> list[Logger]:
-    """Return the loggers of a run: metrics.csv and TensorBoard's in its folder, and those chosen.
+
+def make_loggers(output: Path, chosen: object = None, *, n_steps: int | None = None) -> list[Logger]:
+    """Return the loggers of a run: metrics.csv, the first, and TensorBoard's in its folder, and those chosen.
 
     Args:
         output: Folder of the run; a logger that takes ``save_dir`` saves there, too.
         chosen: A logger, its class name in `lightning.pytorch.loggers` or its full import path, a mapping
             {"class_path": name, "init_args": {...}}, or a list of these; None for no other.
+        n_steps: Steps that a run has done that goes on: what TensorBoard has of later ones is left out; None for a run
+            that begins.
 
     Raises:
         ValueError: There is no such logger, or it cannot be made.
     """
     others = chosen if isinstance(chosen, list | tuple) else [] if chosen is None else [chosen]
     return [
-        csv_logger(output),
-        TensorBoardLogger(output, "", "tensorboard"),
+        MetricsFile(output / "metrics.csv", is_resumed=n_steps is not None),
+        TensorBoardLogger(output, "", "tensorboard", purge_step=n_steps),
         *(_logger(each, output) for each in others),
     ]
 
 
-def csv_logger(output: Path) -> CSVLogger:
-    """Return a logger to metrics.csv that goes on behind what the file has already, for a run that is resumed."""
-    path = output / "metrics.csv"
-    before = path.read_bytes() if path.exists() else b""
-    logger = CSVLogger(output, "", "")
-    if before and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        writer = logger.experiment  # making it removes the file
-        path.write_bytes(before)
-        writer.metrics_keys = before.decode().splitlines()[0].split(",")
-    return logger
+class MetricsFile(Logger):
+    """A logger to a CSV file that is always whole: `Checkpoints` has it written with each checkpoint.
+
+    Args:
+        path: Path of the file.
+        is_resumed: Whether to go on behind the lines that it has.
+
+    Attributes:
+        lines: What was logged, in order.
+    """
+
+    def __init__(self, path: Path, *, is_resumed: bool = False) -> None:
+        super().__init__()
+        self.path = path
+        self.lines: list[dict[str, object]] = []
+        if is_resumed and path.exists():
+            with path.open(newline="") as file:
+                self.lines = [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+    @property
+    def name(self) -> str:
+        """No name: the folder of the run has one."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """No version: a folder holds one run."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """Folder of the file."""
+        return str(self.path.parent)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Add a line."""
+        self.lines.append({**{name: float(value) for name, value in metrics.items()}, "step": step})
+
+    def log_hyperparams(self, *_: object, **__: object) -> None:
+        """Leave the values of the run to config.yaml beside the file."""
+
+    @rank_zero_only
+    def cut(self, n_lines: int) -> None:
+        """Forget the lines behind the first ones."""
+        del self.lines[n_lines:]
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write the file.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, sorted(set().union(*self.lines)))
+        writer.writeheader()
+        writer.writerows(self.lines)
+        with whole_file(self.path) as file:
+            file.write(text.getvalue().encode())
+
+    def finalize(self, status: str) -> None:
+        """Write the file; after a failure, if it can be written."""
+        with suppress(OSError) if status == "failed" else nullcontext():
+            self.save()
 
 
 def _logger(chosen: object, output: Path) -> Logger:

@@ -76,7 +76,7 @@ def muon_and_adam(
     return ChainedOptimizer([torch.optim.Adam(others, learning_rate, betas=betas), muon])
 
 
-def warmup_cosine(step: int, *, n_warmup: float, n_total: int) -> float:
+def warmup_cosine(step: int, *, n_warmup: float, n_total: float) -> float:
     """Return the factor of the learning rate: it rises linearly from 0 to 1, then falls along a cosine to 0.
 
     Example:
@@ -101,8 +101,9 @@ def with_warmup_cosine(
         # before it has read the checkpoint, and a resumed run would begin its epoch again.
         if step == 0:
             return 0.0 if warmup_epochs > 0 else 1.0
-        n_total = int(task.trainer.estimated_stepping_batches)
-        n_warmup = round(n_total * warmup_epochs / (task.trainer.max_epochs or 1))
+        n_total = task.trainer.estimated_stepping_batches  # infinite where only the time is limited
+        n_epoch = math.ceil(task.trainer.num_training_batches / task.trainer.accumulate_grad_batches)
+        n_warmup = round(warmup_epochs * n_epoch)
         return warmup_cosine(step, n_warmup=min(n_warmup, n_total / 2), n_total=n_total)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -20,6 +20,7 @@ from audionet.models import MODELS
 from audionet.parallel import usable_cores
 from audionet.training.averaging import warm_average
 from audionet.training.fit import quiet_lightning
+from audionet.training.settings import trainer_arguments
 
 PRECISIONS = ("32-true", "32", 32, "bf16-mixed", "16-mixed")  # weights stay float32
 
@@ -123,6 +124,7 @@ def check_trainer(arguments: Mapping[str, Any]) -> None:
     for name, (fits, expected) in RANGES.items():
         if name in given:
             check_that(fits(given[name]), f"trainer.{name}", expected, given[name])
+    trainer_arguments(given)
     check_one_of(PRECISIONS, "trainer.precision", given.get("precision", 32))
     check_one_of(("norm", "value"), "trainer.gradient_clip_algorithm", given.get("gradient_clip_algorithm", "norm"))
     advice = "leave it out: what is tested is the best checkpoint"

@@ -14,7 +14,16 @@ import pytest
 
 @pytest.fixture
 def recipe(request: pytest.FixtureRequest) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train", request.module.RECIPE / "train.py")
+    return _load(request.module.RECIPE)
+
+
+@pytest.fixture
+def load_recipe() -> Callable[[Path], ModuleType]:
+    return _load
+
+
+def _load(folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("train", folder / "train.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
