@@ -91,9 +91,9 @@ def check_values(target: str, values: Mapping[str, object], prefix: str = "") ->
         ValueError: A value does not fit, or there is no such class or function.
 
     Example:
-        >>> check_values("audionet.models.wavenet.network:WaveNet", {"n_layers": 0}, "model.")
+        >>> check_values("audionet.augment:TimeShift", {"seconds": -1}, "augment.time_shift.")
         Traceback (most recent call last):
-        ValueError: model.n_layers: expected at least 1, got 0
+        ValueError: augment.time_shift.seconds: expected at least 0, got -1
     """
     for call in _calls(target):
         try:

@@ -103,7 +103,7 @@ def figures(logged: Mapping[str, float]) -> list[str]:
 
     Example:
         >>> figures({"train_loss": 0.3217, "validation_accuracy": 0.914})
-        ['loss 0.322', 'validation accuracy 91.4%']
+        ['loss 0.3217', 'validation accuracy 91.4%']
     """
     return [
         f"{name.removeprefix('train_').replace('_', ' ')} {value:{'.1%' if name.endswith('accuracy') else '.4g'}}"
