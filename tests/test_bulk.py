@@ -229,6 +229,16 @@ def test_times_decide_only_where_they_can_tell(corpus, tmp_path, monkeypatch):
     assert sources.unchanged(tmp_path / "out", later) == {item.key for item in items} and len(read) == 7
 
 
+def test_a_full_disk_is_named_by_the_folder(corpus, tmp_path, monkeypatch):
+    def full(self, features):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(NpyFiles, "write", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        run(corpus, tmp_path / "out")
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "out"))
+
+
 def test_lines_that_a_crash_spoiled_are_left_out(tmp_path):
     item = Item("x", "x.wav", 1, 2, 3, 10**18)
     sources.note(tmp_path, {item: "x"})

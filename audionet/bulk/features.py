@@ -1,5 +1,6 @@
 """Features of many files on disk: what `audionet features` does."""
 
+import errno
 import json
 import os
 import warnings
@@ -192,6 +193,11 @@ def extract(
             remove_partials(plan.output.folder, plan.todo)
     except WorkerCrash as error:
         raise ValueError(f"{plan.output.folder}: {error}; what is done is kept") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        reason = error.strerror or str(error)  # of Zarr's and Arrow's writers, which name no file
+        raise OSError(error.errno or errno.EIO, reason, str(plan.output.folder)) from error
 
 
 def _check_settings(path: Path, settings: Mapping[str, object]) -> None:
