@@ -1,6 +1,7 @@
 """The recogniser: any sound waveform or file gives the network's answer, anything else a clear refusal."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +193,16 @@ def test_shipped_digits_recognise_real_recordings():
     names = "zero one two three four five six seven eight nine".split()
     assert len(paths) == 60
     assert sum(names[int(path.name[0])] == label for path, label in zip(paths, answers, strict=True)) >= 54
+
+
+def test_of_a_long_file_it_is_said_which_part_was_heard(recognizer, tmp_path):
+    waveform = 0.001 * noise(6 * 8000)
+    waveform[3 * 8000 : 4 * 8000] += 0.3 * np.sign(np.sin(np.arange(8000) / 8))
+    audio.save_audio(tmp_path / "long.wav", waveform, 8000)
+    audio.save_audio(tmp_path / "short.wav", waveform[: 2 * 8000], 8000)
+    with pytest.warns(audio.AudioWarning, match=r"long.wav: lasts 6.0 s, and only 3.\d\d to 4.\d\d s were heard"):
+        (answer,) = recognizer.recognize_files([tmp_path / "long.wav"])
+    assert as_mapping(answer) == as_mapping(recognizer.recognize(audio.decode(tmp_path / "long.wav")[0], 8000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recognizer.recognize_file(tmp_path / "short.wav")

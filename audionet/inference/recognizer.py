@@ -1,5 +1,6 @@
 """Recognition of what was said in a short recording."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from numbers import Real
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from audionet import audio
+from audionet.audio.fitting import window_start
+from audionet.audio.waveform import name_of
 from audionet.bundle import Bundle
 from audionet.checks import check_device, check_that, listed
 
@@ -28,7 +31,8 @@ class Recognizer:
     """A trained network that names what was said in a recording.
 
     A recording that is shorter than the network's clips is padded with silence on both sides. A longer one is cut to
-    the stretch with the most speech, as `audionet.audio.fit` does.
+    the stretch with the most speech, as `audionet.audio.fit` does; of a file longer than two clips, a warning says
+    which.
 
     Args:
         bundle: Bundle of the task "recognition".
@@ -162,7 +166,19 @@ class Recognizer:
                 yield next(predictions) if isinstance(item, np.ndarray) else item
 
     def _read(self, source: audio.Source, lenient: bool) -> np.ndarray:
-        return audio.read_mono(source, self.sample_rate, self.clip_length, max_seconds=MAX_SECONDS, lenient=lenient)
+        mono = audio.read_mono(source, self.sample_rate, max_seconds=MAX_SECONDS, lenient=lenient)
+        if len(mono) <= 2 * self.clip_length:
+            return audio.fit(mono, self.clip_length, self.sample_rate)
+        start = window_start(mono, self.clip_length, self.sample_rate)
+        stop = start + self.clip_length
+        seconds, first, last = (n / self.sample_rate for n in (len(mono), start, stop))
+        warnings.warn(
+            f"{name_of(source)}: lasts {seconds:.1f} s, and only {first:.2f} to {last:.2f} s were heard, the stretch "
+            "with the most speech; cut the file to hear other words",
+            audio.AudioWarning,
+            stacklevel=4,
+        )
+        return mono[start:stop].copy()
 
     def _read_or_error(self, source: audio.Source, lenient: bool) -> np.ndarray | audio.AudioError:
         try:
