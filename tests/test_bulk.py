@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -280,14 +281,13 @@ def test_what_a_killed_run_left_half_written_is_removed(corpus, tmp_path):
 
 
 def test_chunks_are_neither_too_many_files_nor_too_many_bytes(corpus, tmp_path):
-    for number, (options, expected) in enumerate(
-        [
-            ({}, [2, 2, 2, 1]),  # four chunks a worker
-            ({"chunk_files": 1}, [1] * 7),
-            ({"chunk_bytes": 1}, [1] * 7),
-            ({"chunk_bytes": 30_000}, [1, 1, 2, 2, 1]),
-        ]
-    ):
+    cases: list[tuple[dict[str, Any], list[int]]] = [
+        ({}, [2, 2, 2, 1]),  # four chunks a worker
+        ({"chunk_files": 1}, [1] * 7),
+        ({"chunk_bytes": 1}, [1] * 7),
+        ({"chunk_bytes": 30_000}, [1, 1, 2, 2, 1]),
+    ]
+    for number, (options, expected) in enumerate(cases):
         plan = make_plan(files_in(corpus), tmp_path / str(number), base=corpus, settings={})
         assert [n for n, _ in extract(plan, LogMel(), workers=1, **options)] == expected
 
