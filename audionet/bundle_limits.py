@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tag, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -133,7 +134,7 @@ def _asked_elements(function: Any, arguments: Sequence[Any]) -> int:
     """Return the elements that an operation is going to make, where its arguments say so before it is done."""
     shapes = [argument.shape for argument in arguments if isinstance(argument, Tensor)]
     if Tag.pointwise in function.tags:
-        return math.prod(torch.broadcast_shapes(*shapes))
+        return math.prod(np.broadcast_shapes(*shapes))  # torch's own imports sympy, which takes half a second
     if shapes or not arguments:
         return 0
     if isinstance(arguments[0], list):  # a shape, or tensors that are put together

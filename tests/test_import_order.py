@@ -216,7 +216,7 @@ def test_recognizing_a_file_loads_what_it_needs():
     loaded = loaded_by(
         "from audionet.cli.main import main\nassert main(['recognize', 'digits', 'tests/data/seven.wav']) == 0"
     )
-    assert loaded & {"lightning", "librosa", "matplotlib", "jsonargparse", "rich", "numba", "scipy"} == set()
+    assert loaded & {"lightning", "librosa", "matplotlib", "jsonargparse", "rich", "numba", "scipy", "sympy"} == set()
     ours = {name for name in loaded if within(name, "audionet")}
     assert len(ours) <= 37, sorted(ours)
     # Of many front-ends and networks, those of the bundle: LogMel and BCResNet.
