@@ -5,14 +5,18 @@ read from their source code by `audionet.signatures`, so a help, a wrong flag or
 once.
 """
 
+import os
 import re
 import sys
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from audionet.checks import check_that, nearest
+from audionet.checks import check_that, listed, nearest
 from audionet.randomness import check_seed
 from audionet.registry import Registry
 from audionet.signatures import arguments_of, check_values, literal_of
@@ -38,16 +42,18 @@ class RecipeParser(ArgumentParser):
     Attributes:
         described: Prefix and class or function of the flags that `add_arguments` has added.
         mappings: The same of the flags that `add_part` has added.
+        source: What messages put first: the presets, while only these are read.
     """
 
     def __init__(self, **arguments: typing.Any) -> None:
         super().__init__(**arguments, allow_abbrev=False)
         self.described: list[tuple[str, str]] = []
         self.mappings: list[tuple[str, str]] = []
+        self.source = ""
 
     def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
         """Print the message in one sentence and exit with code 2."""
-        sentence = self._sentence(message)
+        sentence = self.source + self._sentence(message)
         if not self.exit_on_error:
             super().error(sentence, ex)
         self.exit(2, f"error: {sentence}\n")
@@ -56,14 +62,15 @@ class RecipeParser(ArgumentParser):
         if unknown := re.match(r"unrecognized arguments: (\S+)|Option '(.+)' is not accepted", message):
             flag = unknown[1] or f"--{unknown[2]}"
             known = [string for action in self._actions for string in action.option_strings]
-            advice = nearest(flag.partition("=")[0], known, f"{self.prog} --help lists them")
+            advice = _nearest_flag(flag.partition("=")[0], known, f"{self.prog} --help lists them")
             return f"{flag}: expected a flag of this recipe, got an unknown one; {advice}"
         if wrong := re.match(r"Parser key \"(.+?)\":\s*(.*)", message, re.DOTALL):
             kinds = [KINDS_OF_VALUE.get(kind, kind) for kind in re.findall(r"Expected a <class '(\w+)'>", message)]
             value = re.search(r"(?:Got value|Given value): (.*)", message)
             if kinds and value:
-                expected = " or ".join(kinds)
-                return f"{wrong[1]}: expected {expected}, got {value[1]}"
+                is_named = kinds[0] == KINDS_OF_VALUE["dict"] and wrong[1] not in dict(self.mappings)
+                advice = f"; give --{wrong[1]}.name {value[1]}" if is_named else ""
+                return f"{wrong[1]}: expected {' or '.join(kinds)}, got {value[1]}{advice}"
             message = f"{wrong[1]}: {wrong[2]}"
         return " ".join(re.sub(r"^argument (--[\w.]+)[^:]*", r"\1", message).split())
 
@@ -156,23 +163,30 @@ def parse(parser: RecipeParser, arguments: Sequence[str], *, named: Mapping[str,
         named: The values that are of this form, and what the names stand for.
 
     Returns:
-        The values; ``as_dict`` gives them as a preset has them.
+        The values; ``as_dict`` gives them as a preset has them. ``~`` at the front of a path is the home folder.
 
     Raises:
-        ValueError: A value is out of its range, or what a name stands for has no such argument.
+        ValueError: A preset is no YAML file, a value is out of its range, or what a name stands for has no such
+            argument.
         SystemExit: A flag is unknown or of another kind; or the help was asked for, which also lists the arguments of
             what the names stand for.
     """
     presets, flags = _parted([_underscored(argument) for argument in arguments])
+    parser.source = _check_presets([each.removeprefix("--config=") for each in presets if each != "--config"])
+    before = parser.parse_args(presets)
+    parser.source = ""
     helps = {"--help", "-h"}.intersection(flags)
     flags = [flag for flag in flags if flag not in helps]
     config = parser.parse_args(presets + flags)
     # The parser merges dictionaries of presets and flags; parsing each alone tells which argument came from where.
-    before, alone = parser.parse_args(presets), parser.parse_args(flags)
+    alone = parser.parse_args(flags)
     for name in named:
         if config[name] and before[name] and config[name].get("name") != before[name].get("name"):
             config[name] = alone[name]
     config.pop("config", None)
+    for name, value in list(config.items()):
+        if isinstance(value, str):  # a shell does not do it behind an equals sign, nor does YAML
+            config[name] = os.path.expanduser(value)
     if helps:
         parser.print_help()
         print(*_part_helps(parser, config, named), sep="\n")
@@ -192,6 +206,33 @@ def run_script(main: Callable[[], object]) -> None:
 def _underscored(argument: str) -> str:
     name, equals, value = argument.partition("=")
     return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else argument
+
+
+def _nearest_flag(flag: str, known: Collection[str], otherwise: str) -> str:
+    """Return the advice for an unknown flag: what its group holds, or the flags whose last names are nearest."""
+    if group := [each for each in known if each.startswith(f"{flag}.")]:
+        return f"its values are flags of their own, {listed(group)}"
+    last = flag.rpartition(".")[2].lstrip("-")
+    likeness = {each: SequenceMatcher(None, each.rpartition(".")[2].lstrip("-"), last).ratio() for each in known}
+    best = max(likeness.values())
+    near = [each for each in known if likeness[each] == best]
+    if best < 0.6:
+        return otherwise
+    near = [each for each in near if each.rpartition(".")[0] == flag.rpartition(".")[0]] or near
+    return f"did you mean {' or '.join(map(repr, near))}?"
+
+
+def _check_presets(paths: Sequence[str]) -> str:
+    """Refuse presets that are no YAML files of values; return what messages about their values put first."""
+    for path in paths:
+        near = nearest(path, map(str, Path(path).parent.glob("*.yaml")), "see the folder presets beside the recipe")
+        check_that(Path(path).is_file(), "config", "a preset, which is a YAML file", path, near)
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"{path}: expected a YAML file, got {' '.join(str(error).split())}") from None
+        check_that(isinstance(values, dict), path, "keys and values", values)
+    return f"{', '.join(paths)}: " if paths else ""
 
 
 def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:

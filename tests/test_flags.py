@@ -252,7 +252,20 @@ def test_what_may_fit_is_left_to_the_parts_themselves(flag: str) -> None:
         (["--data.batch_size", "many"], "data.batch_size: expected a whole number, got many"),
         (["--ema_decay", "x"], "ema_decay: expected a number or null, got x"),
         (["--task.learning_rate"], "--task.learning_rate: expected one argument"),
-        (["--config", "wrong.yaml"], "--data.batch: expected a flag of .*; did you mean '--data.batch_size'?"),
+        (
+            ["--config", "wrong.yaml"],
+            "wrong.yaml: --data.batch: expected a flag of .*; did you mean '--data.batch_size'?",
+        ),
+        (["--root", "x"], "--root: expected a flag of .*; did you mean '--data.root'?"),
+        (["--epochs", "3"], "--epochs: .*; did you mean '--trainer.max_epochs' or '--trainer.min_epochs'?"),
+        (["--task.epochs", "3"], "--task.epochs: .*; did you mean '--trainer.max_epochs' or '--trainer.min_epochs'?"),
+        (["--data.labels", "a"], "--data.labels: expected a flag of .*; train.py --help lists them"),
+        (
+            ["--trainer", "x"],
+            "--trainer: .*; its values are flags of their own, --trainer.accelerator, .* and [0-9]+ more",
+        ),
+        (["--features", "MFCC"], "features: expected {name: value} or null, got MFCC; give --features.name MFCC"),
+        (["--spec_augment", "3"], "spec_augment: expected {name: value} or null, got 3"),
         (["qqqq"], "qqqq: expected a flag of this recipe, got an unknown one; train.py --help lists them"),
     ],
 )
@@ -265,6 +278,39 @@ def test_a_wrong_flag_gets_one_line(
         parse(recipe_parser(), flags, named=NAMED)
     told = capsys.readouterr().err
     assert caught.value.code == 2 and re.fullmatch(f"error: {message}\n".replace("?", r"\?"), told), told
+
+
+@pytest.mark.parametrize(
+    ("preset", "content", "message"),
+    [
+        ("smok.yaml", None, "config: expected a preset, .*, got 'smok.yaml'; did you mean 'smoke.yaml'?"),
+        ("nothing/near", None, "config: expected a preset, .*, got 'nothing/near'; see the folder presets"),
+        (".", None, "config: expected a preset, which is a YAML file, got '.'"),
+        ("a.yaml", b"a: [1, 2\nb: }", "a.yaml: expected a YAML file, got while parsing a flow sequence in .*, line 1,"),
+        ("a.yaml", b"\x80\xff", "a.yaml: expected a YAML file, got 'utf-8' codec"),
+        ("a.yaml", b"", "a.yaml: expected keys and values, got None"),
+        ("a.yaml", b"- a\n- b", r"a.yaml: expected keys and values, got \['a', 'b'\]"),
+    ],
+)
+def test_what_is_no_preset_is_refused_by_its_name(
+    preset: str, content: bytes | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("smoke.yaml").touch()
+    if content is not None:
+        Path(preset).write_bytes(content)
+    for arguments in (["--config", preset], [f"--config={preset}"]):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            parse(recipe_parser(), arguments, named=NAMED)
+
+
+def test_a_home_folder_is_meant_behind_an_equals_sign_and_in_a_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.yaml").write_text("output: ~/runs\n")
+    config = parse(recipe_parser(), ["--data.root=~/words", f"--config={tmp_path}/a.yaml"], named=NAMED)
+    assert (config.data.root, config.output) == (f"{tmp_path}/words", f"{tmp_path}/runs")
 
 
 def test_the_help_lists_the_arguments_of_the_chosen_parts(capsys: pytest.CaptureFixture[str]) -> None:

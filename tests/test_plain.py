@@ -93,7 +93,10 @@ def test_folders_for_the_splits_are_taken_and_said(tmp_path: Path, capsys: pytes
         ("valid/yes/1.wav", "yes", "validation"),
     ]
     taken = "test as test, train as train, valid as validation"
-    assert said(capsys) == [f"note: {tmp_path}: its folders are taken as the splits: {taken}"]
+    assert said(capsys) == [
+        f"note: {tmp_path}: its folders are taken as the splits: {taken}",
+        f"note: {tmp_path}: the folders in the class folders, anna, are not told apart",
+    ]
     assert background(card, tmp_path) == [tmp_path / "train/_background_noise_/street.wav"]
     (tmp_path / "testing_list.txt").write_text("train/yes/1.wav\n")
     with pytest.raises(ValueError, match="root: expected either folders for the splits or lists .* got 'both'; remove"):
@@ -125,6 +128,16 @@ def test_lists_beside_or_in_the_wrapper(tmp_path: Path) -> None:
 
 
 # ---- classes that would vanish ------------------------------------------------------------------------------------
+
+
+def test_folders_of_speakers_that_hold_the_words_are_the_classes_and_this_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, *(f"all/{who}/{word}/1.wav" for who in ("anna", "ben") for word in ("yes", "no", "_silence_", "go")))
+    assert {clip.label for clip in index(plain_card(tmp_path), tmp_path)} == {"anna", "ben"}
+    assert said(capsys)[1:] == [
+        f"note: {tmp_path}: the folders in the class folders, _silence_, go, no and 1 more, are not told apart"
+    ]
 
 
 @pytest.fixture

@@ -223,9 +223,9 @@ def test_a_recogniser_judges_only_what_it_knows(tmp_path: Path, capsys: pytest.C
     with pytest.raises(bundle.BundleError, match="nobody"):
         report.load_judge("nobody", ["kick"])
     drums = small_wavenet(tmp_path / "drums.safetensors")
-    assert report.save_labels(tmp_path / "a", str(drums), judge) == []
+    assert report.save_labels(tmp_path / "a", audionet.load(drums, task="generation"), judge) == []
     both = small_wavenet(tmp_path / "both.safetensors", categories={"label": ["seven", "kick"]})
-    (clip,) = report.save_labels(tmp_path / "b", str(both), judge)
+    (clip,) = report.save_labels(tmp_path / "b", audionet.load(both, task="generation"), judge)
     assert clip.truth == "seven" and clip.predictions
 
 

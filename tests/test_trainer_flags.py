@@ -1,5 +1,6 @@
 """Arguments of the trainer that cannot work are refused in a sentence that names their flag."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ NO_GPU = pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a
 
 
 def config(**trainer: Any) -> Namespace:
-    parts = {"features": {"name": "LogMel"}, "model": {"name": "tcresnet"}}
+    values = {"features": {"name": "LogMel"}, "model": {"name": "tcresnet"}, "ema_decay": 0.999}
+    values |= {"output": "runs/none", "resume": False, "data": Namespace(root=None)}
     settings = Namespace(**{"accelerator": "cpu", "max_epochs": 3} | trainer)
-    return Namespace(trainer=settings, task=Namespace(warmup_epochs=1.5), ema_decay=0.999, **parts)
+    return Namespace(trainer=settings, task=Namespace(warmup_epochs=1.5), **values)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,31 @@ def test_what_fits_passes_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
 def test_other_values_of_a_run_are_refused_too(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_run(Namespace(**vars(config()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("", "output: expected a folder, got ''"),
+        ("words/yes/1.wav", "output: expected a folder, got 'words/yes/1.wav'; choose another --output"),
+        ("words/runs", r"output: expected a folder outside of data.root \(words\), where .*, got 'words/runs'; choose"),
+        ("words", r"output: expected a folder outside of data.root \(words\), where .*, got 'words'; choose"),
+        ("link/runs", r"output: expected a folder outside of data.root \(words\), where .*, got 'link/runs'; choose"),
+        ("done", "output: expected a folder that holds no run yet, got 'done'; go on with it"),
+    ],
+)
+def test_a_run_never_writes_where_something_else_is(
+    output: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("words/yes/1.wav", "done/checkpoints/last.ckpt"):
+        Path(file).parent.mkdir(parents=True)
+        Path(file).touch()
+    Path("link").symlink_to("words")
+    changes = {"output": output, "data": Namespace(root="words")}
+    with pytest.raises(ValueError, match=f"^{message}"):
+        check_run(Namespace(**vars(config()) | changes))
+    check_run(Namespace(**vars(config()) | changes | {"output": "done", "resume": True}))
 
 
 def test_a_long_warm_up_is_cut_and_said(capfd: pytest.CaptureFixture[str]) -> None:

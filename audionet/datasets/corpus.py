@@ -212,7 +212,8 @@ def open_corpus(
         clips += _synthetic_clips(clips, synthetic)
         contents.append(synthesis.fingerprint())
         note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
-    _check_trained(card, clips)
+    classes = card.labels.names(clip.label for clip in clips)
+    _check_trained(card, classes, clips)
     noise, noise_contents = _noise(card, root, background, sample_rate)
     store = open_store(
         clips,
@@ -227,11 +228,12 @@ def open_corpus(
         progress=progress,
     )
     if store.skipped:
-        left_out = set(store.paths)
-        _check_trained(card, [clip for clip in clips if clip.path in left_out])
-    known = card.labels.names(store.label_names)
-    label_index = np.array([known.index(name) for name in store.label_names])[store.labels]
-    corpus = Corpus(card=card, store=store, labels=known, label_index=label_index)
+        usable = set(store.paths)
+        _check_trained(card, classes, [clip for clip in clips if clip.path in usable])
+    label_index = np.array([classes.index(name) for name in store.label_names])[store.labels]
+    corpus = Corpus(card=card, store=store, labels=classes, label_index=label_index)
+    splits = ", ".join(f"{split} {len(store.indices(split))}" for split in SPLITS)
+    note(f"{card.name}: {len(classes)} classes ({listed(classes, 12)}), {len(store)} clips ({splits})")
     if store.silent:
         note(f"{card.name}: {len(store.silent)} clips hold no sound but keep their labels: {listed(store.silent, 5)}")
     if corpus.untested:
@@ -241,14 +243,14 @@ def open_corpus(
 
 def _card(card: str | Path | Card | None, root: str | Path | None, synthetic: int) -> Card:
     """Return the card that is meant, if it goes with the root and the synthetic utterances."""
+    check_that(root != "", "root", "a folder", root)
     if card == "auto" and root is not None:
         card = root if Path(root, "card.yaml").is_file() else None
     elif card == "auto":
         card = "words"
-    expected = "a dataset card, or a folder of class folders as root"
-    is_given = card is not None or root is not None
-    check_that(is_given, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
     if card is None:
+        expected = "a dataset card, or a folder of class folders as root"
+        check_that(root is not None, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
         advice = "see its path, and unpack it if it is an archive"
         check_that(Path(str(root)).is_dir(), "root", "a folder of class folders", str(root), advice)
         card = plain_card(str(root))
@@ -261,10 +263,10 @@ def _card(card: str | Path | Card | None, root: str | Path | None, synthetic: in
     return card
 
 
-def _check_trained(card: Card, clips: Sequence[Clip]) -> None:
+def _check_trained(card: Card, classes: Sequence[str], clips: Sequence[Clip]) -> None:
     """Check that every class has training clips: a network cannot learn the others, but would be tested on them."""
     trained = {clip.label for clip in clips if clip.split == "train"}
-    lacking = [label for label in card.labels.names(clip.label for clip in clips) if label not in trained]
+    lacking = [label for label in classes if label not in trained]
     expected = "training clips of each class"
     advice = "add recordings, choose another --data.split, or leave the class out"
     check_no_misfits([f"none of {listed(lacking, 20)}"] if lacking else [], f"corpus {card.name}", expected, advice)

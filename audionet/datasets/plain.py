@@ -52,7 +52,7 @@ def plain_card(root: str | Path) -> Card:
     """
     root = Path(root)
     folder = root.resolve().name
-    place, noise = Arrangement(), None
+    place, noise, sounds = Arrangement(), None, list[str]()
     if root.is_dir():
         found = find_files(root)
         sounds = [path for path in (*found.files, *found.broken) if is_audio(path)]
@@ -65,6 +65,8 @@ def plain_card(root: str | Path) -> Card:
     if place.splits:
         taken = ", ".join(f"{name} as {split}" for name, split in place.splits.items())
         note(f"{root}: its folders are taken as the splits: {taken}")
+    if inner := _within_classes(sounds, place):
+        note(f"{root}: the folders in the class folders, {listed(inner)}, are not told apart")
     return Card(
         name=safe_names([folder])[folder],
         title=f"Class folders of {root}",
@@ -176,6 +178,13 @@ def _split_of(name: str) -> Split | None:
     words = set(re.findall("[a-z]+", name.lower()))
     told = [split for split, known in _WORDS.items() if words & known]
     return told[0] if len(told) == 1 else None
+
+
+def _within_classes(sounds: Iterable[str], place: Arrangement) -> list[str]:
+    """Return the names of the folders of sound files in the class folders."""
+    above = 0 if place.folder == "." else place.folder.count("/") + 1
+    levels = [path.split("/")[above + place.depth + 1 : -1] for path in sounds if NOISE not in path.split("/")]
+    return sorted({level[0] for level in levels if level})
 
 
 def _rules(root: Path, place: Arrangement) -> dict[str, Rule]:

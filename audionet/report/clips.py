@@ -95,20 +95,17 @@ def save_generated(
     return clips
 
 
-def save_labels(folder: str | os.PathLike[str], name: str, judge: "Recognizer") -> list[ReportClip]:
+def save_labels(folder: str | os.PathLike[str], generator: "Generator", judge: "Recognizer") -> list[ReportClip]:
     """Generate a clip of each label that a recogniser knows, and write them as `save_generated` does.
 
     Args:
         folder: Folder of the files, created if it is missing.
-        name: Name or path of a generator, such as "digits".
+        generator: The generator.
         judge: The recogniser, which judges the clips.
 
     Returns:
         The clips, for a report; none where the generator and the recogniser have no label in common.
     """
-    from audionet.inference import load
-
-    generator = load(name, task="generation")
     labels = [label for label in generator.categories.get("label", ()) if label in judge.labels]
     spoken = [generator.generate(label=label)[0] for label in labels]
     return save_generated(folder, spoken, generator.sample_rate, {"label": labels}, judge)

@@ -22,7 +22,7 @@ from audionet.report.tables import WrongAnswer
 
 if TYPE_CHECKING:
     from audionet.datasets.corpus import Corpus
-    from audionet.inference import Recognizer
+    from audionet.inference import Generator, Recognizer
 
 _MOST_CLIPS = 36  # to listen to
 _WORST = 10
@@ -34,7 +34,7 @@ def report_recognition(
     corpus: "Corpus",
     answers: Answers,
     settings: Mapping[str, object],
-    play: str | None = None,
+    play: "Generator | None" = None,
     seed: int = 0,
 ) -> Path:
     """Write the report of a recogniser beside its bundle: report.html, errors.csv, sound files, and README.md.

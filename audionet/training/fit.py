@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.checks import check_that
+from audionet.console import note
 from audionet.files import remove_partials
 from audionet.training.averaging import AverageWeights
 from audionet.training.checkpoints import Checkpoints, State, WholeCheckpointIO, last_checkpoint, read_checkpoint
@@ -125,12 +126,22 @@ def _clear(output: Path) -> None:
         events.unlink()
 
 
-def _begin(output: Path, resume: bool) -> State | None:
-    """Make the folder ready for a run; return the checkpoint to go on from, if there is one."""
-    last = last_checkpoint(output)
-    is_free = resume or not last.exists()
+def check_output(output: Path, resume: bool) -> None:
+    """Refuse a folder for a run that is a file, or holds a run that is not to be gone on with.
+
+    Raises:
+        ValueError: It does not fit.
+    """
+    check_that(not output.is_file(), "output", "a folder", str(output), "choose another --output")
+    is_free = resume or not last_checkpoint(output).exists()
     advice = "go on with it (--resume true) or choose another --output"
     check_that(is_free, "output", "a folder that holds no run yet", str(output), advice)
+
+
+def _begin(output: Path, resume: bool) -> State | None:
+    """Make the folder ready for a run; return the checkpoint to go on from, if there is one."""
+    check_output(output, resume)
+    last = last_checkpoint(output)
     output.mkdir(parents=True, exist_ok=True)
     for folder in (output, last.parent):
         rank_zero_only(remove_partials)(folder)
@@ -139,6 +150,8 @@ def _begin(output: Path, resume: bool) -> State | None:
     bundle = output / "model.safetensors"
     expected = "a folder without the bundle of a finished run, whose checkpoints are gone"
     check_that(not bundle.exists(), "output", expected, str(bundle), "choose another --output")
+    if resume:
+        note(f"{output}: no checkpoint to go on from, so the training begins")
     _clear(output)
     return None
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from audionet.features import FEATURES
 from audionet.models import MODELS
 from audionet.parallel import usable_cores
 from audionet.training.averaging import warm_average
-from audionet.training.fit import quiet_lightning
+from audionet.training.fit import check_output, quiet_lightning
 from audionet.training.settings import trainer_arguments
 
 PRECISIONS = ("32-true", "32", 32, "bf16-mixed", "16-mixed")  # weights stay float32
@@ -63,12 +64,18 @@ def check_run(config: Namespace) -> None:
     """Refuse values of a recipe that cannot work on this machine, before anything slow is done.
 
     Args:
-        config: Values that `audionet.flags.parse` has read: ``trainer``, ``ema_decay``, ``augment_p``, ``features``,
-            ``model`` and ``task.warmup_epochs`` of them are looked at.
+        config: Values that `audionet.flags.parse` has read: ``output``, ``resume``, ``data.root``, ``trainer``,
+            ``ema_decay``, ``augment_p``, ``features``, ``model`` and ``task.warmup_epochs`` of them are looked at.
 
     Raises:
         ValueError: A value does not fit; the message names its flag.
     """
+    check_that(config.output, "output", "a folder", config.output)
+    check_output(Path(config.output), config.resume)
+    if root := config.data.root:
+        apart = not Path(config.output).resolve().is_relative_to(Path(root).resolve())
+        expected = f"a folder outside of data.root ({root}), where its sounds would be taken for clips"
+        check_that(apart, "output", expected, config.output, "choose another --output")
     check_trainer(config.trainer.as_dict())
     if config.ema_decay is not None:
         warm_average(config.ema_decay)

@@ -44,6 +44,7 @@ def main(arguments=None):
     named = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
     config = flags.parse(make_parser(), arguments, named=named)
     audionet.training.check_run(config)
+    play = config.play and audionet.load(config.play, task="generation")
     values = config.data.as_dict()
     batch_size = values.pop("batch_size")
     corpus = audionet.datasets.open_corpus(**values)
@@ -62,7 +63,7 @@ def main(arguments=None):
     path = Path(config.output, "model.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
         audionet.bundle.save(path, replace(parts, training=record))
-        page = write_report(config, corpus, task, path)
+        page = write_report(config, corpus, task, path, play)
         print(audionet.report.summary(record))
         print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
         print(f"report  {page}    model card: README.md beside it")
@@ -127,10 +128,10 @@ def train(config, data, task):
     )
 
 
-def write_report(config, corpus, task, path):
+def write_report(config, corpus, task, path, play):
     """Write the page with accuracy, errors, curves and a clip of each label, and the model card; return its path."""
     return audionet.report.report_recognition(
-        path, corpus=corpus, answers=task.answers, settings=config.as_dict(), play=config.play, seed=config.seed
+        path, corpus=corpus, answers=task.answers, settings=config.as_dict(), play=play, seed=config.seed
     )
 
 
