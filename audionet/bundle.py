@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from audionet import __version__, features, models
-from audionet.bundle_format import Json, dump, load_weights, read
-from audionet.bundle_limits import Allowance
-from audionet.bundle_tasks import TASKS
+from audionet.bundle_format import Json, decode, dump, encode, load_weights, read
+from audionet.bundle_tasks import TASKS, Allowance
 from audionet.checks import check_no_misfits, check_that, nearest
 from audionet.files import whole_file
 
@@ -160,20 +159,33 @@ def save(path: str | os.PathLike[str], bundle: Bundle) -> None:
         OSError: The file cannot be written.
     """
     path = Path(path)
-    description = {each.name: getattr(bundle, each.name) for each in fields(Bundle) if each.name != "library_version"}
-    description |= {kind: {"name": part.name, "arguments": part.arguments} for kind, part in bundle.parts.items()}
-    tensors = {
-        f"{kind}.{name}": tensor
-        for kind, part in bundle.parts.items()
-        for name, tensor in part.module.state_dict().items()
-    }
     with _named(path):
-        content = dump(description, tensors)
+        content = dump(*_encoded(bundle))
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path, sync=True) as file:
             file.write(content)
             file.flush()
             _load(Path(file.name), bundle.task)
+
+
+def checked(bundle: Bundle) -> Bundle:
+    """Check before a training that `save` will take the bundle after it.
+
+    All that `save` checks and that no training changes is checked: the form and the size of the values, whether the
+    arguments make parts like those that are there, and whether these fit together and give numbers.
+
+    Args:
+        bundle: The bundle, with the initial weights. Its modules are not changed, and no random numbers are drawn.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        BundleError: `save` would refuse it.
+    """
+    with _named("bundle"):
+        _made(*decode(*_encoded(bundle)), bundle.task)
+    return bundle
 
 
 def load(name_or_path: str | os.PathLike[str], task: str | None = None) -> Bundle:
@@ -197,8 +209,19 @@ def load(name_or_path: str | os.PathLike[str], task: str | None = None) -> Bundl
         return _load(path, task)
 
 
+def _encoded(bundle: Bundle) -> tuple[str, dict[str, Tensor]]:
+    description = {each.name: getattr(bundle, each.name) for each in fields(Bundle) if each.name != "library_version"}
+    description |= {kind: {"name": part.name, "arguments": part.arguments} for kind, part in bundle.parts.items()}
+    tensors = {
+        f"{kind}.{name}": tensor
+        for kind, part in bundle.parts.items()
+        for name, tensor in part.module.state_dict().items()
+    }
+    return encode(description, tensors)
+
+
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(path: Path | str) -> Iterator[None]:
     """Turn an error about a value into one about the bundle, with the file's name before its message."""
     try:
         yield
@@ -209,12 +232,11 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _load(path: Path, wanted: str | None) -> Bundle:
-    with _ONE_AT_A_TIME:
-        return _load_now(path, wanted)
+    return _made(*decode(*read(path)), wanted)
 
 
-def _load_now(path: Path, wanted: str | None) -> Bundle:
-    description, tensors = read(path)
+def _made(description: Json, tensors: Mapping[str, Tensor], wanted: str | None) -> Bundle:
+    """Make the bundle that is described, and try it out."""
     task = description["task"]
     check_that(wanted in (None, task), "task", repr(wanted), task, f"use it with `audionet {TASKS[task].command}`")
     values = {each.name: description[each.name] for each in fields(Bundle)}
@@ -223,26 +245,32 @@ def _load_now(path: Path, wanted: str | None) -> Bundle:
     check_no_misfits(unknown, "tensors", f"those of {' and '.join(parts)}")
     values |= {name: _make(name, part["name"], part["arguments"], tensors) for name, part in parts.items()}
     bundle = Bundle(**values | {"labels": tuple(values["labels"])})
-    n_threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)  # for one clip more do not pay, and on a busy machine they wait for each other
-        with torch.inference_mode(), Allowance(n_bytes=_TRIAL_BYTES, n_tensors=_TRIAL_TENSORS):
+        with _one_thread(), torch.inference_mode(), Allowance(**_TRIAL, given=tensors.values()):
             front_end = None if bundle.front_end is None else bundle.front_end.module
             TASKS[task].try_out(bundle.model.module, front_end, bundle.clip_length, bundle.labels)
     except Exception as error:  # of whatever kind: the parts may be anyone's
         raise ValueError(f"its parts do not fit together for {task}: {error}") from error
-    finally:
-        torch.set_num_threads(n_threads)
     return bundle
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: for one clip more do not pay, and on a busy machine they wait for each other."""
+    with _ONE_AT_A_TIME:
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) -> Part:
     """Make the model or the front-end and give it its weights."""
     create, known = _PARTS[kind]
-    n_bytes, n_tensors = _MADE[kind]
-    n_bytes += 16 * sum(tensor.nbytes for tensor in tensors.values())
     try:
-        with Allowance(n_bytes=n_bytes, n_tensors=n_tensors + 64 * len(tensors)):
+        with Allowance(**_MADE[kind], given=tensors.values()):
             module = create(name, **arguments)
     except Exception as error:  # of whatever kind: the part may be anyone's
         advice = "make it again with this audionet" if name in known else _IMPORT_IT
@@ -256,10 +284,10 @@ _PARTS: dict[str, tuple[Callable[..., nn.Module], Container[str]]] = {
     "model": (models.create, models.MODELS),
     "front_end": (features.create, features.FEATURES),
 }
-# Bytes and tensors that may be made: far more than parts and trials need, and no more than a few seconds take. For a
-# part, some times those of the file come on top; a front-end computes its own.
-_MADE = {"model": (1 << 28, 1 << 12), "front_end": (1 << 31, 1 << 15)}
-_TRIAL_BYTES, _TRIAL_TENSORS = 1 << 35, 1 << 16
+# What may be made: far more than parts and trials need, and no more than a few seconds take. Some times what the file
+# holds comes on top; a front-end computes its own.
+_MADE = {"model": {"n_bytes": 1 << 28, "n_tensors": 1 << 12}, "front_end": {"n_bytes": 1 << 31, "n_tensors": 1 << 15}}
+_TRIAL = {"n_bytes": 1 << 33, "n_tensors": 1 << 16}
 _MOST_LETTERS = 2000  # of a message
 _ONE_AT_A_TIME = RLock()  # since torch's number of threads, which a trial changes, is one for all
 _IMPORT_IT = "if it is your own, import the module that adds it: by --import MODULE, or before audionet.load"

@@ -1,6 +1,7 @@
 """The file of a bundle: a description (JSON) and tensors, in a safetensors file with a checksum over both.
 
-`audionet.bundle` says what they mean. This module reads and writes them, and brings older formats to the present one.
+`audionet.bundle` says what they mean. This module reads and writes them, brings older formats to the present one, and
+checks that no value is out of bounds: a right checksum says that a file is as it was written, not that it means well.
 Its errors do not name the file; `audionet.bundle` puts the name before them.
 
 A description of format 2 is {"format", "library_version", "task", "model", "front_end", "sample_rate", "clip_length",
@@ -11,7 +12,8 @@ and other names for some arguments and tensors of networks.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,20 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from audionet import __version__
-from audionet.bundle_limits import MOST_TEXT, check_description
-from audionet.checks import check_no_misfits, check_that, listed
+from audionet.audio.containers.limits import RATES
+from audionet.checks import check_no_misfits, check_one_of, check_that, listed
 
 Json = dict[str, Any]
 """A JSON object."""
 
 FORMAT_VERSION = 2
 """Format that is written; it and all before it can be read."""
+
+_MOST_TEXT = 1 << 24  # letters of a description
+_DEEPEST = 32  # levels of lists and objects within each other
+_LARGEST = 1 << 20  # whole number among the arguments of a part, where the highest sample rate is one million
+_LONGEST = {"recognition": 1 << 26, "generation": 1 << 28}  # samples of a clip: an hour at 16 kHz, and more than at 48
+_WORDS = {str: "a text", dict: "an object"}
 
 # What format 1 called otherwise, for each network: {name in format 1: name now}.
 _ARGUMENTS_OF_FORMAT_1 = {"bcresnet": {"n_mels": "n_bands"}, "tcresnet": {"n_mels": "n_bands"}}
@@ -44,8 +52,8 @@ _TENSORS_OF_FORMAT_1 = {  # beginnings of names; the first that fits counts
 _LINEAR_NOW = {"bcresnet": "model.head.weight"}  # a 1 × 1 convolution in format 1
 
 
-def dump(description: Json, tensors: Mapping[str, Tensor]) -> bytes:
-    """Return the content of a file.
+def encode(description: Json, tensors: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
+    """Return the text of a description, with a checksum, and copies of the tensors.
 
     Args:
         description: Description of the present format, without format, version and checksum.
@@ -63,19 +71,43 @@ def dump(description: Json, tensors: Mapping[str, Tensor]) -> bytes:
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
-    text = json.dumps({**described, "sha256": checksum(described, copies)})
-    content: bytes = serialize(copies, metadata={"audionet": text})
+    return json.dumps({**described, "sha256": checksum(described, copies)}), copies
+
+
+def dump(text: str, tensors: Mapping[str, Tensor]) -> bytes:
+    """Return the content of a file from what `encode` returned."""
+    content: bytes = serialize(dict(tensors), metadata={"audionet": text})
     return content
 
 
-def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
-    """Return the description and the tensors of a file, as the present format has them.
+def read(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Return the text of the description and the tensors of a file, for `decode`.
 
     Raises:
-        ValueError: The file is damaged, no bundle, or of a newer format.
+        ValueError: The file is damaged or no bundle.
     """
-    text, tensors = _read_safetensors(path)
-    check_that(len(text) <= MOST_TEXT, "description", f"at most {MOST_TEXT} letters", len(text))
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+        # After the header's length as 8 bytes comes its JSON object.
+        advice = "give the .safetensors that training writes at its end, no checkpoint"
+        check_that(start[8:] == b"{", "content", "a safetensors file", start, advice)
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, AttributeError) as error:  # the last for a type that torch does not have
+        raise ValueError(f"damaged or cut short ({error}); copy or download it again") from error
+    check_that("audionet" in metadata, "metadata", "those of a bundle, which training writes", metadata)
+    return metadata["audionet"], tensors
+
+
+def decode(text: str, tensors: dict[str, Tensor]) -> tuple[Json, dict[str, Tensor]]:
+    """Return description and tensors, as the present format has them.
+
+    Raises:
+        ValueError: They are damaged or of a newer format, or a value of the description is out of bounds.
+    """
+    check_that(len(text) <= _MOST_TEXT, "description", f"at most {_MOST_TEXT} letters", len(text))
     try:
         description = json.loads(text)
         version, expected = description["format"], description.pop("sha256", None)
@@ -96,23 +128,6 @@ def read(path: Path) -> tuple[Json, dict[str, Tensor]]:
     return description, tensors
 
 
-def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """Return the text of the description and the tensors."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-        # After the header's length as 8 bytes comes its JSON object.
-        advice = "give the .safetensors that training writes at its end, no checkpoint"
-        check_that(start[8:] == b"{", "content", "a safetensors file", start, advice)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, AttributeError) as error:  # the last for a type that torch does not have
-        raise ValueError(f"damaged or cut short ({error}); copy or download it again") from error
-    check_that("audionet" in metadata, "metadata", "those of a bundle, which training writes", metadata)
-    return metadata["audionet"], tensors
-
-
 def checksum(description: Json, tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256, in hexadecimal, of a description (without its checksum) and of all tensors."""
     sha256 = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
@@ -120,6 +135,64 @@ def checksum(description: Json, tensors: Mapping[str, Tensor]) -> str:
         sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return sha256.hexdigest()
+
+
+def check_description(description: Mapping[str, Any]) -> None:
+    """Check the fields of a description of the present format.
+
+    Raises:
+        ValueError: A value is missing, of another type or out of bounds.
+    """
+    deepest = max((depth for depth, _ in _values(description)), default=0)
+    check_that(deepest <= _DEEPEST, "description", f"at most {_DEEPEST} levels of lists and objects", deepest)
+    wild = [value for _, value in _values(description) if isinstance(value, float) and not math.isfinite(value)]
+    check_no_misfits(wild, "description", "finite numbers")
+    check_one_of(_LONGEST, "task", description["task"], "a newer audionet may know it")
+    for name, kind in (("library_version", str), ("training", dict), ("value_lengths", dict)):
+        check_that(isinstance(description[name], kind), name, _WORDS[kind], description[name])
+    check_part("model", description["model"])
+    if description["front_end"] is not None:
+        check_part("front_end", description["front_end"])
+    rate = description["sample_rate"]
+    check_that(type(rate) is int and rate in RATES, "sample_rate", f"{RATES[0]} to {RATES[-1]} Hz", rate)
+    longest = _LONGEST[description["task"]]
+    _check_lengths("clip_length", [description["clip_length"]], longest)
+    for category, lengths in description["value_lengths"].items():
+        check_that(isinstance(lengths, dict), f"value_lengths, {category}", _WORDS[dict], lengths)
+        _check_lengths("value_lengths", lengths.values(), longest)
+    own = (description["front_end"] or {"arguments": {}})["arguments"].get("sample_rate", rate)
+    check_that(own == rate, "front_end", f"the sample rate of the clips, {rate} Hz", own, "make it again")
+    labels = description["labels"]
+    fits = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
+    check_that(fits and len({*labels}) == len(labels), "labels", "distinct names that are not empty", labels)
+
+
+def check_part(name: str, part: object) -> None:
+    """Check name and arguments of a part; the part itself checks what they mean.
+
+    Raises:
+        ValueError: It is no object of a name and arguments, or an argument is out of bounds.
+    """
+    is_part = isinstance(part, dict) and isinstance(part.get("name"), str) and isinstance(part.get("arguments"), dict)
+    check_that(is_part, name, "an object of a name and arguments", part)
+    numbers = [value for _, value in _values(part) if isinstance(value, int)]
+    too_large = [number for number in numbers if abs(number) > _LARGEST]
+    check_no_misfits(too_large, name, f"whole numbers up to {_LARGEST} among its arguments")
+
+
+def _values(value: object) -> Iterator[tuple[int, object]]:
+    """Yield the values in lists and objects, at any depth, and their depths."""
+    waiting = [(0, value)]
+    while waiting:
+        depth, value = waiting.pop()
+        yield depth, value
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += [(depth + 1, each) for each in inner]
+
+
+def _check_lengths(name: str, lengths: Any, longest: int) -> None:
+    wrong = [length for length in lengths if not (type(length) is int and 0 < length <= longest)]
+    check_no_misfits(wrong, name, f"positive whole numbers of samples, up to {longest}")
 
 
 def upgrade(description: Json, tensors: Mapping[str, Tensor]) -> tuple[Json, dict[str, Tensor]]:

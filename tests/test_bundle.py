@@ -3,6 +3,7 @@
 import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from audionet import __version__, bundle, features, models
+from audionet import __version__, bundle, bundle_tasks, features, models
 from audionet.bundle import Bundle, BundleError, Part
 from audionet.bundle_format import FORMAT_VERSION, checksum
 from audionet.bundle_tasks import TASKS
@@ -212,13 +213,82 @@ def test_what_cannot_be_loaded_is_not_saved(write_bundle, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
 
 
+# ---- no training is lost for its sizes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [601, 8000])
+def test_recognisers_of_long_clips_are_saved(write_bundle, seconds):
+    assert bundle.load(write_bundle(clip_length=seconds * 8000)).clip_length == seconds * 8000
+
+
+def test_networks_that_take_much_memory_for_a_clip_are_saved(write_bundle):
+    _, name, arguments, _, _ = mutations.SOUND["wavenet_classifier"]
+    model = Part(name, arguments, models.create(name, **arguments))
+    labels, front_end = ("yes", "no", "on"), Part("Waveform", {}, features.create("Waveform"))
+    path = write_bundle(model=model, front_end=front_end, labels=labels, clip_length=1 << 25)  # 1 GB a layer
+    assert bundle.load(path).labels == labels
+
+
+class OfOneLength(torch.nn.Module):
+    """A network for clips of 20,000 samples alone, with weights in one large tensor."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.head = torch.nn.Linear(20_000, n_classes)
+
+    def forward(self, spectrogram):
+        return self.head(spectrogram.flatten(1))
+
+
+def of_one_length(n_classes=3):
+    """Return the parts of a bundle with such a network."""
+    model = Part("of_one_length", {"n_classes": n_classes}, OfOneLength(n_classes))
+    front_end = Part("Waveform", {}, features.create("Waveform"))
+    return {"model": model, "front_end": front_end, "labels": tuple(map(str, range(n_classes))), "clip_length": 20_000}
+
+
+def test_a_network_for_clips_of_one_length_is_saved(write_bundle, registries_as_they_were):
+    models.MODELS.add("of_one_length", OfOneLength)
+    assert bundle.load(write_bundle(**of_one_length())).model.name == "of_one_length"
+    with pytest.raises(BundleError, match="do not fit together for recognition: mat1 and mat2"):
+        write_bundle(**of_one_length() | {"clip_length": 20_001})
+
+
+def test_what_a_file_holds_may_be_larger_than_any_limit(write_bundle, registries_as_they_were, monkeypatch):
+    models.MODELS.add("of_one_length", OfOneLength)
+    path = write_bundle(**of_one_length(50))
+    monkeypatch.setattr(bundle_tasks, "_LARGEST", 1 << 17)  # less than a clip's bytes, and than the weights'
+    assert len(bundle.load(path).labels) == 50
+    with pytest.raises(BundleError, match="front_end: LogMel cannot be made .*sizes: expected tensors of at most"):
+        front_end = {"sample_rate": 8000, "n_mels": 4000, "n_fft": 1 << 15}
+        rewrite(path, front_end={"name": "LogMel", "arguments": front_end})
+        bundle.load(path)
+
+
+def test_what_is_checked_before_a_training_is_saved_after_it(write_bundle, tmp_path):
+    sound = bundle.load(write_bundle())
+    state = torch.get_rng_state()
+    assert bundle.checked(sound) is sound
+    assert torch.equal(torch.get_rng_state(), state)
+    for changes, message in (
+        ({"labels": ("a", "b")}, "bundle: its parts do not fit together for recognition: labels: .*got 2"),
+        ({"clip_length": 10**9}, "bundle: clip_length: .*got 1000000000"),
+        ({"model": Part("tcresnet", {"n_classes": 9, "n_bands": 20}, sound.model.module)}, "of another shape"),
+        ({"model": Part("tcresnet", {"n_classes": Path()}, sound.model.module)}, "bundle: .*plain JSON"),
+    ):
+        with pytest.raises(BundleError, match=message):
+            bundle.checked(replace(sound, **changes))
+        with pytest.raises(BundleError, match=message.removeprefix("bundle: ")):
+            bundle.save(tmp_path / "new.safetensors", replace(sound, **changes))
+
+
 # ---- a right checksum around what cannot be -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"clip_length": 10**9}, "clip_length: .*up to 4800000, got 1000000000"),
+        ({"clip_length": 10**9}, "clip_length: .*up to 67108864, got 1000000000"),
         ({"clip_length": True}, "clip_length: .*got True"),
         ({"sample_rate": 2}, "sample_rate: expected 100 to"),
         ({"labels": [str(number) for number in range(10**5)]}, "labels: .*got 100000"),

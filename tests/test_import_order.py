@@ -33,7 +33,6 @@ ORDER = (
 )
 # These use trained networks: they may import all of the above but training, and each other in this order.
 USE = (
-    "bundle_limits",
     "bundle_format",
     "bundle_tasks",
     "bundle",

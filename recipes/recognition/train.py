@@ -51,6 +51,7 @@ def main(arguments=None):
     data = audionet.training.ClipData(corpus, batch_size=batch_size, seed=config.seed)
     parts = make_parts(config, corpus)
     task = make_task(config, data, parts)
+    audionet.bundle.checked(parts)  # now, for after the training it would be too late
     trainer = train(config, data, task)
     record = audionet.training.training_record(
         trainer,

@@ -84,7 +84,7 @@ def make_data_and_parts(config):
         clip_length=data.typical_length if is_told_length else corpus.clip_length,
         value_lengths=data.value_lengths if is_told_length else {},
     )
-    return data, parts
+    return data, audionet.bundle.checked(parts)  # now, for after the training it would be too late
 
 
 def train(config, data, parts):

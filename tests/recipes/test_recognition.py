@@ -15,8 +15,9 @@ import pytest
 import torch
 
 import audionet
-from audionet import features, models
+from audionet import bundle_format, features, models
 from audionet.augment import AUGMENTATIONS, Augment, SpecAugment
+from audionet.bundle import BundleError
 from audionet.datasets import read_card
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "recognition"
@@ -190,3 +191,13 @@ def test_wrong_settings_get_one_clear_message(
     with pytest.raises((ValueError, SystemExit)) as caught:
         recipe.main([*given, "--output", str(tmp_path / "out"), *arguments])
     assert re.search(message, f"{caught.value} {capsys.readouterr().err}")
+
+
+def test_what_could_not_be_saved_is_refused_before_the_first_step(
+    recipe: ModuleType, tone_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_format, "_LONGEST", {"recognition": 10, "generation": 10})
+    given = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.batch_size=16"]
+    with pytest.raises(BundleError, match="clip_length: .*up to 10, got"):
+        recipe.main([*given, "--output", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
