@@ -151,7 +151,13 @@ def add_augmentations(parser: RecipeParser, names: Collection[str]) -> None:
         add_part(parser, f"augment.{name}", target, help="its arguments, and p, the share of the clips")
 
 
-def parse(parser: RecipeParser, arguments: Sequence[str], *, named: Mapping[str, Registry[typing.Any]]) -> Namespace:
+def parse(
+    parser: RecipeParser,
+    arguments: Sequence[str],
+    *,
+    named: Mapping[str, Registry[typing.Any]],
+    preset: str | Path | None = None,
+) -> Namespace:
     """Read a preset and flags.
 
     Some values are {"name": ..., **arguments of what is so called}. A flag that changes the name, such as
@@ -161,6 +167,7 @@ def parse(parser: RecipeParser, arguments: Sequence[str], *, named: Mapping[str,
         parser: Parser of the recipe, with an argument ``--config`` for presets.
         arguments: Arguments of the command line; a hyphen in the name of a flag stands for an underscore.
         named: The values that are of this form, and what the names stand for.
+        preset: Preset where none is named; None for the defaults of the flags.
 
     Returns:
         The values; ``as_dict`` gives them as a preset has them. ``~`` at the front of a path is the home folder.
@@ -172,6 +179,8 @@ def parse(parser: RecipeParser, arguments: Sequence[str], *, named: Mapping[str,
             what the names stand for.
     """
     presets, flags = _parted([_underscored(argument) for argument in arguments])
+    if preset is not None and not presets:
+        presets = [f"--config={preset}"]
     parser.source = _check_presets([each.removeprefix("--config=") for each in presets if each != "--config"])
     before = parser.parse_args(presets)
     parser.source = ""

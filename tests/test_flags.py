@@ -72,6 +72,17 @@ def test_the_preset_may_stand_anywhere_in_any_form(tmp_path):
     assert parsed(tmp_path, "--features.name", "leaf", preset=False)["features"] == {"name": "leaf"}
 
 
+def test_a_recipe_may_have_a_preset_of_its_own_which_gives_way_to_one_that_is_named(tmp_path: Path) -> None:
+    parser = RecipeParser()
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--steps", type=int, default=1)
+    own, named = tmp_path / "own.yaml", tmp_path / "named.yaml"
+    own.write_text("steps: 2\n")
+    named.write_text("steps: 3\n")
+    values = [parse(parser, flags, named={}, preset=own).steps for flags in ([], ["--steps=5"], [f"--config={named}"])]
+    assert values == [2, 5, 3]
+
+
 # ---- arguments read from source code --------------------------------------------------------------------------------
 
 MODULE = '''

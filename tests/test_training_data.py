@@ -386,3 +386,19 @@ def test_a_window_must_be_longer_than_its_context(digits: Path, context: int, ho
     else:
         with pytest.raises(ValueError, match=rf"window_seconds: .* field of {context} samples, got .*; give"):
             crop_data(digits, context=context, hop_length=hop_length)
+
+
+def test_an_epoch_of_few_clips_draws_several_windows_of_each(digits: Path) -> None:
+    n_train = len(crop_data(digits).corpus.store.indices("train"))
+    for epoch_batches in (1, 7, 100):
+        data = crop_data(digits, epoch_batches=epoch_batches)
+        loader = data.train_dataloader()
+        assert epoch_batches <= len(loader) < epoch_batches + n_train / data.batch_size + 1
+        drawn = Counter(loader.items.tolist())
+        assert set(drawn) == {*data.corpus.store.indices("train").tolist()} and len({*drawn.values()}) == 1
+    with pytest.raises(ValueError, match="epoch_batches: expected a whole number of at least 1, got 0"):
+        crop_data(digits, epoch_batches=0)
+
+
+def test_a_window_holds_a_fifth_of_a_second_beside_its_context_unless_another_is_asked_for(digits: Path) -> None:
+    assert crop_data(digits, window_seconds=None, context=100, hop_length=10).crops.window == 1700

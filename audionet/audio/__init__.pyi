@@ -4,6 +4,7 @@ from .finding import find_sounds as find_sounds
 from .finding import sounds_among as sounds_among
 from .fitting import fit as fit
 from .fitting import to_clip as to_clip
+from .measuring import rate_and_seconds as rate_and_seconds
 from .reading import decode as decode
 from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono

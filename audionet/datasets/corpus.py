@@ -13,20 +13,19 @@ from audionet import resources
 from audionet.audio import FULL_SCALE, save_audio
 from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_that, listed
 from audionet.console import note
-from audionet.datasets import cards, synthesis
+from audionet.datasets import cards, natural, synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection
 from audionet.datasets.clip import SPLITS, Clip
-from audionet.datasets.layouts import Layout, SynthesisLayout
+from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.plain import plain_card
 from audionet.datasets.recordings import read_background, scan
+from audionet.datasets.rendering import render, synthetic_clips
 from audionet.datasets.store import Store, open_store
 from audionet.files import safe_names
 from audionet.randomness import random_generator
 
 NOISE_SECONDS = 300.0  # of synthetic noise, for a corpus without recordings of any
-
-_SYNTHETIC = "_synthetic_/"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,8 +166,8 @@ def open_corpus(
     split: str | None = None,
     test_speaker: str | None = None,
     synthetic: int = 0,
-    sample_rate: int = 16_000,
-    clip_seconds: float = 1.0,
+    sample_rate: int | None = 16_000,
+    clip_seconds: float | None = 1.0,
     background: str | Path | None = None,
     words_only: bool = False,
     workers: int | None = None,
@@ -186,8 +185,9 @@ def open_corpus(
         test_speaker: Speaker to test on, where the split leaves one out.
         synthetic: Utterances of each label by espeak-ng's voices that join the training clips, so that a corpus of
             few speakers learns from many; the labels must then be words to speak.
-        sample_rate: Sample rate of the clips, 1000 to 768,000 Hz.
-        clip_seconds: Length that every clip is padded or cut to, 0.05 to 3600.
+        sample_rate: Sample rate of the clips, 1000 to 768,000 Hz; None for that of the recordings, at most 22,050.
+        clip_seconds: Length that every clip is padded or cut to, 0.05 to 3600; None for that of the longest recording,
+            at most 4, where longer recordings are cut into pieces that are clips of their own.
         background: Folder of noise recordings; None for the card's own, or synthetic noise where it has none.
         words_only: Leave out the classes of unknown words and of silence.
         workers: Processes that build the store; None for one a core.
@@ -198,8 +198,8 @@ def open_corpus(
         ValueError: A number is out of its range, the corpus is missing or does not fit its card, a class has no
             training clips, or files cannot be used (all are named).
     """
-    check_at_least(1000, 768_000, whole=True, sample_rate=sample_rate)
-    check_at_least(0.05, 3600, clip_seconds=clip_seconds)
+    check_at_least(1000, 768_000, whole=True, sample_rate=16_000 if sample_rate is None else sample_rate)
+    check_at_least(0.05, 3600, clip_seconds=1.0 if clip_seconds is None else clip_seconds)
     check_at_least(0, whole=True, synthetic=synthetic)
     check_at_least(1, whole=True, workers=1 if workers is None else workers)
     card = _card(card, root, synthetic)
@@ -207,9 +207,11 @@ def open_corpus(
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
     root = card.default_root if root is None else Path(root)
     clips = cards.index(card, root, split=split, test_speaker=test_speaker)
+    if sample_rate is None or clip_seconds is None:
+        clips, sample_rate, clip_seconds = natural.follow(card, root, clips, split, sample_rate, clip_seconds)
     contents = [card.layout.fingerprint(root)]
     if synthetic:
-        clips += _synthetic_clips(clips, synthetic)
+        clips += synthetic_clips(clips, synthetic)
         contents.append(synthesis.fingerprint())
         note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
     classes = card.labels.names(clip.label for clip in clips)
@@ -217,7 +219,7 @@ def open_corpus(
     noise, noise_contents = _noise(card, root, background, sample_rate)
     store = open_store(
         clips,
-        partial(_render, layout=card.layout, root=root, sample_rate=sample_rate),
+        partial(render, layout=card.layout, root=root, sample_rate=sample_rate),
         folder=_store_folder(card, root, split, test_speaker, synthetic),
         fingerprint=" ".join([*contents, *noise_contents]),
         sample_rate=sample_rate,
@@ -290,15 +292,3 @@ def _noise(
         together = os.path.commonpath([file.parent for file in files])
         return partial(read_background, files, sample_rate=sample_rate), [scan(together)]
     return partial(synthesis.make_noise, sample_rate, NOISE_SECONDS), []
-
-
-def _synthetic_clips(clips: Sequence[Clip], clips_per_label: int) -> list[Clip]:
-    words = sorted({clip.label for clip in clips if not clip.label.startswith("_")})
-    spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True)
-    return [replace(clip, path=_SYNTHETIC + clip.path) for clip in spoken]
-
-
-def _render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.ndarray:
-    if path.startswith(_SYNTHETIC):
-        return synthesis.render(path.removeprefix(_SYNTHETIC), sample_rate=sample_rate)
-    return layout.render(path, root=root, sample_rate=sample_rate)

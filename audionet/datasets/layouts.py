@@ -88,6 +88,7 @@ class FolderLayout(FileLayout):
             not say who speaks.
         depth: Folders above the class folders, such as 1 for a folder for each split. Split rules may use `folder`, the
             first folder below the layout's.
+        loose: Class of files that lie in no class folder; empty to refuse them.
     """
 
     kind: ClassVar[str] = "folders"
@@ -95,6 +96,7 @@ class FolderLayout(FileLayout):
     ignore: tuple[str, ...] = ()
     speaker: str | None = None
     depth: int = 0
+    loose: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,13 +107,14 @@ class FolderLayout(FileLayout):
     def _find(self, root: Path, folder: Path) -> Listing:
         sounds = find_sounds(folder, self.glob)
         files = [path for path in sounds.files if not self._is_ignored(path)]
-        misplaced = [path for path in files if path.count("/") <= self.depth]
-        check_no_misfits(misplaced, folder, "files in a folder for each class")
+        loose = {path for path in files if path.count("/") <= self.depth}
+        check_no_misfits([] if self.loose else sorted(loose), folder, "files in a folder for each class")
         clips, fields = [], []
         for path in files:
             parts = path.split("/")
             match = re.search(self.speaker, parts[-1]) if self.speaker else None
-            clips.append(Clip(path, parts[self.depth], match["speaker"] if match else ""))
+            label = self.loose if path in loose else parts[self.depth]
+            clips.append(Clip(path, label, match["speaker"] if match else ""))
             fields.append({"folder": parts[0]})
         left_out = {
             path: reason

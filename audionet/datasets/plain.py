@@ -45,13 +45,15 @@ def plain_card(root: str | Path) -> Card:
     The class folders may lie in one folder, or in folders for the splits, such as `train` and `test`; this is said. The
     split is that of such folders, or by `validation_list.txt` and `testing_list.txt` where the folder has the latter,
     or in the same proportions for each class, with whole speakers where file names begin with SPEAKER_nohash_. A folder
-    `_background_noise_`, as in Speech Commands, holds noise, not a class.
+    `_background_noise_`, as in Speech Commands, holds noise, not a class. Sound files that all lie in the folder itself
+    are of one class of its name.
 
     Raises:
         ValueError: There are folders for the splits, and more than class folders in them or beside them.
     """
     root = Path(root)
     folder = root.resolve().name
+    name = safe_names([folder])[folder]
     place, noise, sounds = Arrangement(), None, list[str]()
     if root.is_dir():
         found = find_files(root)
@@ -68,7 +70,7 @@ def plain_card(root: str | Path) -> Card:
     if inner := _within_classes(sounds, place):
         note(f"{root}: the folders in the class folders, {listed(inner)}, are not told apart")
     return Card(
-        name=safe_names([folder])[folder],
+        name=name,
         title=f"Class folders of {root}",
         description="A folder of recordings for each class.",
         homepage="",
@@ -76,7 +78,11 @@ def plain_card(root: str | Path) -> Card:
         citation="",
         sample_rate=16_000,
         layout=FolderLayout(
-            folder=place.folder, depth=place.depth, ignore=(NOISE,), speaker="^(?P<speaker>.+?)_nohash_"
+            folder=place.folder,
+            depth=place.depth,
+            ignore=(NOISE,),
+            speaker="^(?P<speaker>.+?)_nohash_",
+            loose="" if any("/" in path for path in sounds) else name,
         ),
         background=noise,
         split=next(iter(splits)),

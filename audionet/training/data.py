@@ -163,9 +163,10 @@ class CropData(CorpusData[CropBatch]):
         margin: Samples on either side of a window, for the front-end of the local conditioning.
         learns_end: Whether silence behind clips counts in training, too. A network that is not told the length of a
             clip must learn when to stop.
-        window_seconds: Length of a training window, with its context.
+        window_seconds: Length of a training window, with its context; None for 0.2 s and the context.
         conditions: Categories to condition on: "label", "speaker".
         batch_size: Windows of a batch, in each process; of fewer training clips than that, a quarter makes a batch.
+        epoch_batches: Batches that an epoch has at least: where there are fewer, it draws several windows of each clip.
         seed: Seed of the order of the training clips and of their windows.
 
     Attributes:
@@ -185,18 +186,22 @@ class CropData(CorpusData[CropBatch]):
         hop_length: int = 1,
         margin: int = 0,
         learns_end: bool = True,
-        window_seconds: float = 1.0,
+        window_seconds: float | None = 1.0,
         conditions: Sequence[str] = ("label",),
         batch_size: int = 100,
+        epoch_batches: int = 1,
         seed: int = 0,
     ) -> None:
-        check_at_least(0, 3600, window_seconds=window_seconds)
+        check_at_least(0, 3600, window_seconds=1.0 if window_seconds is None else window_seconds)
+        check_at_least(1, whole=True, epoch_batches=epoch_batches)
         super().__init__(corpus, batch_size, seed)
+        if window_seconds is None:
+            window_seconds = context / corpus.sample_rate + 0.2
         window = round(window_seconds * corpus.sample_rate) // hop_length * hop_length
         expected = f"room for more than the network's receptive field of {context} samples"
         advice = f"give more than {(context + 2 * hop_length) / corpus.sample_rate:.2f}"
         check_that(window >= context + hop_length, "window_seconds", expected, window, advice)
-        self.categories = corpus.categories(conditions)
+        self.categories, self.epoch_batches = corpus.categories(conditions), epoch_batches
         self.crops = Crops(
             store=corpus.store,
             conditions={name: corpus.category_index(name) for name in conditions},
@@ -248,11 +253,13 @@ class CropData(CorpusData[CropBatch]):
     def items(self, split: str) -> tuple[Gather[CropBatch], np.ndarray]:
         """Return what makes windows, and their positions.
 
-        Training draws a random window of each clip; the other splits count every sample of their clips once.
+        Training draws random windows of each clip; the other splits count every sample of their clips once.
         """
         clips = self.corpus.store.indices(split)
         if split == "train":
-            return self.crops.draw, clips
+            world_size = self.trainer.world_size if self.trainer else 1
+            n_draws = math.ceil(self.epoch_batches * self.batch_size * world_size / len(clips))
+            return self.crops.draw, np.tile(clips, max(n_draws, 1))
         clips, starts, ends = self.crops.tiles(clips)
 
         def gather(chosen: np.ndarray, generator: np.random.Generator | None) -> CropBatch:

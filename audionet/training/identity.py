@@ -74,7 +74,11 @@ def _of_data(data: LightningDataModule) -> Identity:
     corpus = data.corpus
     windows: Identity = {}
     if isinstance(data, CropData):
-        windows = {"data.window_seconds": data.crops.window / corpus.sample_rate, "categories": data.categories}
+        windows = {
+            "data.window_seconds": data.crops.window / corpus.sample_rate,
+            "data.epoch_batches": data.epoch_batches,
+            "categories": data.categories,
+        }
     return {
         "labels": corpus.labels,
         "data.sample_rate": corpus.sample_rate,

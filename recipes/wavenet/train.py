@@ -1,5 +1,6 @@
 """Train a network that generates audio: a preset says what on, flags change any value of it (--help lists them).
 
+    own sounds  python recipes/wavenet/train.py --data.root my_drums --output runs/drums    (presets/sounds.yaml)
     one CPU     python recipes/wavenet/train.py --config recipes/wavenet/presets/words.yaml
     one GPU     ... --trainer.accelerator gpu --trainer.devices 1 --trainer.precision bf16-mixed
     four GPUs   ... --trainer.accelerator gpu --trainer.devices 4 --trainer.strategy ddp
@@ -7,8 +8,7 @@
     go on       ... --resume true
     once more   python recipes/wavenet/train.py --config runs/wavenet_words/config.yaml --output runs/again
 
-Leaves in --output: the bundle (model.safetensors), the report (report.html), the model card (README.md), config.yaml,
-checkpoints and logs.
+Leaves in --output: model.safetensors (the bundle), report.html, README.md (model card), config.yaml, checkpoints, logs.
 """
 
 import sys
@@ -39,7 +39,7 @@ def main(arguments=None):
     """Train, test, and leave the bundle and the report; return the record of the run, with the bundle's path."""
     arguments = sys.argv[1:] if arguments is None else arguments
     named = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
-    config = flags.parse(make_parser(), arguments, named=named)
+    config = flags.parse(make_parser(), arguments, named=named, preset=Path(__file__).parent / "presets/sounds.yaml")
     audionet.training.check_run(config)
     data, parts = make_data_and_parts(config)
     judge = audionet.report.load_judge(config.judge, data.corpus.labels)
@@ -66,7 +66,7 @@ def make_data_and_parts(config):
     import torch
 
     values = config.data.as_dict()
-    windows = {name: values.pop(name) for name in ("window_seconds", "conditions", "batch_size")}
+    windows = {name: values.pop(name) for name in ("window_seconds", "conditions", "batch_size", "epoch_batches")}
     corpus = audionet.datasets.open_corpus(**values, words_only=True)
     torch.manual_seed(config.seed)
     model = audionet.bundle.new_part("model", **config.model, categories=corpus.categories(windows["conditions"]))

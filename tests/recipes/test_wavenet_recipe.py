@@ -27,9 +27,10 @@ PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
 NARROWER = {"nsynth_autoencoder": ["--model.residual_channels=32", "--model.gate_channels=64"]}
 
 
-def noise_of(card: str, *, sample_rate: int, clip_seconds: float, **_: object) -> Corpus:
+def noise_of(card: str, *, sample_rate: int | None, clip_seconds: float | None, **_: object) -> Corpus:
     """Make a corpus as a card describes it, of noise: two clips a class and split, by one speaker."""
-    described, clip_length = read_card("words" if card == "auto" else card), round(clip_seconds * sample_rate)
+    sample_rate = sample_rate or 8000
+    described, clip_length = read_card("words" if card == "auto" else card), round((clip_seconds or 1.0) * sample_rate)
     described = replace(described, labels=replace(described.labels, unknown=None, silence=None))
     known = sorted(described.labels.names())
     splits = np.repeat(["train", "validation", "test"], 2 * len(known))
@@ -58,7 +59,8 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_the_presets_are_those_the_documents_name() -> None:
     names = {preset.stem for preset in PRESETS}
-    assert names == {"smoke", "words", "fsdd_digits", "sc09", "ljspeech_vocoder", "nsynth_autoencoder"}
+    known = {"sounds", "words", "vocoder", "fsdd_digits", "sc09", "ljspeech_vocoder", "nsynth_autoencoder", "smoke"}
+    assert names == known
 
 
 @pytest.mark.usefixtures("noise")
@@ -150,6 +152,8 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     assert epochs == {"0", "1"}, "the second run goes on with the second epoch"
 
 
+QUICK = ["--trainer.max_epochs=1", "--data.epoch_batches=2", "--trainer.accelerator=cpu"]
+QUICK += ["--trainer.enable_progress_bar=false"]
 SMALL = ["--model.n_layers=4", "--model.n_cycles=1", "--model.residual_channels=8", "--model.gate_channels=16"]
 SMALL += ["--model.skip_channels=8", "--model.output_channels=8"]
 MEL = ["--features.name=LogMel", "--features.n_fft=256", "--features.win_length=256", "--features.hop_length=64"]
@@ -170,13 +174,44 @@ def test_networks_that_follow_a_recording_from_end_to_end(
 ) -> None:
     data = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.clip_seconds=0.5"]
     data += ["--data.window_seconds=0.1", "--data.batch_size=8", "--n_generated=2", "--ema_decay=null"]
-    trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
-    recipe.main([*data, *trainer, *SMALL, *kind, f"--output={tmp_path / 'out'}"])
+    recipe.main([*data, *QUICK, *SMALL, *kind, f"--output={tmp_path / 'out'}"])
     generator = audionet.load_generator(tmp_path / "out" / "model.safetensors")
     waveform, sample_rate = audionet.load_audio(next((tone_folder / "low").iterdir()))
     frames = generator.frames_of(waveform, sample_rate)
     assert generator.generate(0.5, frames=frames, seed=0).shape == (1, 4000)
     assert len(list((tmp_path / "out" / "generated").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("lengths", "labels", "rate"),
+    [
+        ({f"{drum}/{number}.wav": 0.1 + 0.02 * number for drum in ("hat", "kick") for number in range(4)}, 2, 44_100),
+        ({f"{number}.wav": 0.1 for number in range(5)}, 1, 16_000),
+        ({"long.wav": 13.0}, 1, 4000),
+    ],
+    ids=["class folders", "five files", "one long file"],
+)
+def test_a_folder_of_sounds_needs_no_preset_and_no_other_flag(
+    recipe: ModuleType, tmp_path: Path, lengths: dict[str, float], labels: int, rate: int
+) -> None:
+    generator = np.random.default_rng(0)
+    for name, seconds in lengths.items():
+        (tmp_path / "drums" / name).parent.mkdir(parents=True, exist_ok=True)
+        sound = generator.uniform(-0.5, 0.5, (2, round(seconds * rate))).astype(np.float32)
+        audionet.save_audio(tmp_path / "drums" / name, sound, rate)
+    output = tmp_path / "out"
+    quick = [*QUICK, *SMALL, "--n_generated=1"]
+    recipe.main([f"--data.root={tmp_path / 'drums'}", f"--output={output}", *quick])
+    bundle = audionet.load_generator(output / "model.safetensors").bundle
+    assert bundle.sample_rate == min(rate, 22_050) and len(bundle.value_lengths["label"]) == labels
+    assert bundle.clip_length == pytest.approx(min(max(lengths.values()), 13 / 4) * bundle.sample_rate, rel=0.3)
+
+
+def test_one_short_sound_is_refused_before_training(recipe: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "drums").mkdir()
+    audionet.save_audio(tmp_path / "drums" / "kick.wav", torch.ones(1, 4000) / 2, 8000)
+    with pytest.raises(ValueError, match="corpus: expected clips to test on .* of drums, got 0; add recordings"):
+        recipe.main([f"--data.root={tmp_path / 'drums'}", f"--output={tmp_path / 'out'}"])
 
 
 @pytest.mark.parametrize(
