@@ -29,6 +29,19 @@ _OF_THE_SYSTEM = frozenset(
     {"__MACOSX", "$RECYCLE.BIN", "#recycle", "@eaDir", "lost+found", "System Volume Information"}
 )
 
+NAME_ERRORS = frozenset(
+    {
+        errno.ENAMETOOLONG,
+        errno.EEXIST,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.EINVAL,
+        errno.EILSEQ,
+        errno.ENOTEMPTY,
+    }
+)
+"""What the system says of a name that it cannot give a file: too long, taken, or of characters that it refuses."""
+
 _LONGEST_NAME = 120  # bytes of UTF-8; encrypted folders take 143, all others 255
 _JOINERS = "\u200c\u200d"  # of letters and of emoji; no other invisible character is kept
 _DEVICES = re.compile(

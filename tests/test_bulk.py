@@ -348,6 +348,7 @@ def test_two_runs_do_not_write_to_one_folder(corpus, tmp_path):
         pytest.raises(ValueError, match="another process is working here; wait until it is done"),
     ):
         run(corpus, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"], "nor record their settings there"
 
 
 def test_pictures(corpus, tmp_path):
@@ -456,6 +457,27 @@ def test_names_as_long_as_names_can_be(tmp_path):
     plan = make_plan([sound], tmp_path / "out", base=sound.parent, settings={})
     assert list(extract(plan, LogMel(), workers=1)) == [(1, [])]
     assert (tmp_path / "out" / f"{'x' * 251}.npy").exists()
+
+
+@pytest.mark.parametrize("with_pictures", [False, True])
+def test_a_name_that_is_too_long_with_another_extension_fails_alone(tmp_path, with_pictures):
+    (tmp_path / "in").mkdir()
+    audio.save_audio(tmp_path / "in/a.wav", np.zeros(1600, np.float32), 16_000)
+    audio.save_audio(tmp_path / "in/b.wav", np.zeros(1600, np.float32), 16_000)
+    long = tmp_path / "in" / f"{'x' * 252}.au"
+    (tmp_path / "in/b.wav").rename(long)
+    options = {"base": tmp_path / "in", "settings": {}, "with_pictures": with_pictures}
+    for n_todo in (2, 1):
+        plan = make_plan([long, tmp_path / "in/a.wav"], tmp_path / "out", **options)
+        failures = [failure for _, bad in extract(plan, LogMel(), workers=1) for failure in bad]
+        assert (len(plan.todo), [failure.source for failure in failures]) == (n_todo, [str(long)])
+        assert "name too long" in failures[0].reason
+    assert (tmp_path / "out/a.npy").exists() and (tmp_path / "out/a.png").exists() == with_pictures
+
+
+def test_an_output_that_is_a_file(corpus):
+    with pytest.raises(ValueError, match=r"output: expected a folder, got '.*4\.wav'; that is a file"):
+        make_plan([], corpus / "4.wav", base=corpus, settings={})
 
 
 def test_a_name_that_is_no_text(tmp_path):

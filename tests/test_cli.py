@@ -113,11 +113,27 @@ def test_help_and_errors_in_usage_load_nothing_slow(arguments):
         (["generate", "digits", "--outptu=a.wav"], "--outptu: expected an option .*did you mean '--output'"),
         (["recogniz", "digits"], "did you mean 'recognize'"),
         (["models", "shwo"], "did you mean 'models show'"),
+        (["--versoin"], "did you mean '--version'"),
+        (["features", "show", "--output", "out"], "; if show is a file of yours, write ./show"),
+        (["features", "", "--output", "out"], "FILE: expected text, got ''"),
+        (["features", "a.wav", "--output", ""], "--output: expected text, got ''"),
     ],
 )
-def test_the_nearest_is_named(capsys, arguments, message):
+def test_the_nearest_is_named(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "show").mkdir()
     code, lines, errors = call(capsys, *arguments)
     assert (code, lines, len(errors)) == (2, [], 1) and re.search(message, errors[0])
+
+
+@pytest.mark.parametrize("words", [["-x.wav"], ["--", "-x.wav"], ["a.wav", "--", "-x.wav"], ["./-x.wav", "a.wav"]])
+def test_a_file_whose_name_begins_with_a_hyphen(capsys, write_bundle, wav, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    bundle = write_bundle()
+    wav("a.wav"), wav("-x.wav")
+    code, lines, errors = call(capsys, "recognize", "--top-k", 2, bundle, *words)
+    assert (code, errors) == (0, [])
+    assert {line.split(": ")[0] for line in lines} == {"-x.wav"} | ({"a.wav"} & {*words})
 
 
 def test_underscores_and_hyphens_are_the_same(capsys, write_bundle, wav):
@@ -138,6 +154,8 @@ def test_a_models_labels_and_an_architectures_arguments(capsys, write_bundle):
     assert (code, errors) == (0, []) and "  --features.n_mfcc: int = 40" in lines
     code, lines, errors = call(capsys, "models", "show", "comands")
     assert (code, lines) == (1, []) and "did you mean 'commands'?" in errors[0]
+    code, lines, errors = call(capsys, "models", "show", "bcresnt")
+    assert (code, lines) == (1, []) and "did you mean 'bcresnet'?" in errors[0]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

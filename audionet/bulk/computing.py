@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,13 +12,14 @@ import torch
 
 from audionet.audio import read_pieces
 from audionet.bulk import sources
-from audionet.bulk.outputs import Item, Output
+from audionet.bulk.outputs import Item, Output, is_there
 from audionet.features.frontend import FrontEnd
 from audionet.features.streaming import Stream
-from audionet.files import whole_file
+from audionet.files import NAME_ERRORS, whole_file
 
 _PIECE = 1 << 22  # samples; a longer file goes through the front-end in pieces of so many
 _HELD = 1 << 24  # samples of shorter files that are held at once
+_TITLE = 80  # letters that a picture has room for
 _LONGEST = 1 << 26  # samples of a file that a front-end takes whole, if it has to
 
 
@@ -47,15 +48,35 @@ def compute(
     # A worker has nobody to warn.
     with warnings.catch_warnings(record=lenient) as caught, torch.inference_mode(), _one_thread():
         for features in _computed(front_end, items, lenient, hashes, failures):
-            for item, x in features.items():
-                with suppress(FileNotFoundError):  # of former features
-                    os.unlink(picture(output, item))
-                if with_pictures:
-                    _draw(output, front_end, item, x)
-            output.write(features)
+            _write(output, front_end, with_pictures, features, failures)
     failed = {failure.source for failure in failures}
     made = {item: hashes[item] for item in items if item.source not in failed}
     return made, failures, [str(warning.message) for warning in caught or ()]
+
+
+def _write(
+    output: Output,
+    front_end: FrontEnd,
+    with_pictures: bool,
+    features: Mapping[Item, np.ndarray],
+    failures: list[Failure],
+) -> None:
+    """Write features, and their pictures; note a failure where the disk refuses the name of a file."""
+    try:
+        for item, x in features.items():
+            if with_pictures:
+                _draw(output, front_end, item, x)
+            elif is_there(former := picture(output, item)):
+                os.unlink(former)
+        output.write(features)
+    except OSError as error:
+        if error.errno not in NAME_ERRORS:
+            raise
+        if len(features) == 1:
+            failures += [Failure(item.source, _named(item, error)) for item in features]
+            return
+        for item, x in features.items():
+            _write(output, front_end, with_pictures, {item: x}, failures)
 
 
 def _computed(
@@ -148,5 +169,6 @@ def _one_thread() -> Iterator[None]:
 def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
     from audionet.plots.features import plot_features
 
+    title = item.key if len(item.key) <= _TITLE else f"...{item.key[-_TITLE:]}"
     with whole_file(picture(output, item)) as file:
-        plot_features(x, front_end, title=item.key).savefig(file, format="png", dpi=150)
+        plot_features(x, front_end, title=title).savefig(file, format="png", dpi=150)

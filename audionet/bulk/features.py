@@ -25,6 +25,7 @@ from audionet.bulk.outputs import (
     open_output,
     remove_partials,
 )
+from audionet.checks import check_that
 from audionet.features.frontend import FrontEnd
 from audionet.files import whole_file
 from audionet.locks import only_one
@@ -107,21 +108,23 @@ def make_plan(
         with_pictures: Whether each file also gets a picture.
 
     Raises:
-        ValueError: The format is unknown or its library is missing, or the folder has features of other settings or of
-            another base.
+        ValueError: The format is unknown or its library is missing, the folder is a file or has features of other
+            settings or of another base, or another process works there.
         OSError: The folder cannot be written.
     """
     output = open_output(format, Path(folder))
     items = sources.find_items(paths, base)
+    check_that(not output.folder.is_file(), "output", "a folder", os.fspath(folder), "that is a file, name another")
     output.folder.mkdir(parents=True, exist_ok=True)
-    _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
-    done = output.done(items) & sources.unchanged(output.folder, items)
-    if with_pictures:
-        done &= {item.key for item in items if is_there(picture(output, item))}
-    todo = [item for item in items if item.key not in done]
-    output.prepare(todo)
-    if with_pictures:
-        make_folders(output.folder, todo)
+    with only_one(output.folder, "planning features", wait=False):
+        _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
+        done = output.done(items) & sources.unchanged(output.folder, items)
+        if with_pictures:
+            done &= {item.key for item in items if is_there(picture(output, item))}
+        todo = [item for item in items if item.key not in done]
+        output.prepare(todo)
+        if with_pictures:
+            make_folders(output.folder, todo)
     return Plan(output, todo, len(done), with_pictures)
 
 

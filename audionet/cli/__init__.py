@@ -1,1 +1,1 @@
-"""The command `audionet`: `main` finds a command, reads its arguments and calls it; every command has a file."""
+"""The command `audionet`: `main` finds a command, `parsing` reads its arguments; every command has a file."""

@@ -4,7 +4,7 @@ import inspect
 
 import docstring_parser
 
-from audionet.cli.main import summary
+from audionet.cli.parsing import summary
 
 
 def print_arguments(kind: type, flag: str) -> None:

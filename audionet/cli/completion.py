@@ -20,7 +20,8 @@ def completion(shell: str) -> None:
     import shtab
 
     from audionet.checks import check_one_of
-    from audionet.cli.main import COMMANDS, function_of, make_parser_of, summary
+    from audionet.cli.main import COMMANDS, function_of
+    from audionet.cli.parsing import make_parser_of, summary
 
     check_one_of(shtab.SUPPORTED_SHELLS, "shell", shell)
     whole = ArgumentParser(prog="audionet")

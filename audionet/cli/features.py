@@ -5,7 +5,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from audionet.checks import check_that
-from audionet.cli.main import PositiveInt, complain, source_of
+from audionet.cli.main import complain, source_of
+from audionet.cli.parsing import PositiveInt
 from audionet.console import progress
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def features_list() -> None:
     Example:
         audionet features list
     """
-    from audionet.cli.main import summary
+    from audionet.cli.parsing import summary
     from audionet.console import print_table
     from audionet.features import FEATURES
     from audionet.features.compat.like import TOOLS

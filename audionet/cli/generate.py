@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from audionet.checks import check_that
-from audionet.cli.main import PositiveInt, source_of
+from audionet.cli.main import source_of
+from audionet.cli.parsing import PositiveInt
 from audionet.console import progress
 
 

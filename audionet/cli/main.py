@@ -1,34 +1,22 @@
 """The command line: find the command, call it with the arguments that are given, and report an error in one line.
 
 A new command is a function in a file of its own and its name in ``COMMANDS``. Only the chosen command is imported, and
-it imports what is slow when it is called, so the help and errors in usage come at once.
-
-The signature of a command tells its arguments, its docstring the help. Parameters before a ``*`` are positional
-arguments. Those behind it are options. Both are required where they have no default. A mapping is an option that may be
-repeated, of the form ``--option name=value`` or ``--option.name value``. Every command also takes ``--import``.
-`jsonargparse.auto_cli` does nearly the same. It is not used here because importing it takes a tenth of the time that
-importing torch takes, and because its errors span several lines.
+it imports what is slow when it is called, so the help and errors in usage come at once. `audionet.cli.parsing` tells
+how the signature of a command becomes its arguments.
 """
 
-import inspect
-import json
 import os
-import re
 import sys
 import warnings
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
-from itertools import islice
 from pkgutil import resolve_name
-from types import NoneType
-from typing import Annotated, Any, BinaryIO, NoReturn, get_args, get_origin
+from typing import BinaryIO
 
 from audionet import __version__
 from audionet.checks import nearest
-from audionet.registry import import_modules
+from audionet.cli.parsing import Command, UsageError, make_parser, run, summary, undotted
 
 COMMANDS = (
     *("recognize", "generate", "features", "features list", "features show", "models list", "models show"),
@@ -41,15 +29,6 @@ EXAMPLES = """examples:
   audionet generate digits --label seven --output new.wav
   audionet features recordings --kind LogMel --output features
 """
-
-Command = Callable[..., int | None]
-"""A command: it returns its exit code, or None for success."""
-
-PositiveInt = Annotated[int, "above 0"]
-
-
-class UsageError(ValueError):
-    """A command line that fits no command."""
 
 
 def function_of(name: str) -> Command:
@@ -78,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _plain_warnings():
             return run(function_of(name), f"audionet {name}", words[len(name.split()) :])
     except UsageError as error:
-        complain(error)
+        is_file = " ".join(words[:2]) in COMMANDS and words[0] in COMMANDS and os.path.exists(words[1])
+        complain(f"{error}; if {words[1]} is a file of yours, write ./{words[1]}" if is_file else error)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -127,174 +107,5 @@ def _overview(words: list[str]) -> int:
     below = f"commands:\n{listing}\n\n{EXAMPLES if not group else f'{prog} COMMAND --help shows examples.'}"
     parser = make_parser(prog, about, below, usage=f"{prog} [--help] COMMAND ...")
     parser.add_argument("--version", action="version", version=f"audionet {__version__}")
-    parser.parse_args(asked or ["--help"])
+    parser.parse_args([*undotted(asked or ["--help"], parser)])
     return 0
-
-
-# ---- from a function to its parser ----------------------------------------------------------------------
-
-
-class _Parser(ArgumentParser):
-    """A parser whose errors are exceptions of one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise a `UsageError` with the message and the command that shows the help."""
-        raise UsageError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
-
-
-def run(command: Command, name: str, words: Iterable[str]) -> int:
-    """Call a function with the arguments that a command line gives.
-
-    Args:
-        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, or a mapping
-            of str to str or Any, or one of these or None.
-        name: Name of the command, such as "audionet recognize", for its help.
-        words: The words after the name.
-
-    Returns:
-        Exit code of the command.
-
-    Raises:
-        UsageError: The words do not fit the parameters.
-        SystemExit: The help was asked for and has been printed.
-
-    Example:
-        >>> def repeat(word: str, *, times: PositiveInt = 1) -> None:
-        ...     print(*[word] * times)
-        >>> run(repeat, "repeat", ["seven", "--times", "3"])
-        seven seven seven
-        0
-    """
-    signature = inspect.signature(command)
-    parser = make_parser_of(command, name)
-    given = vars(parser.parse_intermixed_args([*_undotted(words, parser)]))
-    import_modules(given.pop("import"))
-    for key, parameter in signature.parameters.items():
-        if get_origin(_kind(parameter)) is Mapping:
-            given[key] = dict(given[key])
-    bound = inspect.BoundArguments(signature, OrderedDict(given))
-    return command(*bound.args, **bound.kwargs) or 0
-
-
-def summary(documented: object) -> str:
-    """Return the first paragraph of a docstring on one line.
-
-    Example:
-        >>> summary(summary)
-        'Return the first paragraph of a docstring on one line.'
-    """
-    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split())
-
-
-def make_parser(name: str, about: str, below: str, usage: str | None = None) -> ArgumentParser:
-    """Make a parser without arguments, whose help begins with one text and ends with another."""
-    raw = RawDescriptionHelpFormatter
-    return _Parser(prog=name, usage=usage, description=about, epilog=below, formatter_class=raw, allow_abbrev=False)
-
-
-def make_parser_of(command: Command, name: str) -> ArgumentParser:
-    """Make the parser of a command from its signature and its docstring."""
-    documentation = inspect.getdoc(command) or ""
-    parser = make_parser(name, summary(command), "example:\n" + documentation.partition("Example:\n")[2])
-    helps = dict(re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", documentation, re.MULTILINE))
-    for key, parameter in inspect.signature(command).parameters.items():
-        text = " ".join(helps.get(key, "").split())
-        _add(parser, parameter, text.replace("%", "%%"))
-    own = "Module that adds a network or front-end of your own, from the current folder too; may be repeated."
-    parser.add_argument("--import", action="append", default=[], metavar="MODULE", help=own)
-    return parser
-
-
-def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> None:
-    """Add the argument of a parameter."""
-    kind, option = _kind(parameter), "--" + parameter.name.replace("_", "-")
-    required = parameter.default is parameter.empty
-    if kind is bool:
-        parser.add_argument(option, help=text, action="store_true")
-    elif get_origin(kind) is Mapping:
-        parser.add_argument(option, help=text, action="append", default=[], type=_reader(kind), metavar="NAME=VALUE")
-    elif parameter.kind is parameter.KEYWORD_ONLY:
-        text += "" if required or parameter.default is None else f" (default: {parameter.default})"
-        parser.add_argument(option, help=text, required=required, default=parameter.default, type=_reader(kind))
-    else:
-        number = "+" if parameter.kind is parameter.VAR_POSITIONAL else None if required else "?"
-        metavar = parameter.name.upper().removesuffix("S" if number else "")
-        parser.add_argument(parameter.name, help=text, nargs=number, type=_reader(kind), metavar=metavar)
-
-
-def _kind(parameter: inspect.Parameter) -> object:
-    """Return the type of a parameter, without its None."""
-    kinds = get_args(parameter.annotation)
-    kind: object = kinds[0] if NoneType in kinds else parameter.annotation
-    return kind
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError
-    return name, value
-
-
-def _typed_pair(text: str) -> tuple[str, object]:
-    """Read NAME=VALUE, where the value is JSON, or else text."""
-    name, value = _pair(text)
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-_READERS: dict[object, tuple[Callable[[str], object], str]] = {
-    str: (str, "text"),
-    int: (int, "a whole number"),
-    float: (float, "a number"),
-    PositiveInt: (_positive, "a whole number above 0"),
-    Mapping[str, str]: (_pair, "NAME=VALUE"),
-    Mapping[str, Any]: (_typed_pair, "NAME=VALUE"),
-}
-
-
-def _reader(kind: object) -> Callable[[str], object]:
-    """Return the function that reads a value of a type."""
-    read, expected = _READERS[kind]
-
-    def checked(text: str) -> object:
-        try:
-            return read(text)
-        except ValueError:
-            raise ArgumentTypeError(f"expected {expected}, got {text!r}") from None
-
-    return checked
-
-
-def _undotted(words: Iterable[str], parser: ArgumentParser) -> Iterator[str]:
-    """Yield the words as argparse takes them: options with hyphens, and ``--option name=value`` for a mapping.
-
-    ``--option.name value`` and ``--option.name=value`` are other ways to write that.
-
-    Raises:
-        UsageError: There is no such option.
-    """
-    known = parser._option_string_actions  # argparse offers no other list of them
-    remaining = iter(words)
-    for word in remaining:
-        option, dot, rest = word.partition("=")[0].partition(".")
-        if not option.startswith("--") or option == "--":
-            yield word
-            continue
-        hyphened = option.replace("_", "-")
-        if hyphened not in known:
-            advice = nearest(hyphened, known, f"see {parser.prog} --help")
-            raise UsageError(f"{option}: expected an option of {parser.prog}, got an unknown one; {advice}")
-        if dot:
-            yield hyphened
-            yield "=".join([rest, *([word.partition("=")[2]] if "=" in word else islice(remaining, 1))])
-        else:
-            yield hyphened + word.removeprefix(option)

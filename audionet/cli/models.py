@@ -1,7 +1,9 @@
 """`audionet models list` and `show`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audionet.checks import check_one_of
 from audionet.console import print_table
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ def models_show(name: str) -> None:
     if not tasks and name in models.MODELS:
         print_arguments(models.MODELS[name], "--model")
         return
+    if not tasks and not Path(name).is_file():
+        shipped = [each for task in bundle_tasks.TASKS for each in bundle.shipped(task)]
+        check_one_of(dict.fromkeys([*shipped, *models.MODELS]), "name", name, "or give the path of a bundle")
     for task in tasks or (None,):
         _show(bundle.load(name, task))
 

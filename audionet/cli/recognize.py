@@ -1,6 +1,7 @@
 """`audionet recognize`."""
 
-from audionet.cli.main import PositiveInt, complain, source_of
+from audionet.cli.main import complain, source_of
+from audionet.cli.parsing import PositiveInt
 
 
 def recognize(

@@ -4,7 +4,6 @@ The list, `.sha256sums`, marks a complete folder, `download.verify` checks the f
 `sha256sum --check` can read it. A file of this name in an archive is left out.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -15,22 +14,12 @@ from pathlib import Path, PurePosixPath
 from audionet import console
 from audionet.datasets.archives import Advance, ArchiveError, Member, members
 from audionet.datasets.cards import File
-from audionet.files import check_free_space
+from audionet.files import NAME_ERRORS, check_free_space
 
 MANIFEST = ".sha256sums"
 ELSEWHERE = "with --root or the variable AUDIONET_CACHE"
 _BLOCK = 1 << 18
 _SHA256 = "[0-9a-f]{64}"
-# What the system says of a name that it cannot give a file: too long, of another file, or of characters it refuses.
-_NAME_ERRORS = {
-    errno.ENAMETOOLONG,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EINVAL,
-    errno.EILSEQ,
-    errno.ENOTEMPTY,
-}
 
 
 class DownloadError(ValueError):
@@ -104,7 +93,7 @@ def _write_all(found: Iterable[Member], wanted: PurePosixPath, folder: Path) -> 
             # An archive may hold a newer version of a file behind it, but not one that the disk takes for the same.
             copy = open(folder / path, "wb" if path.as_posix() in sums else "xb")
         except OSError as error:
-            if error.errno in _NAME_ERRORS:
+            if error.errno in NAME_ERRORS:
                 raise ArchiveError(f"the name {path.as_posix()!r}, which cannot be a file here ({error})") from None
             raise
         with copy:
