@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -21,6 +22,8 @@ from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.layouts import FileLayout, Layout, SynthesisLayout, TableLayout
 from audionet.datasets.schema import check_folder, check_name, read
 from audionet.datasets.splits import Rule, SpeakerSplit
+
+_DEEPEST = 64  # lists and mappings in one another
 
 
 class CardError(ValueError):
@@ -154,12 +157,27 @@ def read_card(name_or_path: str | Path) -> Card:
         raise CardError(f"card: expected {expected}, got {name!r}; {nearest(name, _names())}")
     path = path.resolve()
     try:
-        card = read(Card, yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        card = read(Card, yaml.load(path.read_text(encoding="utf-8"), _Loader))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: expected a YAML file, got {error}") from None
     except ValueError as error:
         raise CardError(f"{path}: {error}") from None
     return replace(card, path=path)
+
+
+class _Loader(yaml.SafeLoader):
+    """Loads what is not too deep: PyYAML takes a time that grows with the square of the depth."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Read a value."""
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise yaml.YAMLError(f"more than {_DEEPEST} lists or mappings in one another")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def list_cards() -> list[Card]:
