@@ -120,6 +120,10 @@ def test_what_a_process_works_on_stays(cache, capsys):
     assert code == 1 and f"process {os.getpid()} on " in err and "is building a clip store here; wait" in err
     assert files_in(store.folder) == before
     assert issubclass(Busy, ValueError)
+    with only_one(cache / "fsdd", "downloading a corpus"):
+        code, out, err = call(capsys, "--clear")
+    assert code == 1 and "fsdd: process" in err and "removed" in out
+    assert [one.name for one in kept_in(cache)] == ["fsdd"], "all else is removed"
 
 
 def test_an_open_store_stays_readable(cache, tone_folder, capsys):

@@ -399,6 +399,11 @@ def test_more_than_the_header_says(kind):
         check_good(content + behind, EXPECTED)
 
 
+def test_a_tag_behind_packed_samples_of_au_is_no_sound():
+    content = encode("AU", "G721_32", INTEGERS)
+    np.testing.assert_array_equal(decode(content + b"TAG".ljust(128))[0], decode(content)[0])
+
+
 def test_wav_with_two_data_chunks_or_a_wrong_size():
     for n in (100, 101):
         waveform = check_fault(WAV + b"data" + u32(n) + b"x" * n, "second sound behind the first (its chunk 'data'")

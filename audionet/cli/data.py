@@ -1,5 +1,6 @@
 """`audionet data list`, `get`, `verify` and `cache`."""
 
+from audionet.cli.main import complain
 from audionet.console import print_table
 
 
@@ -57,7 +58,7 @@ def data_verify(name: str, *, root: str | None = None) -> None:
         print(line)
 
 
-def data_cache(name: str | None = None, *, clear: bool = False) -> None:
+def data_cache(name: str | None = None, *, clear: bool = False) -> int:
     """List what is kept between runs, with its size, or remove it. The variable AUDIONET_CACHE names the folder for it.
 
     Args:
@@ -71,22 +72,28 @@ def data_cache(name: str | None = None, *, clear: bool = False) -> None:
     from audionet import resources
     from audionet.checks import check_one_of
     from audionet.datasets import cache
+    from audionet.locks import Busy
 
     folder = resources.cache_dir().absolute()
     kept = cache.kept_in(folder)
     chosen = [one for one in kept if name is None or f"{one.name}/".startswith(f"{name}/")]
     if name is not None and not chosen:
         check_one_of(dict.fromkeys([*cache.kinds(), *(one.name for one in kept)]), "name", name)
-    sizes = [one.size for one in chosen]
-    if clear:
-        for one, size in zip(chosen, sizes, strict=True):
+    sizes = {one: one.size for one in chosen}
+    if not clear and chosen:
+        print_table([("NAME", "SIZE", "WHAT"), *((one.name, _megabytes(sizes[one]), one.what) for one in chosen)])
+    busy = []
+    for one in chosen if clear else ():
+        try:
             cache.remove(one)
-            print(f"removed {folder / one.name} ({_megabytes(size)})")
-    elif chosen:
-        rows = [(one.name, _megabytes(size), one.what) for one, size in zip(chosen, sizes, strict=True)]
-        print_table([("NAME", "SIZE", "WHAT"), *rows])
-    verb = "freed" if clear else "kept"
-    print(f"{_megabytes(sum(sizes))} {verb} in {folder} (AUDIONET_CACHE names another folder)")
+        except Busy as error:
+            complain(error)
+            busy.append(one)
+        else:
+            print(f"removed {folder / one.name} ({_megabytes(sizes[one])})")
+    total = sum(sizes[one] for one in chosen if one not in busy)
+    print(f"{_megabytes(total)} {'freed' if clear else 'kept'} in {folder} (AUDIONET_CACHE names another folder)")
+    return 1 if busy else 0
 
 
 def _megabytes(n_bytes: int) -> str:

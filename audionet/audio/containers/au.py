@@ -28,12 +28,13 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
         n_bytes = n_there
     check_samples(n_bytes, n_there, faults)
     n_bytes = min(n_bytes, n_there)
-    check_behind(stream, [Chunk(b"", start + n_bytes, n_there - n_bytes)] * (n_bytes < n_there), size, faults, sound=())
+    n_behind = n_there - n_bytes
+    check_behind(stream, [Chunk(b"", size - n_behind, n_behind)] if n_behind else [], size, faults, sound=())
     sample_bytes = n_channels * _BYTES.get(codec, 0)
     n_samples = n_bytes // sample_bytes if sample_bytes else None
     if n_samples is not None:
         check_seconds(n_samples / rate, max_seconds)
-    if faults.notes:
+    if faults.notes or n_behind:  # libsndfile would read on in some codecs
         head = head[:8] + struct.pack(f"{order}I", n_bytes) + head[12:] + read_at(stream, 24, start - 24)
         stream = spliced(head, stream, start, start + n_bytes)
     return [Contents(stream, n_samples)]

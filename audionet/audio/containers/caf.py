@@ -4,7 +4,7 @@ import struct
 from math import isfinite
 from typing import BinaryIO
 
-from audionet.audio.containers.chunks import Chunk, check_behind, check_samples, chunks
+from audionet.audio.containers.chunks import check_behind, check_samples, chunks, up_to_data
 from audionet.audio.containers.contents import Contents, read_at, spliced
 from audionet.audio.containers.faults import RESAVE, Faults, UnknownKind
 from audionet.audio.containers.limits import check_rate, check_seconds
@@ -18,14 +18,8 @@ _UNKNOWN = 2**64 - 1
 
 def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults) -> list[Contents]:
     """Check that the data chunk of a CAF file is whole. Its size may be unknown, where it is the last one."""
-    before: dict[bytes, Chunk] = {}
     rest = chunks(stream, 8, size, "big", size_bytes=8, alignment=1)
-    for chunk in rest:
-        before[chunk.name] = chunk
-        if chunk.name == b"data":
-            break
-    else:
-        raise AudioError(f"is cut off before its samples ({size} bytes, no data chunk); {RESAVE}")
+    before = up_to_data(rest, size)
     if b"desc" not in before:
         raise AudioError(f"is damaged: it has no description before its samples; {RESAVE}")
     fields = read_at(stream, before[b"desc"].start, 32).ljust(32, b"\0")
@@ -33,9 +27,10 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     if codec not in _PLAIN:
         raise UnknownKind(read_at(stream, 0, 12))
     check_rate(round(rate) if isfinite(rate) else 0)
-    start, n_there = chunk.start + _INSIDE, size - chunk.start - _INSIDE
-    is_unknown = chunk.size == _UNKNOWN
-    n_bytes = n_there if is_unknown else chunk.size - _INSIDE
+    data = before[b"data"]
+    start, n_there = data.start + _INSIDE, size - data.start - _INSIDE
+    is_unknown = data.size == _UNKNOWN
+    n_bytes = n_there if is_unknown else data.size - _INSIDE
     check_samples(n_bytes, n_there, faults)
     n_bytes = max(min(n_bytes, n_there), 0)
     check_behind(stream, rest, size, faults, sound=(b"data", b"caff"), n_head=_HEAD)

@@ -72,6 +72,20 @@ def chunks(
             position += gap  # but some programs forget the byte after an odd chunk
 
 
+def up_to_data(found: Iterable[Chunk], size: int) -> dict[bytes, Chunk]:
+    """Take the chunks up to the one called data, which holds the samples; return them by their names.
+
+    Raises:
+        AudioError: None is called so; ``size`` is that of the file, for the message.
+    """
+    taken: dict[bytes, Chunk] = {}
+    for chunk in found:
+        taken[chunk.name] = chunk
+        if chunk.name == b"data":
+            return taken
+    raise AudioError(f"is cut off before its samples ({size} bytes, no data chunk); {RESAVE}")
+
+
 def check_samples(n_promised: int, n_there: int, faults: Faults) -> None:
     """Compare the bytes of samples that a header promises with those up to the end of the file."""
     if n_promised > n_there:

@@ -3,7 +3,7 @@
 import struct
 from typing import BinaryIO, NamedTuple
 
-from audionet.audio.containers.chunks import Chunk, Order, check_behind, check_samples, chunks
+from audionet.audio.containers.chunks import Chunk, Order, check_behind, check_samples, chunks, up_to_data
 from audionet.audio.containers.contents import Contents, read_at, spliced
 from audionet.audio.containers.faults import RESAVE, Faults, UnknownKind
 from audionet.audio.containers.limits import check_rate, check_seconds
@@ -29,17 +29,11 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     if head[8:] != b"WAVE":
         raise UnknownKind(head)
     order: Order = "big" if head.startswith(b"RIFX") else "little"
-    before: dict[bytes, Chunk] = {}
-    for chunk in chunks(stream, 12, size, order):
-        before[chunk.name] = chunk
-        if chunk.name == b"data":
-            break
-    else:
-        raise AudioError(f"is cut off before its samples ({size} bytes, no data chunk); {RESAVE}")
+    before = up_to_data(chunks(stream, 12, size, order), size)
     is_long = head.startswith((b"RF64", b"BW64")) and b"ds64" in before and before[b"ds64"].size >= 16
     form = read_format(stream, before.get(b"fmt "), order, faults)
-    data, n_there, riff_size = chunk, size - chunk.start, int.from_bytes(head[4:8], order)
-    n_bytes = data.size
+    data, riff_size = before[b"data"], int.from_bytes(head[4:8], order)
+    n_bytes, n_there = data.size, size - data.start
     if is_long and n_bytes == 2**32 - 1:
         riff_size, n_bytes = struct.unpack("<QQ", read_at(stream, before[b"ds64"].start, 16))
     # Written to a pipe, the size is unknown: 0, or just under 2^31, 2^32 or 2^64 (ffmpeg, sox, arecord).

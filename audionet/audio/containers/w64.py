@@ -2,28 +2,22 @@
 
 from typing import BinaryIO
 
-from audionet.audio.containers.chunks import Chunk, check_behind, check_samples, chunks
+from audionet.audio.containers.chunks import check_behind, check_samples, chunks, up_to_data
 from audionet.audio.containers.contents import Contents, read_at, spliced
-from audionet.audio.containers.faults import RESAVE, Faults
+from audionet.audio.containers.faults import Faults
 from audionet.audio.containers.limits import check_seconds
 from audionet.audio.containers.riff import read_format
-from audionet.audio.waveform import AudioError
 
 _HEAD = 24  # bytes of a name and a size, which counts them
 
 
 def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults) -> list[Contents]:
     """Check that the data chunk of a W64 file holds the bytes that it declares, and that no others are there."""
-    before: dict[bytes, Chunk] = {}
     rest = chunks(stream, 40, size, "little", name_bytes=16, size_bytes=8, alignment=8, counts_head=True)
-    for chunk in rest:
-        before[chunk.name] = chunk
-        if chunk.name == b"data":
-            break
-    else:
-        raise AudioError(f"is cut off before its samples ({size} bytes, no data chunk); {RESAVE}")
+    before = up_to_data(rest, size)
     form = read_format(stream, before.get(b"fmt "), "little", faults)
-    start, n_bytes, n_there = chunk.start, chunk.size, size - chunk.start
+    _, start, n_bytes = before[b"data"]
+    n_there = size - start
     check_samples(n_bytes, n_there, faults)
     n_bytes = min(n_bytes, n_there)
     if form.byte_rate:
