@@ -35,8 +35,9 @@ def nearest(name: object, known: Iterable[str], otherwise: str = "choose one of 
         >>> nearest("sevn", ["six", "seven"])
         "did you mean 'seven'?"
     """
-    near = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else otherwise
+    names = {each.casefold(): each for each in known}
+    near = get_close_matches(str(name).casefold(), names, n=1, cutoff=0.5)
+    return f"did you mean {names[near[0]]!r}?" if near else otherwise
 
 
 def check_one_of(known: Collection[object], name: object, got: object, otherwise: str = "choose one of them") -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -40,6 +41,16 @@ def note(text: str) -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         shown = text.encode(errors="backslashreplace").decode()
         print("note:", " ".join(shown.split()), file=sys.stderr)
+
+
+@contextmanager
+def plain_warnings(front: str = "") -> Iterator[None]:
+    """Print each warning on standard error in one line that begins with a text, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(
+            f"{front}warning:", " ".join(str(message).split()), file=sys.stderr
+        )
+        yield
 
 
 def print_table(rows: Iterable[Sequence[str]]) -> None:

@@ -17,6 +17,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from audionet.checks import check_that, listed, nearest
+from audionet.console import plain_warnings
 from audionet.randomness import check_seed
 from audionet.registry import Registry
 from audionet.signatures import arguments_of, check_values, literal_of
@@ -207,7 +208,8 @@ def parse(
 def run_script(main: Callable[[], object]) -> None:
     """Run a recipe; it ends with a message instead of a traceback where a value or a file is wrong."""
     try:
-        main()
+        with plain_warnings():
+            main()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

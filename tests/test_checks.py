@@ -15,6 +15,7 @@ def test_listed():
 
 def test_advice_for_a_name_that_is_not_known():
     assert nearest("sevn", ["six", "seven"]) == "did you mean 'seven'?"
+    assert nearest("mfc", ["LogMel", "MFCC"]) == "did you mean 'MFCC'?"
     assert nearest("yes", ["six", "seven"]) == "choose one of them"
     assert nearest(7, {"six": 6}, "say it") == "say it"
 

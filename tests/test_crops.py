@@ -36,6 +36,7 @@ def store(lengths: list[int]) -> Store:
         background=np.zeros(0, np.int16),
         sample_rate=8000,
         skipped=[],
+        first_alike=np.arange(n_clips),
     )
 
 

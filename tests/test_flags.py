@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,15 @@ import pytest
 from jsonargparse import ArgumentError
 
 from audionet.features import FEATURES
-from audionet.flags import RecipeParser, add_arguments, add_augmentations, add_part, add_run_arguments, parse
+from audionet.flags import (
+    RecipeParser,
+    add_arguments,
+    add_augmentations,
+    add_part,
+    add_run_arguments,
+    parse,
+    run_script,
+)
 from audionet.models import MODELS
 from audionet.registry import Registry
 from audionet.signatures import arguments_of
@@ -313,6 +322,11 @@ def test_what_is_no_preset_is_refused_by_its_name(
     for arguments in (["--config", preset], [f"--config={preset}"]):
         with pytest.raises(ValueError, match=f"^{message}"):
             parse(recipe_parser(), arguments, named=NAMED)
+
+
+def test_a_warning_of_a_recipe_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    run_script(lambda: warnings.warn("two\n  lines", stacklevel=1))
+    assert capsys.readouterr().err == "warning: two lines\n"
 
 
 def test_a_home_folder_is_meant_behind_an_equals_sign_and_in_a_preset(

@@ -75,7 +75,7 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
     with pytest.raises(ValueError, match=rf"{tmp_path}/in: expected audio files laid out by folders, got .."):
         index(card, tmp_path)
     _make(tmp_path, "in/yes/a.wav", "in/stray.wav")
-    with pytest.raises(ValueError, match=r"a folder for each class, got stray.wav"):
+    with pytest.raises(ValueError, match=r"a folder for each class, got stray.wav; make a folder of each"):
         index(card, tmp_path)
     (tmp_path / "in/stray.wav").unlink()
     kept = dataclasses.replace(card, labels=ClassSelection(("yes", "no")))

@@ -51,6 +51,7 @@ def corpus_of(labels: tuple[str, ...], *, card: str | None = None, untested: int
         background=np.zeros(0, np.int16),
         sample_rate=8000,
         skipped=[],
+        first_alike=np.arange(len(rows)),
     )
     described = replace(plain_card("sounds"), license="CC BY-SA 4.0") if card is None else read_card(card)
     return Corpus(card=described, store=store, labels=labels, label_index=label_index)

@@ -178,6 +178,24 @@ def test_a_word_without_training_clips_is_refused_and_one_without_test_clips_is_
             open_corpus(root=tone_folder, sample_rate=8000, skip_bad=True)
 
 
+def test_recordings_that_are_in_two_classes_or_splits_are_named(
+    tone_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = (tone_folder / "low" / "00.wav").read_bytes()
+    for copy in ("high/00.wav", "low/01.wav", "low/39.wav"):
+        (tone_folder / copy).write_bytes(recording)
+    for number in (2, 3):  # silence is said on its own
+        save_audio(tone_folder / "low" / f"{number:02d}.wav", np.zeros(4000, np.float32), 8000)
+    (tone_folder / "testing_list.txt").write_text("low/39.wav\nlow/03.wav\nmiddle/01.wav\nhigh/01.wav\n")
+    for _ in range(2):  # built, and opened again
+        open_corpus(root=tone_folder, sample_rate=8000)
+        assert [line for line in capsys.readouterr().err.splitlines() if "the same" in line] == [
+            "note: tones: the same recording is in two classes: "
+            "low/00.wav (high/00.wav), low/01.wav (high/00.wav), low/39.wav (high/00.wav)",
+            "note: tones: the same recording is in two splits: low/39.wav (high/00.wav)",
+        ]
+
+
 def test_clips_without_sound_are_counted_and_named_and_get_no_noise(
     tone_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

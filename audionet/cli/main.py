@@ -7,9 +7,7 @@ how the signature of a command becomes its arguments.
 
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pkgutil import resolve_name
 from typing import BinaryIO
@@ -17,6 +15,7 @@ from typing import BinaryIO
 from audionet import __version__
 from audionet.checks import nearest
 from audionet.cli.parsing import Command, UsageError, make_parser, run, summary, undotted
+from audionet.console import plain_warnings
 
 COMMANDS = (
     *("recognize", "generate", "features", "features list", "features show", "models list", "models show"),
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
         if name is None:
             return _overview(words)
-        with _plain_warnings():
+        with plain_warnings("audionet: "):
             return run(function_of(name), f"audionet {name}", words[len(name.split()) :])
     except UsageError as error:
         is_file = " ".join(words[:2]) in COMMANDS and words[0] in COMMANDS and os.path.exists(words[1])
@@ -75,17 +74,9 @@ def source_of(path: str | os.PathLike[str]) -> str | os.PathLike[str] | BinaryIO
     return sys.stdin.buffer if str(path) == "-" else path
 
 
-def complain(error: Exception | str, kind: str = "error") -> None:
-    """Print an error, or something of another kind, on standard error, in one line."""
-    print(f"audionet: {kind}:", " ".join(str(error).split()), file=sys.stderr)
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Print warnings as errors are printed, without the place in the code."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: complain(message, "warning")
-        yield
+def complain(error: Exception | str) -> None:
+    """Print an error on standard error, in one line."""
+    print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
 
 
 def _overview(words: list[str]) -> int:

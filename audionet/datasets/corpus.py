@@ -20,6 +20,7 @@ from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.plain import plain_card
 from audionet.datasets.recordings import read_background, scan
+from audionet.datasets.remarks import remark
 from audionet.datasets.rendering import render, synthetic_clips
 from audionet.datasets.store import Store, open_store
 from audionet.files import safe_names
@@ -234,12 +235,7 @@ def open_corpus(
         _check_trained(card, classes, [clip for clip in clips if clip.path in usable])
     label_index = np.array([classes.index(name) for name in store.label_names])[store.labels]
     corpus = Corpus(card=card, store=store, labels=classes, label_index=label_index)
-    splits = ", ".join(f"{split} {len(store.indices(split))}" for split in SPLITS)
-    note(f"{card.name}: {len(classes)} classes ({listed(classes, 12)}), {len(store)} clips ({splits})")
-    if store.silent:
-        note(f"{card.name}: {len(store.silent)} clips hold no sound but keep their labels: {listed(store.silent, 5)}")
-    if corpus.untested:
-        note(f"{card.name}: no test clips, and so no score, of {listed(corpus.untested, 10)}")
+    remark(corpus)
     return corpus
 
 

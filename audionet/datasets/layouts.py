@@ -108,7 +108,8 @@ class FolderLayout(FileLayout):
         sounds = find_sounds(folder, self.glob)
         files = [path for path in sounds.files if not self._is_ignored(path)]
         loose = {path for path in files if path.count("/") <= self.depth}
-        check_no_misfits([] if self.loose else sorted(loose), folder, "files in a folder for each class")
+        advice = "make a folder of each class and move its recordings there"
+        check_no_misfits([] if self.loose else sorted(loose), folder, "files in a folder for each class", advice)
         clips, fields = [], []
         for path in files:
             parts = path.split("/")

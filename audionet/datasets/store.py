@@ -4,7 +4,7 @@ A store is a folder, which is complete as soon as it is there:
 
     waveforms.i16    (clip, time) int16
     background.i16   (time,) int16, one track of noise
-    index.npz        path, label, speaker, split and length of every clip
+    index.npz        path, label, speaker, split and length of every clip, and the first that is the same
 
 Its name holds the sample rate, the clip length and a hash of all that decides its contents. It is built as
 `<name>.partial`, and an interrupted build goes on where it stopped.
@@ -24,13 +24,13 @@ import numpy as np
 
 from audionet.audio import to_int16
 from audionet.checks import check_no_misfits, check_one_of, check_that, listed
-from audionet.datasets.build import Outcome, StoreError, as_store_error, render_clips
+from audionet.datasets.build import Outcome, StoreError, as_store_error, first_alike, render_clips
 from audionet.datasets.classes import check_background
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.files import check_free_space, remove_partials, whole_file
 from audionet.locks import only_one
 
-_FORMAT = 4  # a new number when the files change, or the samples that a recording gives
+_FORMAT = 5  # a new number when the files change, or the samples that a recording gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,7 @@ class Store:
         background: (time,) int16, noise, read only; may be empty.
         sample_rate: Sample rate in hertz.
         skipped: A message for each file that was left out.
+        first_alike: (clip,) int64, position of the first clip with the same samples; a silent clip's is its own.
         silent: Paths of the recordings without sound, whose samples are all alike.
     """
 
@@ -61,6 +62,7 @@ class Store:
     background: np.ndarray
     sample_rate: int
     skipped: list[str]
+    first_alike: np.ndarray
     silent: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -177,6 +179,7 @@ def _read(place: Path) -> Store | None:
             sample_rate=int(index["sample_rate"]),
             skipped=_unpacked(index["skipped"]),
             silent=_unpacked(index["silent"]),
+            first_alike=index["first_alike"],
         )
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -267,6 +270,7 @@ def _build(
             lengths=np.array([outcomes[row] for row in rows], np.int64),
             skipped=_packed([outcome for outcome in outcomes if isinstance(outcome, str)]),
             silent=_packed([clips[row].path for row in silent]),
+            first_alike=first_alike(_map(partial / "waveforms.i16", (len(kept), clip_length))),
             clip_length=clip_length,
             sample_rate=sample_rate,
             background=len(noise),

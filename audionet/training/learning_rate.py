@@ -3,10 +3,12 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningDataModule, Trainer
+from lightning.pytorch.tuner import lr_finder
 from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -79,6 +81,8 @@ def _try_rates(
     output.mkdir(parents=True, exist_ok=True)
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler")
     alone = {"max_epochs": -1, "num_sanity_val_steps": 0, "default_root_dir": output, **dict.fromkeys(off, False)}
+    names = vars(lr_finder)
+    names["tqdm"] = partial(names["tqdm"], disable=None)  # Lightning's bar is for a terminal only
     tuner = Tuner(Trainer(**{**trainer, **alone}))
     finder = tuner.lr_find(task, data, min_lr=LOWEST, max_lr=HIGHEST, num_training=N_STEPS, update_attr=False)
     return (finder.results["lr"], finder.results["loss"]) if finder else ([], [])  # None of a fast_dev_run

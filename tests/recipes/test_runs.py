@@ -186,7 +186,8 @@ def test_a_learning_rate_is_found(
     rate = told["learning_rate"]
     assert len(told["rates"]) == len(told["losses"]) > 50
     assert rate in [tried / 10 for tried in told["rates"]]
-    assert f"learning rate {rate:.2g}" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"learning rate {rate:.2g}" in printed.out and "Finding" not in printed.err
     assert yaml.safe_load((tmp_path / "found" / "config.yaml").read_text())["task"]["learning_rate"] == rate
     # The search leaves no trace in what is trained.
     given = recipe.main([*chosen, f"--task.learning_rate={rate}", f"--output={tmp_path / 'given'}"])

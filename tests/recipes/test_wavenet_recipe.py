@@ -46,6 +46,7 @@ def noise_of(card: str, *, sample_rate: int | None, clip_seconds: float | None, 
         background=np.zeros(0, np.int16),
         sample_rate=sample_rate,
         skipped=[],
+        first_alike=np.arange(len(splits)),
     )
     return Corpus(card=described, store=store, labels=store.label_names, label_index=store.labels)
 
