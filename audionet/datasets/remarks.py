@@ -17,7 +17,7 @@ def remark(corpus: "Corpus") -> None:
     """Say what a corpus consists of, and which clips are silent, not tested, or twice in it."""
     store, labels = corpus.store, corpus.labels
     splits = ", ".join(f"{split} {len(store.indices(split))}" for split in SPLITS)
-    remarks = [f"{len(labels)} class{"es" * (len(labels) > 1)} ({listed(labels, 12)}), {len(store)} clips ({splits})"]
+    remarks = [f"{len(labels)} class{'es' * (len(labels) > 1)} ({listed(labels, 12)}), {len(store)} clips ({splits})"]
     if store.silent:
         remarks.append(f"{len(store.silent)} clips hold no sound but keep their labels: {listed(store.silent, 5)}")
     if corpus.untested:
