@@ -2,7 +2,8 @@
 
     python -m benchmarks [startup] [training] [generation] [features] [--output figures.json] [--tiny]
 
-The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.gpu`.
+The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.drums`,
+`benchmarks.vocoder`, `benchmarks.gpu`.
 """
 
 import argparse
