@@ -52,6 +52,13 @@ def test_a_cut_end(tmp_path, kind, cut):
     assert isinstance(try_to_unpack(content[:-cut], tmp_path / "x"), ArchiveError)
 
 
+def test_a_zip_file_whose_names_have_backslashes(tmp_path):
+    content = pack({"yes/": b"", **FILES}, "zip").replace(b"yes/", b"yes\\").replace(b"no/", b"no\\")
+    assert try_to_unpack(content, tmp_path / "x") == FILES
+    evil = pack({"up/x": b"1"}, "zip").replace(b"up/x", b"..\\x")
+    assert isinstance(try_to_unpack(evil, tmp_path / "y"), ArchiveError)
+
+
 def test_a_tar_file_without_its_end(tmp_path):
     tape = pack(FILES, "tar")
     end = len(tape.rstrip(b"\0")) // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE + tarfile.BLOCKSIZE

@@ -1,9 +1,8 @@
 """Formats for the features of many files: an .npy for each, one Zarr store, or one Parquet file.
 
 Each is a folder, to which `audionet.bulk.features` adds `features.json`, and `audionet.bulk.sources` `sources.jsonl`.
-Everything in it is complete, since it is
-written under another name and then renamed. `audionet.bulk.zarr_store` and `audionet.bulk.parquet_file` describe the
-store and the table; they need libraries of their own.
+Everything in it is complete, since it is written under another name and then renamed. `audionet.bulk.zarr_store` and
+`audionet.bulk.parquet_file` describe the store and the table; they need libraries of their own.
 """
 
 import os

@@ -126,8 +126,9 @@ def _zip_members(raw: IO[bytes], limit: _Limit, advance: Advance) -> Iterator[Me
             # The upper half holds the Unix mode: a regular file, a folder, or none where it was made elsewhere.
             if info.external_attr >> 28 not in (0, 0o10, 0o4):
                 raise ArchiveError(f"the link or device {info.filename!r}")
-            path = _safe_path(info.orig_filename)  # the other name is cut at a NUL
-            if not info.is_dir():
+            name = info.orig_filename.replace("\\", "/")  # as Windows writes it; the other name is cut at a NUL
+            path = _safe_path(name)
+            if not name.endswith("/"):
                 limit.check(info.file_size)
                 with package.open(info) as stream:
                     yield Member(path, info.file_size, _contents(stream, limit))

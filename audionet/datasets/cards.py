@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from audionet import resources
+from audionet.audio.containers.limits import RATES
 from audionet.audio.finding import find_sounds, left_out_text, note_left_out
 from audionet.checks import check_no_misfits, check_that, listed, nearest
 from audionet.datasets.classes import ClassSelection, select
@@ -105,7 +106,7 @@ class Card:
     path: Path = field(default=Path(), metadata={"read": False})
 
     def __post_init__(self) -> None:
-        check_that(self.sample_rate > 0, "sample_rate", "hertz", self.sample_rate)
+        check_that(self.sample_rate in RATES, "sample_rate", f"{RATES[0]} to {RATES[-1]} Hz", self.sample_rate)
         check_name("name", self.name, "the name of a folder")
         if self.root is not None:
             check_name("root", self.root, "the name of a folder beside the card's")
@@ -120,7 +121,7 @@ class Card:
         tests = [rule.test_folder for rule in self.splits.values() if rule.test_folder]
         listed_in_table = tests and isinstance(self.layout, TableLayout)
         check_that(not listed_in_table, "splits", "no test folder, since the table does not name its files", tests)
-        folders = [PurePosixPath(file.folder) for file in self.files]
+        folders = [PurePosixPath(file.folder.casefold()) for file in self.files]  # one folder on many disks
         apart = not any(a is not b and a.is_relative_to(b) for a in folders for b in folders)
         check_that(apart, "files", "folders apart from each other", [file.folder for file in self.files])
 

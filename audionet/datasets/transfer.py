@@ -86,7 +86,7 @@ def fetch(file: File, part: Path, advance: Advance) -> None:
                     "see the homepage on the corpus's card"
                 ) from None
         except _BROKEN as error:
-            reason = _in_a_line(str(getattr(error, "reason", "") or error) or type(error).__name__)
+            reason = _in_a_line(str(getattr(error, "reason", "") or error)) or type(error).__name__
         # A server that begins anew each time gains nothing.
         failures = 1 if size_of(part) >= most + _GAIN else failures + 1
         most = max(most, size_of(part))
