@@ -254,6 +254,7 @@ def test_recognize_json(capsys, write_bundle, wav, tmp_path):
     assert code == 1 and len(errors) == 1
     assert good["file"] == str(path)
     assert [set(prediction) for prediction in good["predictions"]] == [{"label", "probability"}] * 2
+    assert good["from"] == 0 and good["to"] == good["seconds"] > 0
     assert bad.keys() == {"file", "error"} and bad["file"] == str(missing)
 
 

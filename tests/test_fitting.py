@@ -60,13 +60,14 @@ def pop(seconds: float = 0.05) -> np.ndarray:
 
 def slam(seconds: float = 0.2) -> np.ndarray:
     time = np.arange(round(seconds * RATE)) / RATE
-    return np.exp(-time / 0.07) * (0.7 * np.sign(NOISE[: len(time)]) + 0.3 * np.sin(2 * np.pi * 70 * time))
+    bang = 0.7 * np.sign(NOISE[: len(time)]) + 0.3 * np.sin(2 * np.pi * 70 * time)
+    return np.asarray(np.exp(-time / 0.07) * bang)
 
 
 def breath(seconds: float = 0.7) -> np.ndarray:
     n = round(seconds * RATE)
     smooth = np.convolve(NOISE[:n], np.hanning(9), "same") * np.hanning(n)
-    return 0.5 * smooth / np.abs(smooth).max()
+    return 0.5 / np.abs(smooth).max() * np.asarray(smooth)
 
 
 @pytest.mark.parametrize("level", [0.3, 0.03])
@@ -75,7 +76,7 @@ def breath(seconds: float = 0.7) -> np.ndarray:
     "disturb",
     [
         lambda waveform, away: add(waveform, away, pop()),
-        lambda waveform, away: [add(waveform, away + gap, pop(0.02)) for gap in (0, 0.1, 0.2)],
+        lambda waveform, away: add(waveform, away, np.tile(np.append(pop(0.02), np.zeros(1280)), 3)),
         lambda waveform, away: add(waveform, away, np.full(800, 0.9)),
         lambda waveform, away: add(waveform, away, slam()),
         lambda waveform, away: add(waveform, away, breath()),

@@ -163,11 +163,11 @@ def test_a_prime_is_gone_on_from(generator: Generator) -> None:
 
 def test_samples_past_full_scale_are_clipped(generator: Generator) -> None:
     """As resampling of a loud recording makes them; integers as floats are refused."""
-    given = {"label": "yes", "speaker": "ann"}
     sound = 1.2 * torch.sin(torch.arange(160.0))
-    primed = [generator.generate(0.01, prime=prime, **given) for prime in (sound, sound.clamp(-1, 1))]
+    clipped = sound.clamp(-1, 1)
+    primed = [generator.generate(0.01, label="yes", speaker="ann", prime=prime) for prime in (sound, clipped)]
     assert torch.equal(*primed)
-    expected = [generator.expect(waveform[None], **given) for waveform in (sound, sound.clamp(-1, 1))]
+    expected = [generator.expect(waveform[None], label="yes", speaker="ann") for waveform in (sound, clipped)]
     assert torch.equal(*expected)
 
 

@@ -66,6 +66,11 @@ def test_shapes_and_kinds_of_array_agree(recognizer):
         torch.from_numpy(waveform),
         torch.from_numpy(waveform)[None].requires_grad_(),
         np.repeat(waveform, 2)[::2],  # not contiguous
+        waveform.tolist(),
+        [waveform.tolist()],
+        waveform.astype(object),
+        waveform.astype(">f4"),
+        waveform.astype(">f8"),
     ]
     for variant in variants:
         assert dict(recognizer.recognize(variant, 8000)) == expected
@@ -130,12 +135,12 @@ def test_only_bad_files_and_no_files(recognizer, tmp_path):
     ("waveform", "sample_rate", "message"),
     [
         (noise(8000), None, r"sample_rate: .* got None.*recognize\(waveform, sample_rate=16_000\)"),
-        (noise(8000), 0, "positive whole number of Hz, got 0"),
-        (noise(8000), -8000, "positive whole number of Hz"),
-        (noise(8000), float("nan"), "positive whole number of Hz"),
-        (noise(8000), float("inf"), "positive whole number of Hz"),
-        (noise(8000), 8000.5, "positive whole number of Hz"),
-        (noise(8000), "8000", "positive whole number of Hz"),
+        (noise(8000), 0, "a whole number of Hz, 100 to 1000000, got 0"),
+        (noise(8000), -8000, "a whole number of Hz, 100 to 1000000"),
+        (noise(8000), float("nan"), "a whole number of Hz, 100 to 1000000"),
+        (noise(8000), float("inf"), "a whole number of Hz, 100 to 1000000"),
+        (noise(8000), 8000.5, "a whole number of Hz, 100 to 1000000"),
+        (noise(8000), "8000", "a whole number of Hz, 100 to 1000000"),
         (np.zeros(8000, np.int16), 8000, "int16.*/ 32768"),
         (torch.zeros(8000, dtype=torch.int16), 8000, "int16.*/ 32768"),
         (np.zeros(8000, np.uint8), 8000, "uint8.*128"),
@@ -148,7 +153,11 @@ def test_only_bad_files_and_no_files(recognizer, tmp_path):
         (np.zeros((1, 1, 8000), np.float32), 8000, r"\(channel, time\).*\(1, 1, 8000\)"),
         (np.zeros((8000, 20), np.float32), 8000, "channels to mix to mono, got 8000"),
         (noise(8000 * 61), 8000, "at most 60 s .*got 61.0; .*in pieces"),
-        ([0.0] * 8000, 8000, "numpy array.*got 'list'"),
+        (noise(8000), "16k", r"whole number of Hz, .*got '16k'"),
+        (noise(8000), True, r"whole number of Hz, .*got True"),
+        (noise(8000), 10**30, "whole number of Hz"),
+        ([0] * 8000, 8000, "expected float samples in .*got int64"),
+        (np.array([noise(5), noise(6)], object), 8000, "rows of one length"),
         ("a.wav", 8000, r"got 'str'.*recognize_file\(path\)"),
     ],
 )
@@ -202,7 +211,14 @@ def test_of_a_long_file_it_is_said_which_part_was_heard(recognizer, tmp_path):
     audio.save_audio(tmp_path / "short.wav", waveform[: 2 * 8000], 8000)
     with pytest.warns(audio.AudioWarning, match=r"long.wav: lasts 6.0 s, and only 3.\d\d to 4.\d\d s were heard"):
         (answer,) = recognizer.recognize_files([tmp_path / "long.wav"])
-    assert as_mapping(answer) == as_mapping(recognizer.recognize(audio.decode(tmp_path / "long.wav")[0], 8000))
+    assert 3 <= answer.start <= 3.2 and answer.stop == pytest.approx(answer.start + 1) and answer.seconds == 6
+    waveform, _ = audio.decode(tmp_path / "long.wav")
+    with pytest.warns(audio.AudioWarning, match=r"^waveform: lasts 6.0 s, and only 3.\d\d to 4.\d\d s were heard"):
+        same = recognizer.recognize(waveform, 8000)
+    assert as_mapping(answer) == as_mapping(same) and (same.start, same.seconds) == (answer.start, 6)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        recognizer.recognize_file(tmp_path / "short.wav")
+        answer = recognizer.recognize_file(tmp_path / "short.wav")
+    assert answer.seconds == 2
+    short = recognizer.recognize(waveform[:, :4000], 8000)
+    assert (short.start, short.stop, short.seconds) == (0, 0.5, 0.5)

@@ -1,6 +1,7 @@
 """Bringing a recording to the length of a clip: padding it, or finding the window that holds the speech."""
 
 from collections.abc import Iterator
+from numbers import Integral
 
 import numpy as np
 
@@ -9,11 +10,12 @@ from audionet.audio.waveform import AudioError, check_waveform, resample, to_mon
 _HOP, _FRAME = 0.01, 0.04  # seconds; a frame holds three periods of the lowest voice
 _BAND = 200.0, 4000.0  # Hz, where speech is; hum, rumble and a constant lie below
 _VOICES = 75.0, 400.0  # Hz, pitches of people
-_MARGIN, _RANGE = 3.0, 30.0  # dB above the noise that count as nothing, and as much as counts
+_MARGIN = 3.0  # dB above the noise that count as nothing
+_VOICED, _UNVOICED = 60.0, 30.0  # dB above that, as much as counts
 _QUIETEST = 60.0  # dB below the loudest frame, where noise is taken to begin if there is less
 _PERIODIC = 0.4, 0.75  # correlation with a pitch period ago, of frames that are noise and of voiced ones
-_UNVOICED = 0.15  # weight of a frame that is not voiced, such as one of a pop, a slam or a breath
 _EDGE = 0.3  # of a window; towards its ends frames count less, so that what it holds lies in its middle
+_WEIGHT = 0.15  # of a frame that is not voiced, such as one of a pop, a slam or a breath
 _BLOCK = 1024  # frames at once
 
 
@@ -21,9 +23,10 @@ def fit(waveform: np.ndarray, length: int, sample_rate: float) -> np.ndarray:
     """Pad or cut a waveform to a length.
 
     A shorter waveform is centred between zeros. Of a longer one the window with the most speech is kept, as near to its
-    middle as may be: frames of 40 ms count by their level between 200 and 4000 Hz in decibels above the noise, at most
-    30 dB, and voiced ones more than six times as much as others. A pop or a slam is short, a breath has no voice, and
-    hum and rumble lie below, so that none of them outweighs a word. Of equal windows it is the middle one.
+    middle as may be. Frames of 40 ms count by the square of their level between 200 and 4000 Hz, in decibels above the
+    noise: voiced ones up to 60 dB, others up to 30 dB and a seventh as much, and all less towards the window's ends.
+    The square lets a word stand out of noise that is nearly as loud. A pop or a slam is short, a breath has no voice,
+    and hum and rumble lie below, so that none of them outweighs a word. Of equal windows it is the middle one.
 
     Args:
         waveform: (..., time), float; the frames of all leading axes are summed.
@@ -40,9 +43,9 @@ def fit(waveform: np.ndarray, length: int, sample_rate: float) -> np.ndarray:
         >>> fit(np.array([1.0, 2.0]), 4, sample_rate=8000)
         array([0., 1., 2., 0.])
     """
-    check_waveform(waveform)
-    if length < 1:
-        raise AudioError(f"length: expected at least 1 sample, got {length}; give the length of a clip")
+    waveform = check_waveform(waveform)
+    if not (isinstance(length, Integral) and length >= 1):
+        raise AudioError(f"length: expected a whole number of at least 1 sample, got {length!r}; give that of a clip")
     n_missing = length - waveform.shape[-1]
     if n_missing == 0:
         return waveform
@@ -96,9 +99,10 @@ def _speech(waveform: np.ndarray, sample_rate: float, hop: int) -> np.ndarray:
     levels, periodicities = map(np.concatenate, zip(*blocks, strict=True))
     decibels = 10 * np.log10(levels + 1e-12)
     noise = max(np.percentile(decibels, 20), decibels.max() - _QUIETEST)
-    level = np.clip(decibels - noise - _MARGIN, 0, _RANGE)
+    level = np.maximum(decibels - noise - _MARGIN, 0)
     voiced = np.clip((periodicities - _PERIODIC[0]) / (_PERIODIC[1] - _PERIODIC[0]), 0, 1)
-    speech: np.ndarray = level * (_UNVOICED + (1 - _UNVOICED) * voiced)
+    loud, less_loud = np.minimum(level, _VOICED) ** 2, np.minimum(level, _UNVOICED) ** 2
+    speech: np.ndarray = voiced * loud + _WEIGHT * (1 - voiced) * less_loud
     return speech
 
 

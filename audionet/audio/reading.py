@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audionet.audio.containers.limits import check_sample_rate
 from audionet.audio.decoding import Sound, Source, opened
 from audionet.audio.fitting import fit
 from audionet.audio.waveform import AudioError, resample_blocks, to_mono
@@ -81,8 +82,9 @@ def load_audio(
     """
     import torch
 
+    wanted = None if sample_rate is None else check_sample_rate(sample_rate)
     with opened(source, max_seconds, lenient) as sound:
-        rate = sound.rate if sample_rate is None else sample_rate
+        rate = wanted or sound.rate
         return torch.from_numpy(_joined(_limited(_converted(sound, rate, mono), max_seconds))), rate
 
 
@@ -157,10 +159,10 @@ def read_pieces(
             yield np.concatenate(held)
 
 
-def _converted(sound: Sound, sample_rate: float, mono: bool) -> Iterator[np.ndarray]:
+def _converted(sound: Sound, sample_rate: int, mono: bool) -> Iterator[np.ndarray]:
     """Mix and resample a sound block by block, so that many channels at a high rate need little memory."""
     blocks = map(to_mono, sound.blocks) if mono else sound.blocks
-    return resample_blocks(blocks, sound.rate, sample_rate)
+    return resample_blocks(blocks, sound.rate, check_sample_rate(sample_rate))
 
 
 def _limited(blocks: Iterable[np.ndarray], max_seconds: float | None) -> Iterator[np.ndarray]:

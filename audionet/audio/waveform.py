@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 
 import numpy as np
 
@@ -14,6 +15,7 @@ PEAK_LIMIT = 8.0
 """Largest sample of a recording, 18 dB over full scale: none in float is that hot, unscaled integers are."""
 
 _BLOCK = 1 << 20  # samples that resampling makes at once of a channel
+_FACTOR = 10_000  # between two rates of sound
 _MIXABLE = 8  # channels: 7.1 surround
 
 
@@ -69,7 +71,7 @@ def to_mono(waveform: np.ndarray) -> np.ndarray:
         >>> to_mono(np.array([[1.0, 0.0], [0.0, 0.5]]))
         array([[0.5 , 0.25]])
     """
-    check_waveform(waveform)
+    waveform = check_waveform(waveform)
     if waveform.ndim != 2:
         raise AudioError(f"waveform: expected (channel, time), got shape {waveform.shape}; reshape it")
     n_channels = len(waveform)
@@ -99,7 +101,7 @@ def resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarr
         >>> resample(np.zeros((2, 8000), np.float32), 8000, 16000).shape
         (2, 16000)
     """
-    check_waveform(waveform)
+    waveform = check_waveform(waveform)
     _check_rates(from_rate, to_rate)
     if from_rate == to_rate:
         return waveform
@@ -177,33 +179,77 @@ def to_float(integers: np.ndarray) -> np.ndarray:
 # ---- checks ------------------------------------------------------------------------------------------------
 
 
-def check_waveform(waveform: np.ndarray) -> None:
-    """Refuse a waveform that is no float array with samples.
+def as_array(waveform: object) -> object:
+    """Return a list or an object array of numbers, or of rows of one length, as an array of numbers.
+
+    An array in another byte order becomes one in the machine's, one of more than 64 bits one of 64. Anything else is
+    returned as it is.
 
     Raises:
-        AudioError: It is no NumPy array, its samples are not float32 or float64, or it has none.
+        AudioError: The rows have different lengths.
+
+    Example:
+        >>> as_array([[0.5, 0.25]])
+        array([[0.5 , 0.25]])
+        >>> as_array(np.zeros(2, ">f4")).dtype
+        dtype('float32')
     """
+    is_boxed = isinstance(waveform, np.ndarray) and waveform.dtype == object
+    if is_boxed or isinstance(waveform, (list, tuple)):
+        try:
+            waveform = np.array(waveform.tolist() if isinstance(waveform, np.ndarray) else waveform)
+        except (ValueError, TypeError):
+            raise AudioError(
+                "waveform: expected samples, or rows of one length, got others; give clips of different lengths one by "
+                "one, or pad them with audionet.audio.fit"
+            ) from None
     if not isinstance(waveform, np.ndarray):
-        raise AudioError(
-            f"waveform: expected a numpy array, got {type(waveform).__name__}; a tensor gives one by .numpy()"
-        )
-    if waveform.dtype.kind in "iu":
-        full_scale = 2 ** (8 * waveform.dtype.itemsize - 1)
-        center = f" - {full_scale}" if waveform.dtype.kind == "u" else ""
-        raise AudioError(
-            f"waveform: expected float samples in [-1, 1], got {waveform.dtype}; "
-            f"scale them: (waveform.astype(np.float32){center}) / {full_scale}"
-        )
-    if waveform.dtype not in (np.float32, np.float64):
-        raise AudioError(f"waveform: expected float32 or float64, got {waveform.dtype}; use .astype(np.float32)")
-    if waveform.ndim == 0 or waveform.size == 0:
-        raise AudioError(f"waveform: expected at least one sample, got shape {waveform.shape}; give a longer one")
+        return waveform
+    dtype = waveform.dtype.newbyteorder("=")
+    return waveform.astype(np.float64 if dtype.kind == "f" and dtype.itemsize > 8 else dtype, copy=False)
+
+
+def from_tensor(waveform: object) -> object:
+    """Return a tensor as a NumPy array, of float32 if NumPy does not know its floats; anything else as it is."""
+    if not hasattr(waveform, "detach"):
+        return waveform
+    tensor = waveform.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
+
+
+def check_waveform(waveform: object) -> np.ndarray:
+    """Return a waveform as a float32 or float64 array; it is the same array if it is one.
+
+    Raises:
+        AudioError: It is neither an array nor a list, its samples are no floats, or it has none.
+    """
+    array = as_array(waveform)
+    if not isinstance(array, np.ndarray):
+        kind = type(array).__name__
+        raise AudioError(f"waveform: expected a numpy array, got {kind}; a tensor gives one by .numpy()")
+    if array.ndim == 0 or array.size == 0:
+        raise AudioError(f"waveform: expected at least one sample, got shape {array.shape}; give a longer one")
+    if array.dtype.kind in "iu":
+        full_scale = 2 ** (8 * array.dtype.itemsize - 1)
+        center = f" - {full_scale}" if array.dtype.kind == "u" else ""
+        advice = f"scale them: (waveform.astype(np.float32){center}) / {full_scale}"
+        if array.dtype.itemsize == 8:  # no recording has 64 bits
+            advice = f"scale them: divide by their full scale, {FULL_SCALE} for 16 bits"
+        raise AudioError(f"waveform: expected float samples in [-1, 1], got {array.dtype}; {advice}")
+    if array.dtype.kind != "f":
+        raise AudioError(f"waveform: expected float samples in [-1, 1], got {array.dtype}; use .astype(np.float32)")
+    return array.astype(np.float32) if array.dtype.itemsize == 2 else array
 
 
 def _check_rates(from_rate: float, to_rate: float) -> None:
     for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
-        if not (math.isfinite(rate) and rate > 0):
-            raise AudioError(f"{name}: expected above 0 Hz, got {rate}; give a sample rate such as 16000")
+        if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
+            raise AudioError(f"{name}: expected above 0 Hz, got {rate!r}; give a sample rate such as 16000")
+    if not 1 / _FACTOR <= to_rate / from_rate <= _FACTOR:  # soxr would compute a filter without end
+        raise AudioError(
+            f"to_rate: expected at most {_FACTOR} times from_rate or a part of it, got {to_rate} for {from_rate} Hz; "
+            "give the rates of sound"
+        )
 
 
 def _check_left(n_after: int, n_before: int, from_rate: float, to_rate: float) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import soundfile
 
-from audionet.audio.containers.limits import RATES
-from audionet.audio.waveform import AudioError, check_finite, check_waveform, explaining, naming
+from audionet.audio.containers.limits import check_sample_rate
+from audionet.audio.waveform import AudioError, check_finite, check_waveform, explaining, from_tensor, naming
 from audionet.files import whole_file
 
 if TYPE_CHECKING:
@@ -85,13 +85,10 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
 def _checked(waveform: "np.ndarray | torch.Tensor", sample_rate: int, container: str, subtype: str) -> np.ndarray:
     """Return the waveform as (time, channel), float, or refuse it."""
-    waveform = _array(waveform)
-    check_waveform(waveform)
+    waveform = check_waveform(from_tensor(waveform))
+    check_sample_rate(sample_rate)
     if waveform.ndim > 2 or (waveform.ndim == 2 and len(waveform) > 256):
         raise AudioError(f"waveform: expected (channel, time) or (time,), got shape {waveform.shape}; reshape it")
-    if sample_rate not in RATES:  # also anything but a whole number
-        limits = f"{RATES[0]} to {RATES[-1]}"
-        raise AudioError(f"sample_rate: expected a whole number of Hz, {limits}, got {sample_rate}; give another")
     if container == "OGG" and sample_rate > 192_000:  # libsndfile crashes
         raise AudioError(f"sample_rate: expected at most 192000 Hz in OGG, got {sample_rate}; resample, or save a .wav")
     if not soundfile.check_format(container, subtype):
@@ -104,16 +101,6 @@ def _checked(waveform: "np.ndarray | torch.Tensor", sample_rate: int, container:
             "or save a .wav with subtype='FLOAT'"
         )
     return np.atleast_2d(waveform).T
-
-
-def _array(waveform: "np.ndarray | torch.Tensor") -> np.ndarray:
-    if isinstance(waveform, np.ndarray):
-        return waveform
-    if not hasattr(waveform, "detach"):
-        kind = type(waveform).__name__
-        raise AudioError(f"waveform: expected a numpy array or a tensor, got {kind}; np.asarray may make one of it")
-    tensor = waveform.detach().cpu()
-    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()  # numpy knows no bfloat16
 
 
 def _encode(samples: np.ndarray, sample_rate: int, container: str, subtype: str) -> bytes:

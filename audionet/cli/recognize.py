@@ -48,8 +48,9 @@ def recognize(
             if json:
                 print(dumps({"file": str(path), "error": str(result)}), flush=True)
         elif json:
+            heard = {"seconds": round(result.seconds, 3), "from": round(result.start, 3), "to": round(result.stop, 3)}
             predictions = [prediction._asdict() for prediction in result]
-            print(dumps({"file": str(path), "predictions": predictions}), flush=True)
+            print(dumps({"file": str(path), **heard, "predictions": predictions}), flush=True)
         else:
             answers = (f"{label} {probability:.1%}" for label, probability in result)
             print(f"{path}: {', '.join(answers)}", flush=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audionet.audio.waveform import as_array
 from audionet.checks import check_one_of, check_that
 from audionet.features.functional import map_frames
 from audionet.registry import NamedArguments
@@ -255,16 +256,10 @@ def check_array(waveform: object) -> Tensor:
     Raises:
         ValueError: It does not hold finite floats.
     """
-    array = waveform
-    if isinstance(array, (list, tuple)) or (isinstance(array, np.ndarray) and array.dtype == object):
-        try:
-            array = np.array(list(array))
-        except ValueError:
-            expected = "a waveform, or clips of one length"
-            raise ValueError(f"waveform: expected {expected}, got others; pad them with audionet.audio.fit") from None
+    array = as_array(waveform)
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         raise _not_float("waveform", array.dtype if isinstance(array, np.ndarray) else type(array).__name__)
-    given = torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+    given = torch.from_numpy(np.array(array, order="C"))  # a copy, as a tensor cannot be of what is read only
     check_waveform(given, 0)
     return given
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from audionet import audio
+from audionet.audio.waveform import check_waveform, from_tensor
 from audionet.bundle import Bundle
 from audionet.checks import check_at_least, check_device, check_one_of, check_that, listed
 from audionet.inference.wavenet import sampling as loop
@@ -196,8 +197,7 @@ class Generator:
         Raises:
             ValueError: This network has no local conditioning, or the waveform is not as described.
         """
-        samples = np.asarray(waveform)  # as it comes: integers are refused, not taken for full scale
-        mono = audio.to_mono(samples[None] if samples.ndim == 1 else samples)
+        mono = audio.to_mono(np.atleast_2d(check_waveform(from_tensor(waveform))))
         audio.check_scale(mono)
         resampled = torch.from_numpy(audio.resample(mono, sample_rate, self.sample_rate)).to(self.device, torch.float32)
         if self._encode is None:

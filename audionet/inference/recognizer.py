@@ -1,18 +1,18 @@
 """Recognition of what was said in a short recording."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from audionet import audio
+from audionet.audio.containers.limits import check_sample_rate
 from audionet.audio.fitting import window_start
-from audionet.audio.waveform import name_of
+from audionet.audio.waveform import as_array, check_waveform, from_tensor, name_of
 from audionet.bundle import Bundle
 from audionet.checks import check_device, check_that, listed
 
@@ -27,12 +27,35 @@ class Prediction(NamedTuple):
     probability: float
 
 
+class Predictions(list[Prediction]):
+    """Predictions, the most probable first, and the part of the recording that they are about.
+
+    Attributes:
+        start: Where that part begins, in seconds.
+        stop: Where it ends.
+        seconds: Length of the recording.
+    """
+
+    def __init__(self, predictions: Iterable[Prediction], start: float, stop: float, seconds: float) -> None:
+        super().__init__(predictions)
+        self.start, self.stop, self.seconds = start, stop, seconds
+
+
+class _Part(NamedTuple):
+    """The clip (clip_length,) that is heard of a recording, where it lies, and the recording's length, in seconds."""
+
+    clip: np.ndarray
+    start: float
+    stop: float
+    seconds: float
+
+
 class Recognizer:
     """A trained network that names what was said in a recording.
 
     A recording that is shorter than the network's clips is padded with silence on both sides. A longer one is cut to
-    the stretch with the most speech, as `audionet.audio.fit` does; of a file longer than two clips, a warning says
-    which.
+    the stretch with the most speech, as `audionet.audio.fit` does, and the answer tells which that is; of a recording
+    longer than two clips, a warning says so.
 
     Args:
         bundle: Bundle of the task "recognition".
@@ -77,27 +100,30 @@ class Recognizer:
         )
 
     def recognize(
-        self, waveform: np.ndarray | Tensor, sample_rate: int | None = None, *, top_k: int | None = None
-    ) -> list[Prediction]:
+        self, waveform: np.ndarray | Tensor | Sequence[Any], sample_rate: int | None = None, *, top_k: int | None = None
+    ) -> Predictions:
         """Recognise one waveform.
 
         Args:
-            waveform: (time,) or (channel, time), float in [-1, 1], at most 60 s.
+            waveform: (time,) or (channel, time), float in [-1, 1], at most 60 s: an array, a tensor or a list.
             sample_rate: Sample rate of the waveform, in Hz; it is needed. Any rate is resampled to the network's.
             top_k: Number of predictions to return; None for all labels.
 
         Returns:
-            Predictions, the most probable first.
+            Predictions, the most probable first, and which part they are about.
 
         Raises:
             ValueError: The waveform, its sample rate or `top_k` is not as described.
+
+        Warns:
+            AudioWarning: The waveform is longer than two clips, of which only one was heard.
 
         Example:
             >>> recognizer = audionet.load_recognizer("digits")
             >>> [label for label, _ in recognizer.recognize(waveform, sample_rate, top_k=2)]
             ['seven', 'six']
         """
-        return self._predict([self.to_clip(waveform, sample_rate)], top_k)[0]
+        return self._predict([self._given(waveform, sample_rate)], top_k)[0]
 
     def to_clip(self, waveform: np.ndarray | Tensor, sample_rate: int | None = None) -> np.ndarray:
         """Bring a waveform into the form that the network hears: mono, at its sample rate, as long as its clips.
@@ -115,9 +141,7 @@ class Recognizer:
         mono, rate = _checked(waveform, sample_rate)
         return audio.to_clip(mono, rate, self.sample_rate, self.clip_length)
 
-    def recognize_file(
-        self, source: audio.Source, *, top_k: int | None = None, lenient: bool = False
-    ) -> list[Prediction]:
+    def recognize_file(self, source: audio.Source, *, top_k: int | None = None, lenient: bool = False) -> Predictions:
         """Recognise one audio file.
 
         Args:
@@ -126,7 +150,7 @@ class Recognizer:
             lenient: Of a damaged file, hear what is whole, with an `audionet.audio.AudioWarning`.
 
         Returns:
-            Predictions, the most probable first.
+            Predictions, the most probable first, and which part of the file they are about.
 
         Raises:
             audionet.audio.AudioError: The file cannot be read, is empty, damaged or longer than 60 s.
@@ -141,7 +165,7 @@ class Recognizer:
         top_k: int | None = None,
         batch_size: int = 32,
         lenient: bool = False,
-    ) -> Iterator[list[Prediction] | audio.AudioError]:
+    ) -> Iterator[Predictions | audio.AudioError]:
         """Recognise many audio files, faster than one by one.
 
         A file that cannot be read does not stop the others.
@@ -160,61 +184,66 @@ class Recognizer:
         """
         remaining = iter(sources)
         while batch := [self._read_or_error(source, lenient) for source in islice(remaining, batch_size)]:
-            clips = [item for item in batch if isinstance(item, np.ndarray)]
-            predictions = iter(self._predict(clips, top_k) if clips else [])
+            parts = [item for item in batch if isinstance(item, _Part)]
+            predictions = iter(self._predict(parts, top_k) if parts else [])
             for item in batch:
-                yield next(predictions) if isinstance(item, np.ndarray) else item
+                yield next(predictions) if isinstance(item, _Part) else item
 
-    def _read(self, source: audio.Source, lenient: bool) -> np.ndarray:
+    def _given(self, waveform: object, sample_rate: object) -> _Part:
+        mono, rate = _checked(waveform, sample_rate)
+        return self._part(audio.to_clip(mono, rate, self.sample_rate), "waveform")
+
+    def _read(self, source: audio.Source, lenient: bool) -> _Part:
         mono = audio.read_mono(source, self.sample_rate, max_seconds=MAX_SECONDS, lenient=lenient)
-        if len(mono) <= 2 * self.clip_length:
-            return audio.fit(mono, self.clip_length, self.sample_rate)
-        start = window_start(mono, self.clip_length, self.sample_rate)
-        stop = start + self.clip_length
-        seconds, first, last = (n / self.sample_rate for n in (len(mono), start, stop))
-        warnings.warn(
-            f"{name_of(source)}: lasts {seconds:.1f} s, and only {first:.2f} to {last:.2f} s were heard, the stretch "
-            "with the most speech; cut the file to hear other words",
-            audio.AudioWarning,
-            stacklevel=4,
-        )
-        return mono[start:stop].copy()
+        return self._part(mono, name_of(source))
 
-    def _read_or_error(self, source: audio.Source, lenient: bool) -> np.ndarray | audio.AudioError:
+    def _read_or_error(self, source: audio.Source, lenient: bool) -> _Part | audio.AudioError:
         try:
             return self._read(source, lenient)
         except audio.AudioError as error:
             return error
 
-    def _predict(self, clips: list[np.ndarray], top_k: int | None) -> list[list[Prediction]]:
+    def _part(self, mono: np.ndarray, name: str) -> _Part:
+        """Cut or pad a recording (time,), and warn if it is much longer than what is heard of it."""
+        length, rate = self.clip_length, self.sample_rate
+        if len(mono) <= length:
+            return _Part(audio.fit(mono, length, rate), 0.0, len(mono) / rate, len(mono) / rate)
+        first = window_start(mono, length, rate)
+        part = _Part(mono[first : first + length].copy(), first / rate, (first + length) / rate, len(mono) / rate)
+        if len(mono) > 2 * length:
+            warnings.warn(
+                f"{name}: lasts {part.seconds:.1f} s, and only {part.start:.2f} to {part.stop:.2f} s were heard, the "
+                "stretch with the most speech; cut it to hear other words",
+                audio.AudioWarning,
+                stacklevel=4,
+            )
+        return part
+
+    def _predict(self, parts: Sequence[_Part], top_k: int | None) -> list[Predictions]:
         check_that(top_k is None or top_k >= 1, "top_k", "at least 1, or None for all", top_k)
-        batch = torch.from_numpy(np.stack(clips)[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
+        clips = np.stack([part.clip for part in parts])
+        batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
             probabilities = self.network(self.front_end(batch)).softmax(dim=-1).cpu()
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
-        return [
-            [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)][:top_k]
-            for row, order in zip(values.tolist(), indices.tolist(), strict=True)
-        ]
+        answers = []
+        for (_, start, stop, seconds), row, order in zip(parts, values.tolist(), indices.tolist(), strict=True):
+            predictions = [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)]
+            answers.append(Predictions(predictions[:top_k], start, stop, seconds))
+        return answers
 
 
-def _checked(waveform: np.ndarray | Tensor, sample_rate: int | None) -> tuple[np.ndarray, int]:
+def _checked(waveform: object, sample_rate: object) -> tuple[np.ndarray, int]:
     """Return a waveform mixed to mono (1, time) and its rate, or raise a ValueError that says what is wrong."""
-    if not (isinstance(sample_rate, Real) and 0 < sample_rate < np.inf and sample_rate == int(sample_rate)):
-        raise ValueError(
-            f"sample_rate: expected a positive whole number of Hz, got {sample_rate!r}; give the waveform's, such as "
-            "recognize(waveform, sample_rate=16_000)"
-        )
-    if isinstance(waveform, Tensor):
-        waveform = waveform.detach().cpu()
-        waveform = (waveform.float() if waveform.is_floating_point() else waveform).numpy()
-    is_array = isinstance(waveform, np.ndarray)
+    advice = "give the waveform's, such as recognize(waveform, sample_rate=16_000)"
+    rate = check_sample_rate(sample_rate, advice)
+    samples = as_array(from_tensor(waveform))
+    is_array = isinstance(samples, np.ndarray)
     advice = "for a file call recognize_file(path)"
     check_that(is_array, "waveform", "a numpy array or a torch tensor", type(waveform).__name__, advice)
-    # Refuses integers, no samples, and what is not (channel, time).
-    mono = audio.to_mono(waveform[None] if waveform.ndim == 1 else waveform)
-    seconds, expected = mono.shape[-1] / sample_rate, f"at most {MAX_SECONDS:g} s for one answer"
+    mono = audio.to_mono(np.atleast_2d(check_waveform(samples)))
+    seconds, expected = mono.shape[-1] / rate, f"at most {MAX_SECONDS:g} s for one answer"
     advice = "recognise it in pieces, for example waveform[..., start:start + sample_rate]"
     check_that(seconds <= MAX_SECONDS, "waveform", expected, seconds, advice)
     audio.check_scale(mono)
-    return mono, int(sample_rate)
+    return mono, rate
