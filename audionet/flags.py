@@ -206,10 +206,12 @@ def parse(
 
 
 def run_script(main: Callable[[], object]) -> None:
-    """Run a recipe; it ends with a message instead of a traceback where a value or a file is wrong."""
+    """Run a recipe; it ends with a message instead of a traceback where a value or a file is wrong, or by Ctrl-C."""
     try:
         with plain_warnings():
             main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command with --resume true goes on with what there is of the run")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

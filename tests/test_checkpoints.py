@@ -13,8 +13,10 @@ from torch import Tensor
 
 from audionet import features, models
 from audionet.datasets import Corpus, open_corpus
-from audionet.training import ClipData, Recognition, checkpoints, fit_and_test
+from audionet.locks import only_one
+from audionet.training import ClipData, Generation, Recognition, checkpoints, fit_and_test
 from audionet.training.checkpoints import last_checkpoint, read_checkpoint, write_checkpoint
+from audionet.training.finite import _message
 
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "log_every_n_steps": 1, "num_sanity_val_steps": 0}
 
@@ -90,6 +92,8 @@ def test_the_last_weights_are_kept_where_there_are_no_best(
         {"enable_checkpointing": False},
         {"precision": "13"},
         {"limit_train_batches": 0.01},
+        {"limit_test_batches": 0.01},
+        {"max_time": "00:00:00:00"},
     ],
     ids=lambda value: str(value),
 )
@@ -102,11 +106,16 @@ def test_a_trainer_that_cannot_work_is_refused_before_a_step(
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_good(corpus: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a loss that is not finite at step 4 with task.learning_rate 0.01; begin"):
+    with pytest.raises(ValueError, match="a loss that is not finite at step 4 with task.learning_rate 0.01 and"):
         train(corpus, tmp_path, wrong={4: float("nan")})
     kept = read_checkpoint(last_checkpoint(tmp_path))
     assert kept["global_step"] == 3
     assert all(value.isfinite().all() for value in kept["state_dict"].values())
+
+
+def test_the_rate_that_may_be_too_high_is_named() -> None:
+    message = _message(Generation(model=torch.nn.Linear(1, 1), matrix_learning_rate=1e30), "a loss", 3)
+    assert "with task.learning_rate 0.001 and task.matrix_learning_rate 1e+30; begin again with a lower rate" in message
 
 
 def test_weights_that_are_not_finite_are_never_kept(corpus: Corpus, tmp_path: Path) -> None:
@@ -120,13 +129,17 @@ def test_weights_that_are_not_finite_are_never_kept(corpus: Corpus, tmp_path: Pa
     assert read_checkpoint(last_checkpoint(tmp_path))["global_step"] == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "bit", "text", "foreign", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "bit", "text", "foreign", "older", "empty"])
 def test_a_damaged_or_foreign_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "last.ckpt"
-    write_checkpoint(path, {"state_dict": {"a": torch.zeros(1000)}, "callbacks": {"Checkpoints": {}}})
+    kept: dict[str, object] = {"identity": {}, "best": None, "n_metrics": 0}
+    write_checkpoint(path, {"state_dict": {"a": torch.zeros(1000)}, "callbacks": {"Checkpoints": kept}})
+    read_checkpoint(path)
     whole = path.read_bytes()
     if damage == "foreign":
         torch.save({"state_dict": {}}, path)
+    elif damage == "older":
+        torch.save({"state_dict": {}, "callbacks": {"Checkpoints": {"best": None}}}, path)
     else:
         middle = len(whole) // 2
         turned = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
@@ -171,12 +184,44 @@ def test_what_a_kill_left_is_removed_by_the_next_run(corpus: Corpus, tmp_path: P
     assert "77.0" not in (tmp_path / "metrics.csv").read_text()
 
 
+def test_one_training_at_a_time_in_a_folder(corpus: Corpus, tmp_path: Path) -> None:
+    with only_one(tmp_path, "training"), pytest.raises(ValueError, match="process .* is training here; wait until"):
+        train(corpus, tmp_path)
+
+
+def test_curves_that_are_lost_are_said(corpus: Corpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    train(corpus, tmp_path, trainer={"max_steps": 2})
+    (tmp_path / "metrics.csv").write_bytes(b"step,\xff")
+    train(corpus, tmp_path, resume=True, trainer={"max_steps": 3})
+    assert f"note: {tmp_path / 'metrics.csv'} lacks 4 of the 4 lines" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_test_that_is_interrupted_is_said_to_go_on(corpus: Corpus, tmp_path: Path, name: str) -> None:
+    class Press(lightning.Callback):
+        def on_test_batch_end(self, *_: object) -> None:
+            os.kill(os.getpid(), getattr(signal, name))
+
+    with pytest.raises(SystemExit, match="interrupted; the same command with --resume true goes on from step 2"):
+        train(corpus, tmp_path, trainer={"max_steps": 2}, callbacks=[Press()])
+
+
+def test_an_end_before_the_first_checkpoint_is_no_promise(corpus: Corpus, tmp_path: Path) -> None:
+    class Press(lightning.Callback):
+        def on_train_batch_start(self, *_: object) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    checkpoints.SECONDS = 60
+    with pytest.raises(SystemExit, match="interrupted before the first checkpoint; the same command begins again"):
+        train(corpus, tmp_path, callbacks=[Press()])
+    assert not last_checkpoint(tmp_path).exists()
+
+
 def test_a_finished_run_without_its_checkpoints_is_not_overwritten(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     for resume in (True, False):
-        with pytest.raises(
-            ValueError, match="output: expected a folder without the bundle .*; choose another --output"
-        ):
+        with pytest.raises(ValueError, match="output: expected a folder without what is left of .* or choose another"):
             train(corpus, tmp_path, resume=resume)
 
 
@@ -220,7 +265,7 @@ def test_signals_stop_between_steps_and_are_as_before(corpus: Corpus, tmp_path: 
             if trainer.global_step == 5:  # the last of an epoch
                 os.kill(os.getpid(), number)
 
-    with pytest.raises(SystemExit, match="interrupted at step 5; the same command with --resume true goes on"):
+    with pytest.raises(SystemExit, match="interrupted; the same command with --resume true goes on from step 5"):
         train(corpus, tmp_path, callbacks=[Press()])
     assert read_checkpoint(last_checkpoint(tmp_path))["global_step"] == 5
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before

@@ -3,6 +3,7 @@
 import inspect
 import re
 import warnings
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -357,3 +358,12 @@ def test_the_source_of_every_part_is_known(name: str) -> None:
     assert home is not None
     assert [argument.name for argument in arguments_of(home)] == list(parameters)
     assert all(argument.help for argument in arguments_of(home))
+
+
+def test_a_recipe_ends_by_a_sentence() -> None:
+    def fail(error: BaseException) -> None:
+        raise error
+
+    for error, message in ((ValueError("x: wrong"), "error: x: wrong"), (KeyboardInterrupt(), "interrupted; the same")):
+        with pytest.raises(SystemExit, match=message):
+            run_script(partial(fail, error))

@@ -9,13 +9,13 @@ from jsonargparse import Namespace
 
 from audionet import features, models
 from audionet.training import check_clip, check_run
-from audionet.training.trainer_flags import check_trainer
+from audionet.training.trainer_flags import trainer_arguments
 
 NO_GPU = pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU here")
 
 
 def config(**trainer: Any) -> Namespace:
-    values = {"features": {"name": "LogMel"}, "model": {"name": "tcresnet"}, "ema_decay": 0.999}
+    values: dict[str, Any] = {"features": {"name": "LogMel"}, "model": {"name": "tcresnet"}, "ema_decay": 0.999}
     values |= {"output": "runs/none", "resume": False, "data": Namespace(root=None)}
     settings = Namespace(**{"accelerator": "cpu", "max_epochs": 3} | trainer)
     return Namespace(trainer=settings, task=Namespace(warmup_epochs=1.5), **values)
@@ -34,7 +34,10 @@ def config(**trainer: Any) -> Namespace:
         ("gradient_clip_val", -1, "a number above 0, got -1"),
         ("gradient_clip_val", float("nan"), "a number above 0, got nan"),
         ("gradient_clip_algorithm", "nrom", "one of norm, value, got 'nrom'; did you mean 'norm'?"),
-        ("limit_train_batches", 1.5, "a share from 0.0 to 1.0 or a whole number of batches, got 1.5"),
+        ("limit_train_batches", 1.5, "a share above 0.0 and up to 1.0, or a whole number of batches, got 1.5"),
+        ("limit_test_batches", 0, "a share above 0.0 and up to 1.0, or a whole number of batches, got 0"),
+        ("overfit_batches", 1.5, "a share from 0.0 to 1.0 or a whole number of batches, got 1.5"),
+        ("fast_dev_run", -1, "true, or a whole number of batches, got -1"),
         ("limit_val_batches", -1, "a share from 0.0 to 1.0 or a whole number of batches, got -1"),
         ("val_check_interval", 0, "a share of an epoch above 0.0 and up to 1.0, or a whole number of batches, got 0"),
         (
@@ -55,7 +58,7 @@ def config(**trainer: Any) -> Namespace:
 )
 def test_a_value_out_of_its_range_is_refused(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^trainer.{name}: expected {message.replace('?', '[?]')}"):
-        check_trainer({"accelerator": "cpu", name: value})
+        trainer_arguments({"accelerator": "cpu", name: value})
 
 
 @pytest.mark.parametrize(
@@ -65,8 +68,26 @@ def test_what_lightning_refuses_is_one_sentence(name: str, value: object) -> Non
     with pytest.raises(
         ValueError, match=r"^trainer: expected arguments that lightning.Trainer takes; it says: "
     ) as caught:
-        check_trainer({"accelerator": "cpu", name: value})
+        check_run(config(**{name: value}))
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_with_a_run_is_refused_before_the_data_are_read(tmp_path: Path) -> None:
+    run, last = config(), tmp_path / "checkpoints" / "last.ckpt"
+    run.output = str(tmp_path)
+    check_run(run)
+    last.parent.mkdir()
+    best = last.with_name("best.ckpt")
+    best.touch()
+    for run.resume in (True, False):
+        with pytest.raises(ValueError, match=f"output: expected a folder without what is left .*, got '{best}'; move"):
+            check_run(run)
+    last.touch()
+    with pytest.raises(ValueError, match=f"output: expected a folder that holds no run yet, got '{tmp_path}'; go on"):
+        check_run(run)
+    run.output, run.resume = str(last), True
+    with pytest.raises(ValueError, match=f"output: expected a folder, got '{last}'; choose another --output"):
+        check_run(run)
 
 
 def test_what_fits_passes_in_silence(capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
+from audionet.checks import check_that
 from audionet.files import whole_file
 from audionet.training.finite import FiniteTraining
 from audionet.training.identity import Identity
@@ -150,6 +151,36 @@ def last_checkpoint(output: Path) -> Path:
     return output / "checkpoints" / "last.ckpt"
 
 
+def check_folder(output: Path, *, resume: bool) -> None:
+    """Refuse a folder in which no run can begin or go on.
+
+    Args:
+        output: Folder of the run.
+        resume: Whether to go on with the run in it, if there is one.
+
+    Raises:
+        ValueError: It is a file, or holds another run or what is left of one.
+    """
+    last = last_checkpoint(output)
+    is_folder = output.is_dir() or not os.path.lexists(output)
+    check_that(is_folder, "output", "a folder", str(output), "choose another --output")
+    is_free = resume or not last.exists()
+    advice = "go on with it (--resume true) or choose another --output"
+    check_that(is_free, "output", "a folder that holds no run yet", str(output), advice)
+    for left in (output / "model.safetensors", last.with_name("best.ckpt")):
+        expected = f"a folder without what is left of a run whose {last.name} is gone"
+        is_free = last.exists() or not left.exists()
+        check_that(is_free, "output", expected, str(left), "move it away or choose another --output")
+
+
+def farewell(last: Path) -> str:
+    """Return what is said where a run was interrupted: how it goes on, by its last checkpoint."""
+    if not last.exists():
+        return "interrupted before the first checkpoint; the same command begins again"
+    step = read_checkpoint(last)["global_step"]
+    return f"interrupted; the same command with --resume true goes on from step {step}"
+
+
 def write_checkpoint(path: Path, checkpoint: object) -> None:
     """Write a checkpoint, whole or not at all; the one before stays until then.
 
@@ -184,7 +215,8 @@ def read_checkpoint(path: Path) -> State:
         checkpoint = None
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path}: expected a whole checkpoint, got a damaged file or one of another kind; {advice}")
-    if "Checkpoints" not in checkpoint.get("callbacks", {}):
+    kept = checkpoint.get("callbacks", {}).get("Checkpoints")
+    if not (isinstance(kept, dict) and kept.keys() == {"identity", "best", "n_metrics"}):
         raise ValueError(f"{path}: expected a checkpoint of this version of audionet, got another; {advice}")
     return checkpoint
 

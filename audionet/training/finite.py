@@ -57,9 +57,10 @@ def _not_finite(module: LightningModule) -> set[str]:
 
 
 def _message(module: LightningModule, what: str, step: int) -> str:
-    rate = getattr(module, "learning_rate", None)
-    given = f"task.learning_rate {rate}" if rate is not None else "this learning rate"
+    names = ("learning_rate", "matrix_learning_rate", "front_end_learning_rate")
+    rates = {name: rate for name in names if (rate := getattr(module, name, None)) is not None}
+    given = " and ".join(f"task.{name} {rate}" for name, rate in rates.items()) or "this learning rate"
     return (
-        f"training: expected finite numbers, got {what} at step {step} with {given}; begin again with a lower "
-        "--task.learning_rate and another --output (checkpoints/last.ckpt, if there is one, is from before)"
+        f"training: expected finite numbers, got {what} at step {step} with {given}; begin again with a lower rate and "
+        "another --output (checkpoints/last.ckpt, if there is one, is from before)"
     )

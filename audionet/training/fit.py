@@ -1,9 +1,8 @@
 """What every recipe's training shares: checkpoints, logs, averaged weights, resuming, and the test at the end."""
 
-import logging
 import sys
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +20,25 @@ from lightning.pytorch.utilities import rank_zero_only
 from audionet.checks import check_that
 from audionet.console import note
 from audionet.files import remove_partials
+from audionet.locks import only_one
 from audionet.training.averaging import AverageWeights
-from audionet.training.checkpoints import Checkpoints, State, WholeCheckpointIO, last_checkpoint, read_checkpoint
+from audionet.training.checkpoints import (
+    Checkpoints,
+    State,
+    WholeCheckpointIO,
+    check_folder,
+    farewell,
+    last_checkpoint,
+    read_checkpoint,
+)
+from audionet.training.data import CorpusData
 from audionet.training.finite import FiniteTraining
 from audionet.training.identity import check_identity, run_identity
 from audionet.training.interrupt import StopRequests
 from audionet.training.loggers import MetricsFile, make_loggers
-from audionet.training.progress import TotalProgress
+from audionet.training.progress import TotalProgress, quiet_lightning
 from audionet.training.record import write_config
-from audionet.training.settings import trainer_arguments
-
-# What Lightning says of every run of ours and nobody can act on.
-CHATTER = (
-    "Experiment logs directory",
-    "Total length of `list` across ranks is zero",
-    "`isinstance\\(treespec, LeafSpec\\)`",
-    "The '\\w+_dataloader' does not have many workers",
-    "The number of training batches .* is smaller than the logging interval",
-    "You're resuming from a checkpoint that ended before the epoch ended",  # batches know their place
-)
+from audionet.training.trainer_flags import refusal, refused_in_a_sentence, trainer_arguments
 
 
 def fit_and_test(
@@ -77,44 +76,58 @@ def fit_and_test(
         The trainer; ``task`` holds the tested weights.
 
     Raises:
-        ValueError: ``output`` holds a run already and ``resume`` is not asked for; the run to go on with is damaged or
-            was another one; an argument of the trainer does not fit; the loss is no longer finite.
+        ValueError: ``output`` holds a run already and ``resume`` is not asked for; another process trains there; the
+            run to go on with is damaged or was another one; an argument of the trainer does not fit; the loss is no
+            longer finite.
         OSError: The disk is full or cannot be written; the checkpoint before is whole.
         SystemExit: The run was asked to stop, as by Ctrl-C; the checkpoint is written.
     """
     given = trainer_arguments(trainer or {})
-    before = _begin(output, resume)
-    identity = run_identity(task, data, trainer=given, values=values or {}, ema_decay=ema_decay)
-    if before is not None:
-        check_identity(before["callbacks"]["Checkpoints"]["identity"], identity)
-    n_steps = None if before is None else int(before["global_step"])
-    loggers = make_loggers(output, given.pop("logger", None), n_steps=n_steps)
-    metrics = loggers[0]
-    assert isinstance(metrics, MetricsFile)
-    quiet_lightning()
-    stop, finite = StopRequests(), FiniteTraining()
-    last = last_checkpoint(output)
-    checkpoints = Checkpoints(
-        last.parent, monitor=monitor, mode=mode, identity=identity, metrics=metrics, stop=stop, finite=finite
-    )
-    timer = Timer(given.pop("max_time", None), verbose=False)
-    # Checkpoints first: what is logged as a step begins belongs to the step, and averages are held before they go.
-    ours = [checkpoints, stop, finite, *callbacks, timer, *_callbacks(given.get("enable_progress_bar"), ema_decay)]
-    try:
-        fitted = _make_trainer(given, output, loggers, ours)
+    check_folder(output, resume=resume)
+    _check_test(data, given.get("limit_test_batches"))
+    with _alone(output):
+        before = _begin(output, resume)
+        identity = run_identity(task, data, trainer=given, values=values or {}, ema_decay=ema_decay)
+        if before is not None:
+            check_identity(before["callbacks"]["Checkpoints"]["identity"], identity)
+        n_steps = None if before is None else int(before["global_step"])
+        loggers = make_loggers(output, given.pop("logger", None), n_steps=n_steps)
+        metrics = loggers[0]
+        assert isinstance(metrics, MetricsFile)
+        quiet_lightning()
+        stop, finite = StopRequests(), FiniteTraining()
+        last = last_checkpoint(output)
+        checkpoints = Checkpoints(
+            last.parent, monitor=monitor, mode=mode, identity=identity, metrics=metrics, stop=stop, finite=finite
+        )
+        longest = given.pop("max_time", None)
+        timer = Timer(longest, verbose=False)
+        more = [timer, *_callbacks(given.get("enable_progress_bar"), ema_decay)]
+        # Checkpoints first: what is logged as a step begins belongs to the step, and averages are held before they go.
+        with refused_in_a_sentence():
+            fitted = _make_trainer(given, output, loggers, [checkpoints, stop, finite, *callbacks, *more])
         if values is not None:
             write_config(output, values)
             for logger in loggers[1:]:  # beside metrics.csv lies config.yaml
                 logger.log_hyperparams(dict(values))
-        fitted.fit(task, data, ckpt_path=None if before is None else str(last), weights_only=True)
-        kept = read_checkpoint(last)
-        # Not by `ckpt_path`: there the averaging callback would put back the weights that it averages.
-        task.load_state_dict((kept["callbacks"]["Checkpoints"]["best"] or kept)["state_dict"])
-        fitted.test(task, data, verbose=False)
-    except SystemExit:  # Lightning's answer to Ctrl-C, once the checkpoint is written
-        sys.exit(f"interrupted at step {fitted.global_step}; the same command with --resume true goes on from there")
-    except MisconfigurationException as error:
-        raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
+        try:
+            fitted.fit(task, data, ckpt_path=None if before is None else str(last), weights_only=True)
+            check_that(last.exists(), "trainer.max_time", "time for a step", longest, "raise it or leave it out")
+            kept = read_checkpoint(last)
+            # Not by `ckpt_path`: there the averaging callback would put back the weights that it averages.
+            task.load_state_dict((kept["callbacks"]["Checkpoints"]["best"] or kept)["state_dict"])
+            fitted.test(task, data, verbose=False)
+            if fitted.received_sigterm:  # while it was tested
+                sys.exit()
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            sys.exit(farewell(last))
+        except OSError as error:
+            if error.errno is None or error.filename is not None:
+                raise
+            what = f"the files of the run cannot be written ({error.strerror})"
+            raise OSError(f"{output}: {what}; free some space, and go on with --resume true") from error
+        except MisconfigurationException as error:
+            raise refusal(error) from error
     return fitted
 
 
@@ -126,30 +139,29 @@ def _clear(output: Path) -> None:
         events.unlink()
 
 
-def check_output(output: Path, resume: bool) -> None:
-    """Refuse a folder for a run that is a file, or holds a run that is not to be gone on with.
+def _check_test(data: LightningDataModule, share: object) -> None:
+    """Refuse a share of the test batches that is less than one, before the training instead of behind it."""
+    if isinstance(data, CorpusData) and isinstance(share, float) and share < 1:
+        n_batches = len(data.test_dataloader())
+        expected = f"a share of the {n_batches} test batches that is one at least"
+        check_that(int(share * n_batches) >= 1, "trainer.limit_test_batches", expected, share)
 
-    Raises:
-        ValueError: It does not fit.
-    """
-    check_that(not output.is_file(), "output", "a folder", str(output), "choose another --output")
-    is_free = resume or not last_checkpoint(output).exists()
-    advice = "go on with it (--resume true) or choose another --output"
-    check_that(is_free, "output", "a folder that holds no run yet", str(output), advice)
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Make the folder of a run, and keep other trainings out of it."""
+    output.mkdir(parents=True, exist_ok=True)
+    with only_one(output, "training", wait=False) if getattr(rank_zero_only, "rank", 0) == 0 else nullcontext():
+        yield
 
 
 def _begin(output: Path, resume: bool) -> State | None:
     """Make the folder ready for a run; return the checkpoint to go on from, if there is one."""
-    check_output(output, resume)
     last = last_checkpoint(output)
-    output.mkdir(parents=True, exist_ok=True)
     for folder in (output, last.parent):
         rank_zero_only(remove_partials)(folder)
     if last.exists():
         return read_checkpoint(last)
-    bundle = output / "model.safetensors"
-    expected = "a folder without the bundle of a finished run, whose checkpoints are gone"
-    check_that(not bundle.exists(), "output", expected, str(bundle), "choose another --output")
     if resume:
         note(f"{output}: no checkpoint to go on from, so the training begins")
     _clear(output)
@@ -169,13 +181,6 @@ def _make_trainer(
         default_root_dir=output,
         use_distributed_sampler=False,  # the data module deals the batches to the processes
     )
-
-
-def quiet_lightning() -> None:
-    """Turn off Lightning's messages that are the same for every run."""
-    for message in CHATTER:
-        warnings.filterwarnings("ignore", message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
 def _callbacks(has_progress: object, ema_decay: float | None) -> list[Callback]:

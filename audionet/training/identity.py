@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 # What may change while a run goes on: where it is, what it tells, and values whose effect the data show.
 FREE = {"output", "resume", "find_learning_rate", "compile", "play", "judge", "n_generated", "data", "trainer"}
 # What of Lightning's trainer decides what a step is; all else, such as its length and its devices, may change.
-STEP = ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches")
+STEP = (
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "limit_train_batches",
+    "overfit_batches",
+)
 
 Identity = dict[str, Any]
 
@@ -54,8 +60,9 @@ def check_identity(before: Identity, now: Identity) -> None:
     """
     for name in [*now, *(name for name in before if name not in now)]:
         if before.get(name) != now.get(name):
+            was, is_now = (values.get(name, "its default") for values in (before, now))
             raise ValueError(
-                f"{name}: expected {before.get(name)}, with which the run began, got {now.get(name)}; "
+                f"{name}: expected {was}, with which the run began, got {is_now}; "
                 "go on with what it began with, or choose another --output"
             )
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,9 @@ from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.console import note
-from audionet.training.checkpoints import last_checkpoint
-from audionet.training.fit import quiet_lightning
+from audionet.training.checkpoints import farewell, last_checkpoint
 from audionet.training.generation import Generation
+from audionet.training.progress import quiet_lightning
 from audionet.training.recognition import Recognition
 
 LOWEST, HIGHEST, N_STEPS = 1e-5, 1.0, 100  # of the rates that are tried
@@ -44,10 +45,14 @@ def find_learning_rate(
         The rate; the task's own where the loss falls nowhere.
     """
     file = output / "learning_rate.json"
-    if last_checkpoint(output).exists() and file.exists():
-        task.learning_rate = json.loads(file.read_text())["learning_rate"]
+    if last_checkpoint(output).exists():
+        if file.exists():
+            task.learning_rate = json.loads(file.read_text())["learning_rate"]
     else:
-        rates, losses = _try_rates(task, data, output, trainer or {})
+        try:
+            rates, losses = _try_rates(task, data, output, trainer or {})
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            sys.exit(farewell(last_checkpoint(output)))
         task.learning_rate = suggest_rate(rates, losses) or task.learning_rate
         _tell(file, task.learning_rate, rates, losses)
     return task.learning_rate
@@ -79,6 +84,8 @@ def _try_rates(
     quiet_lightning()
     note(f"training for {N_STEPS} steps to find a learning rate")
     output.mkdir(parents=True, exist_ok=True)
+    for left in output.glob(".lr_find_*.ckpt"):  # by a search that was killed
+        left.unlink()
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler")
     alone = {"max_epochs": -1, "num_sanity_val_steps": 0, "default_root_dir": output, **dict.fromkeys(off, False)}
     names = vars(lr_finder)

@@ -11,6 +11,7 @@ from pathlib import Path
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from audionet.console import note
 from audionet.files import whole_file
 
 
@@ -51,7 +52,7 @@ class MetricsFile(Logger):
         self.path = path
         self.lines: list[dict[str, object]] = []
         if is_resumed and path.exists():
-            with path.open(newline="") as file:
+            with suppress(ValueError, csv.Error), path.open(newline="") as file:  # a damaged one is as good as none
                 self.lines = [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
 
     @property
@@ -79,7 +80,9 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def cut(self, n_lines: int) -> None:
-        """Forget the lines behind the first ones."""
+        """Forget the lines behind the first ones; say how many of these are missing."""
+        if missing := n_lines - min(n_lines, len(self.lines)):
+            note(f"{self.path} lacks {missing} of the {n_lines} lines that the run had written; its curves have a gap")
         del self.lines[n_lines:]
 
     @rank_zero_only

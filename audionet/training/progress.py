@@ -1,7 +1,9 @@
 """What a training says of itself: one line that grows on a terminal, one line an epoch elsewhere."""
 
+import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 
 import torch
@@ -12,6 +14,23 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 REFRESH_SECONDS = 0.5  # reading a loss makes a GPU wait
+
+# What Lightning says of every run of ours and nobody can act on.
+CHATTER = (
+    "Experiment logs directory",
+    "Total length of `list` across ranks is zero",
+    "`isinstance\\(treespec, LeafSpec\\)`",
+    "The '\\w+_dataloader' does not have many workers",
+    "The number of training batches .* is smaller than the logging interval",
+    "You're resuming from a checkpoint that ended before the epoch ended",  # batches know their place
+)
+
+
+def quiet_lightning() -> None:
+    """Turn off Lightning's messages that are the same for every run."""
+    for message in CHATTER:
+        warnings.filterwarnings("ignore", message)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
 class TotalProgress(Callback):

@@ -20,10 +20,8 @@ from audionet.features import FEATURES
 from audionet.models import MODELS
 from audionet.parallel import usable_cores
 from audionet.training.averaging import warm_average
-from audionet.training.fit import check_output, quiet_lightning
-from audionet.training.settings import trainer_arguments
-
-PRECISIONS = ("32-true", "32", 32, "bf16-mixed", "16-mixed")  # weights stay float32
+from audionet.training.checkpoints import check_folder
+from audionet.training.progress import quiet_lightning
 
 
 def _is_number(value: object) -> bool:
@@ -39,7 +37,12 @@ def _is_limit(value: object) -> bool:
     return _is_number(value) and (0 <= value <= 1 or (value > 1 and value % 1 == 0))  # type: ignore[operator]
 
 
+def _is_some(value: object) -> bool:
+    return _is_limit(value) and value != 0
+
+
 LIMIT = (_is_limit, "a share from 0.0 to 1.0 or a whole number of batches")
+SOME = (_is_some, "a share above 0.0 and up to 1.0, or a whole number of batches")
 COUNT = (_is_count, "a whole number of at least 1")
 ENDLESS = (lambda value: _is_count(value) or value == -1, "a whole number of at least 1, or -1 for no limit")
 FROM_0 = (lambda value: _is_count(value) or value == 0, "a whole number of at least 0")
@@ -49,15 +52,23 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("max_epochs", "max_steps"), ENDLESS),
     **dict.fromkeys(("num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"), COUNT),
     **dict.fromkeys(("min_epochs", "min_steps", "log_every_n_steps", "reload_dataloaders_every_n_epochs"), FROM_0),
-    **dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches"), LIMIT),
+    **dict.fromkeys(("limit_train_batches", "limit_test_batches"), SOME),
+    **dict.fromkeys(("limit_val_batches", "overfit_batches"), LIMIT),
+    "fast_dev_run": (lambda value: isinstance(value, bool) or FROM_0[0](value), "true, or a whole number of batches"),
     "num_sanity_val_steps": (lambda value: FROM_0[0](value) or value == -1, "-1 for all, or a whole number from 0 on"),
     "val_check_interval": (
-        lambda value: _is_limit(value) and value > 0 or isinstance(value, str | Mapping),
+        lambda value: _is_some(value) or isinstance(value, str | Mapping),
         "a share of an epoch above 0.0 and up to 1.0, or a whole number of batches",
     ),
     "gradient_clip_val": POSITIVE,
 }
 """What fits where a value is given, and its description."""
+
+CHOICES: dict[str, tuple[object, ...]] = {
+    "precision": ("32-true", "32", 32, "bf16-mixed", "16-mixed"),  # weights stay float32
+    "gradient_clip_algorithm": ("norm", "value"),
+}
+"""What fits where a value is one of a few; the first where none is given."""
 
 
 def check_run(config: Namespace) -> None:
@@ -71,12 +82,12 @@ def check_run(config: Namespace) -> None:
         ValueError: A value does not fit; the message names its flag.
     """
     check_that(config.output, "output", "a folder", config.output)
-    check_output(Path(config.output), config.resume)
+    check_folder(Path(config.output), resume=config.resume)
     if root := config.data.root:
         apart = not Path(config.output).resolve().is_relative_to(Path(root).resolve())
         expected = f"a folder outside of data.root ({root}), where its sounds would be taken for clips"
         check_that(apart, "output", expected, config.output, "choose another --output")
-    check_trainer(config.trainer.as_dict())
+    _check_on_lightning(trainer_arguments(config.trainer.as_dict()))
     if config.ema_decay is not None:
         warm_average(config.ema_decay)
     check_at_least(0, 1, augment_p=config.get("augment_p", 1.0))
@@ -118,35 +129,45 @@ def _refusal(front_end: nn.Module, model: nn.Module, clip_length: int) -> Except
     return None
 
 
-def check_trainer(arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments of `lightning.Trainer` that cannot work on this machine.
+def trainer_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `lightning.Trainer` for a run that leaves checkpoints and is tested.
 
     Args:
-        arguments: Arguments by name; None is each one's default.
+        given: Arguments as flags name them; None is each one's default. ``fast_dev_run`` becomes a run of so many
+            batches of everything, which leaves what any run leaves.
 
     Raises:
-        ValueError: One does not fit; the message names its flag.
+        ValueError: One does not fit, or not this machine; the message names its flag.
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
+    values = {name: value for name, value in given.items() if value is not None}
     for name, (fits, expected) in RANGES.items():
-        if name in given:
-            check_that(fits(given[name]), f"trainer.{name}", expected, given[name])
-    trainer_arguments(given)
-    check_one_of(PRECISIONS, "trainer.precision", given.get("precision", 32))
-    check_one_of(("norm", "value"), "trainer.gradient_clip_algorithm", given.get("gradient_clip_algorithm", "norm"))
-    advice = "leave it out: what is tested is the best checkpoint"
-    is_kept = given.get("enable_checkpointing", True)
+        if name in values:
+            check_that(fits(values[name]), f"trainer.{name}", expected, values[name])
+    for name, known in CHOICES.items():
+        check_one_of(known, f"trainer.{name}", values.get(name, known[0]))
+    advice = "leave it out: a run goes on from its checkpoints, and tests the best of them"
+    is_kept = values.get("enable_checkpointing", True)
     check_that(is_kept, "trainer.enable_checkpointing", "true", is_kept, advice)
-    check_that(not given.get("barebones"), "trainer.barebones", "false, because a run is logged and kept", True)
-    strategy = given.get("strategy", "auto")
+    check_that(not values.get("barebones"), "trainer.barebones", "false, because a run is logged and kept", True)
+    strategy = values.get("strategy", "auto")
     if isinstance(strategy, str):
         check_one_of(["auto", *StrategyRegistry.available_strategies()], "trainer.strategy", strategy)
-    _check_devices(given.get("accelerator", "auto"), given.get("devices", "auto"))
+    _check_devices(values.get("accelerator", "auto"), values.get("devices", "auto"))
+    ours = ("enable_checkpointing", "fast_dev_run", "enable_model_summary")
+    arguments = {name: value for name, value in given.items() if name not in ours}
+    if n_tried := int(values.get("fast_dev_run", False)):
+        limits = dict.fromkeys(("limit_train_batches", "limit_val_batches", "limit_test_batches", "max_steps"), n_tried)
+        arguments |= {**limits, "max_epochs": 1, "check_val_every_n_epoch": 1, "val_check_interval": 1.0}
+    has_table = bool(values.get("enable_model_summary"))  # of the layers, where one line does
+    return {**arguments, "enable_model_summary": has_table}
+
+
+def _check_on_lightning(arguments: Mapping[str, Any]) -> None:
+    """Refuse what Lightning's trainer refuses, by making one."""
     quiet_lightning()
-    ours = {"logger", "callbacks", "enable_checkpointing", "enable_progress_bar", "fast_dev_run"}
     off: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
     with refused_in_a_sentence():
-        Trainer(**{name: value for name, value in given.items() if name not in ours}, **off)
+        Trainer(**{**arguments, **off})
 
 
 @contextmanager
@@ -155,9 +176,12 @@ def refused_in_a_sentence() -> Iterator[None]:
     try:
         yield
     except (MisconfigurationException, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"trainer: expected arguments that lightning.Trainer takes; it says: {_line(error)}"
-        ) from error
+        raise refusal(error) from error
+
+
+def refusal(error: Exception) -> ValueError:
+    """Return Lightning's refusal in one sentence."""
+    return ValueError(f"trainer: expected arguments that lightning.Trainer takes; it says: {_line(error)}")
 
 
 def _line(error: Exception) -> str:
