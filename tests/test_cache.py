@@ -126,6 +126,13 @@ def test_what_a_process_works_on_stays(cache, capsys):
     assert [one.name for one in kept_in(cache)] == ["fsdd"], "all else is removed"
 
 
+def test_a_cache_that_is_a_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "file"))
+    code, out, err = call(capsys)
+    assert (code, out) == (1, "") and "AUDIONET_CACHE: expected a folder, got" in err
+
+
 def test_an_open_store_stays_readable(cache, tone_folder, capsys):
     opened = build(tone_folder)
     before = np.array(opened.store.waveforms)

@@ -399,6 +399,18 @@ def test_more_than_the_header_says(kind):
         check_good(content + behind, EXPECTED)
 
 
+@pytest.mark.parametrize("kind", ["WAV", "W64"])
+@pytest.mark.parametrize("codec", ["IMA_ADPCM", "MS_ADPCM"])
+@pytest.mark.parametrize("cut", [100, 700])
+def test_of_packed_samples_a_block_that_is_cut_is_left_out(kind, codec, cut):
+    content = encode(kind, codec, INTEGERS)
+    whole = decode(content)[0]
+    with pytest.warns(AudioWarning, match="is cut off"):
+        left = decode(content[:-cut], lenient=True)[0]
+    assert 6000 < left.shape[1] < whole.shape[1]
+    np.testing.assert_array_equal(left, whole[:, : left.shape[1]])
+
+
 def test_a_tag_behind_packed_samples_of_au_is_no_sound():
     content = encode("AU", "G721_32", INTEGERS)
     np.testing.assert_array_equal(decode(content + b"TAG".ljust(128))[0], decode(content)[0])

@@ -70,11 +70,12 @@ def data_cache(name: str | None = None, *, clear: bool = False) -> int:
         audionet data cache --clear stores
     """
     from audionet import resources
-    from audionet.checks import check_one_of
+    from audionet.checks import check_one_of, check_that
     from audionet.datasets import cache
     from audionet.locks import Busy
 
     folder = resources.cache_dir().absolute()
+    check_that(not folder.is_file(), "AUDIONET_CACHE", "a folder", str(folder), "that is a file, name another")
     kept = cache.kept_in(folder)
     chosen = [one for one in kept if name is None or f"{one.name}/".startswith(f"{name}/")]
     if name is not None and not chosen:

@@ -17,8 +17,16 @@ _SOUND = (b"data", b"RIFF", b"RIFX", b"RF64", b"BW64")
 class Format(NamedTuple):
     """What the chunk "fmt " says."""
 
-    byte_rate: int  # bytes a second
-    sample_bytes: int  # of all channels; 0 if the codec packs them
+    byte_rate: int  # bytes a second; 0 if the codec packs samples
+    block_bytes: int  # of a sample of all channels, or of a block of such a codec; 0 is unknown
+
+    def whole(self, n_bytes: int) -> int:
+        """Return the bytes of the blocks that are whole, where the codec packs samples."""
+        return n_bytes - n_bytes % self.block_bytes if self.block_bytes and not self.byte_rate else n_bytes
+
+    def n_samples(self, n_bytes: int) -> int | None:
+        """Return the samples of a channel; None if the codec packs them."""
+        return n_bytes // self.block_bytes if self.byte_rate else None
 
 
 def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults) -> list[Contents]:
@@ -48,9 +56,11 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     end = data.start + n_bytes
     behind = chunks(stream, end + (n_bytes % 2 and read_at(stream, end, 1) == b"\0"), size, order)
     check_behind(stream, behind, size, faults, sound=_SOUND, may_be_zeros=end >= riff_size + 8 - 1)
+    if faults.notes:
+        n_bytes = form.whole(n_bytes)
     if is_unknown or faults.notes or head.startswith(b"BW64"):
-        stream = spliced(_head(stream, before, n_bytes, order, is_long), stream, data.start, end)
-    return [Contents(stream, n_bytes // form.sample_bytes if form.sample_bytes else None)]
+        stream = spliced(_head(stream, before, n_bytes, order, is_long), stream, data.start, data.start + n_bytes)
+    return [Contents(stream, form.n_samples(n_bytes))]
 
 
 def read_format(stream: BinaryIO, chunk: Chunk | None, order: Order, faults: Faults) -> Format:
@@ -64,7 +74,7 @@ def read_format(stream: BinaryIO, chunk: Chunk | None, order: Order, faults: Fau
     if codec == _EXTENSIBLE and len(content) == 26:
         (codec,) = struct.unpack(f"{sign}H", content[24:])
     if codec not in _PLAIN:
-        return Format(0, 0)
+        return Format(0, sample_bytes)
     one = -(-n_bits // 8)
     agrees = sample_bytes in (n_channels * one, n_channels * 4 * (one == 3))  # 24 bits may lie in 4 bytes
     if not sample_bytes or not agrees or byte_rate not in (0, rate * sample_bytes):

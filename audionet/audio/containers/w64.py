@@ -23,9 +23,11 @@ def check(stream: BinaryIO, size: int, max_seconds: float | None, faults: Faults
     if form.byte_rate:
         check_seconds(n_bytes / form.byte_rate, max_seconds)
     check_behind(stream, rest, size, faults, sound=(b"data", b"riff"), n_head=_HEAD)
+    if faults.notes:
+        n_bytes = form.whole(n_bytes)
     if faults.notes or size > start + n_bytes:  # libsndfile would read on
         head = bytearray(read_at(stream, 0, start))
         head[16:24] = (start + n_bytes).to_bytes(8, "little")
         head[-8:] = (n_bytes + _HEAD).to_bytes(8, "little")
         stream = spliced(bytes(head), stream, start, start + n_bytes)
-    return [Contents(stream, n_bytes // form.sample_bytes if form.sample_bytes else None)]
+    return [Contents(stream, form.n_samples(n_bytes))]
