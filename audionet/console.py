@@ -1,10 +1,19 @@
-"""Notes, progress bars and tables on a terminal."""
+"""Notes, errors, progress bars and tables on a terminal."""
 
+import errno
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space, or choose another folder"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "get the permission for it, or choose another folder"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file is where a folder should be: move it, or choose another"),
+    errno.EISDIR: "a folder is where a file should be: move it, or choose another name",
+    errno.ENOENT: "check its spelling",
+}
 
 
 @contextmanager
@@ -51,6 +60,20 @@ def plain_warnings(front: str = "") -> Iterator[None]:
             f"{front}warning:", " ".join(str(message).split()), file=sys.stderr
         )
         yield
+
+
+def sentence(error: BaseException | str) -> str:
+    """Return what an error says, in one line; of one of the disk also what to do.
+
+    Example:
+        >>> sentence(OSError(errno.ENOSPC, "No space left on device", "out/x.wav"))
+        'out/x.wav: no space left on device; free some space, or choose another folder'
+    """
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        advice = _ADVICE.get(error.errno or 0, "check the path and the disk")
+        text = f"{os.fsdecode(error.filename)}: {error.strerror[:1].lower()}{error.strerror[1:]}; {advice}"
+    return " ".join(text.split())
 
 
 def print_table(rows: Iterable[Sequence[str]]) -> None:

@@ -6,10 +6,12 @@ import re
 import secrets
 import shutil
 import stat
+import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import BinaryIO
@@ -30,18 +32,11 @@ _OF_THE_SYSTEM = frozenset(
 )
 
 NAME_ERRORS = frozenset(
-    {
-        errno.ENAMETOOLONG,
-        errno.EEXIST,
-        errno.EISDIR,
-        errno.ENOTDIR,
-        errno.EINVAL,
-        errno.EILSEQ,
-        errno.ENOTEMPTY,
-    }
+    (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.EILSEQ, errno.ENOTEMPTY)
 )
 """What the system says of a name that it cannot give a file: too long, taken, or of characters that it refuses."""
 
+_DAY = 86_400  # seconds
 _LONGEST_NAME = 120  # bytes of UTF-8; encrypted folders take 143, all others 255
 _JOINERS = "\u200c\u200d"  # of letters and of emoji; no other invisible character is kept
 _DEVICES = re.compile(
@@ -54,6 +49,7 @@ def whole_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[
     """Open a binary file for writing that appears under its name when it is complete, and otherwise not at all.
 
     The content goes to a hidden file in the same folder, which is renamed at the end, or removed after an exception.
+    What a process that was killed left there more than a day ago is removed: nobody writes to it any more.
 
     Args:
         path: Path of the file; one that is there already is replaced.
@@ -69,6 +65,7 @@ def whole_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[
         b'complete'
     """
     path = Path(path)
+    _remove_old_partials(os.path.abspath(path.parent))
     partial = path.parent / f".{secrets.token_hex(8)}.partial"  # the name itself may be as long as names can be
     try:
         with open(partial, "wb") as file:
@@ -84,6 +81,29 @@ def whole_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let an error of the disk that names no file name this one, as one of a write does.
+
+    Raises:
+        OSError: From within; its ``filename`` is the path, unless it names another file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or str(path) in str(error):
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+
+
+@lru_cache(maxsize=1024)  # once a folder, which may hold many files
+def _remove_old_partials(folder: str) -> None:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if re.fullmatch(r"\.[0-9a-f]{16}\.partial", entry.name) and time.time() - entry.stat().st_mtime > _DAY:
+                os.unlink(entry.path)
 
 
 def remove_partials(folder: str | os.PathLike[str]) -> None:

@@ -17,7 +17,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from audionet.checks import check_that, listed, nearest
-from audionet.console import plain_warnings
+from audionet.console import plain_warnings, sentence
 from audionet.randomness import check_seed
 from audionet.registry import Registry
 from audionet.signatures import arguments_of, check_values, literal_of
@@ -213,7 +213,7 @@ def run_script(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command with --resume true goes on with what there is of the run")
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {sentence(error)}")
 
 
 def _underscored(argument: str) -> str:

@@ -47,7 +47,8 @@ def only_one(folder: str | os.PathLike[str], work: str, *, wait: bool = True) ->
         console.note(f"{busy}; waiting until it is done")
         lock.acquire(poll_interval=0.2)
     try:
-        worker.write_text(f"process {os.getpid()} on {socket.gethostname()} is {work}", encoding="utf-8")
+        with suppress(OSError):  # a full disk; the lock holds without it
+            worker.write_text(f"process {os.getpid()} on {socket.gethostname()} is {work}", encoding="utf-8")
         yield
     finally:
         with suppress(OSError):

@@ -18,7 +18,7 @@ from audionet.bulk import computing, sources
 from audionet.bulk.features import Plan, common_folder, extract, make_plan
 from audionet.bulk.outputs import Item, NpyFiles
 from audionet.bulk.sources import find_items
-from audionet.features import MFCC, LogMel, Spectrogram
+from audionet.features import MFCC, LogMel, MelSpectrogram, Spectrogram
 from audionet.features.frontend import Framing, FrontEnd
 from audionet.parallel import usable_cores
 
@@ -381,6 +381,17 @@ def test_a_missing_library_is_named_with_its_extra(corpus, tmp_path, monkeypatch
     ):
         run(corpus, tmp_path / "out", format=format)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_chunk_of_a_zarr_store_that_is_missing_is_made_again(corpus, tmp_path):
+    zarr = pytest.importorskip("zarr", reason="needs the extra audionet[zarr]")
+    out = tmp_path / "out"
+    assert run(corpus, out, MelSpectrogram(), format="zarr") == (7, {})
+    assert run(corpus, out, MelSpectrogram(), format="zarr") == (0, {})  # that of silence, too: zeros
+    (chunk, *_) = (path for path in (out / "features.zarr/4/c").rglob("*") if path.is_file())
+    chunk.unlink()
+    assert run(corpus, out, MelSpectrogram(), format="zarr") == (1, {})
+    assert zarr.open_group(out / "features.zarr", mode="r")["4"][:].any()
 
 
 def test_zarr(corpus, tmp_path):

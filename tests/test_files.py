@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audionet.files import check_free_space, find_files, safe_names, whole_file
+from audionet.files import check_free_space, find_files, naming, safe_names, whole_file
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -39,6 +39,28 @@ def test_an_error_of_the_disk_names_the_file(tmp_path, raised, number, reason):
         pass
     assert missing.value.filename == str(tmp_path / "nowhere/new.bin")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_without_a_name_gets_one(tmp_path):
+    with pytest.raises(OSError, match="new.bin") as caught, naming(tmp_path / "new.bin"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "new.bin"))
+    for named in (FileNotFoundError(errno.ENOENT, "No such file", "other"), OSError(f"{tmp_path}: full")):
+        with pytest.raises(OSError, match="other|full") as caught, naming(tmp_path):
+            raise named
+        assert caught.value is named
+
+
+def test_what_was_left_long_ago_is_removed_and_what_somebody_writes_stays(tmp_path):
+    old, new = tmp_path / f".{'0a' * 8}.partial", tmp_path / f".{'1b' * 8}.partial"
+    mine = [tmp_path / ".mine.partial", tmp_path / "0a.partial"]
+    for path in (old, new, *mine):
+        path.touch()
+    for path in (old, *mine):
+        os.utime(path, (1e9, 1e9))
+    with whole_file(tmp_path / "a.bin"):
+        pass
+    assert {*tmp_path.iterdir()} == {new, *mine, tmp_path / "a.bin"}
 
 
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -1,6 +1,5 @@
 """Features of many files on disk: what `audionet features` does."""
 
-import errno
 import json
 import os
 import warnings
@@ -27,7 +26,7 @@ from audionet.bulk.outputs import (
 )
 from audionet.checks import check_that
 from audionet.features.frontend import FrontEnd
-from audionet.files import whole_file
+from audionet.files import naming, whole_file
 from audionet.locks import only_one
 from audionet.parallel import WorkerCrash, map_unordered, usable_cores
 
@@ -185,7 +184,7 @@ def extract(
     chunks = list(grouped(plan.todo, lambda item: item.size, chunk_bytes, chunk_files))
     function = partial(compute, plan.output, front_end, plan.with_pictures, lenient)
     try:
-        with only_one(plan.output.folder, "writing features", wait=False):
+        with naming(plan.output.folder), only_one(plan.output.folder, "writing features", wait=False):
             for made, failures, notes in map_unordered(function, chunks, workers=max(min(workers, len(chunks)), 1)):
                 for note in notes:
                     warnings.warn(note, AudioWarning, stacklevel=2)
@@ -196,11 +195,6 @@ def extract(
             remove_partials(plan.output.folder, plan.todo)
     except WorkerCrash as error:
         raise ValueError(f"{plan.output.folder}: {error}; what is done is kept") from error
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        reason = error.strerror or str(error)  # of Zarr's and Arrow's writers, which name no file
-        raise OSError(error.errno or errno.EIO, reason, str(plan.output.folder)) from error
 
 
 def _check_settings(path: Path, settings: Mapping[str, object]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from audionet.bulk.outputs import Item
-from audionet.files import whole_file
+from audionet.files import naming, whole_file
 
 _JOURNAL = "sources.jsonl"
 _TICK = 2_000_000_000  # nanoseconds; the coarsest times, FAT's, are 2 s apart
@@ -73,7 +73,7 @@ def unchanged(folder: Path, items: Sequence[Item]) -> set[str]:
 def note(folder: Path, made: Mapping[Item, str]) -> None:
     """Add to the journal that features were made of items, whose hashes are given."""
     if made:
-        with open(folder / _JOURNAL, "a", encoding="utf-8") as file:
+        with naming(folder / _JOURNAL), open(folder / _JOURNAL, "a", encoding="utf-8") as file:
             # The line break comes first, so that a line that a crash cut off spoils no other.
             file.write("".join(f"\n{_line(item.key, _record(item, sha256))}" for item, sha256 in made.items()))
 

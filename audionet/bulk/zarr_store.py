@@ -6,6 +6,7 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import prod
 
 import numpy as np
 import zarr
@@ -19,7 +20,7 @@ class ZarrStore(Output):
     """A Zarr group `features.zarr`, with an array (band, frame) for each file under its key."""
 
     def done(self, items: Sequence[Item]) -> set[str]:
-        """Return the keys whose arrays are there, without empty files."""
+        """Return the keys whose arrays are there, without missing or empty files."""
         return {item.key for item in items if self._kind(item.key) == "array" and self._is_whole(item.key)}
 
     def prepare(self, items: Sequence[Item]) -> None:
@@ -47,7 +48,13 @@ class ZarrStore(Output):
         for item, x in features.items():
             partial = self.folder / f".{secrets.token_hex(8)}.partial"
             n_frames = min(x.shape[1], max(_CHUNK // (x.itemsize * len(x)), 1))
-            zarr.create_array(store=partial, data=x, chunks=(len(x), n_frames), dimension_names=("band", "frame"))
+            zarr.create_array(
+                store=partial,
+                data=x,
+                chunks=(len(x), n_frames),
+                dimension_names=("band", "frame"),
+                config={"write_empty_chunks": True},  # Zarr reads a missing chunk as zeros; here it is damage
+            )
             target = self.folder / "features.zarr" / item.key
             shutil.rmtree(target, ignore_errors=True)  # of a file that has changed
             os.rename(partial, target)
@@ -66,7 +73,13 @@ class ZarrStore(Output):
         return {place.relative_to(store).as_posix() for place in holding}
 
     def _is_whole(self, key: str) -> bool:
-        return all(is_there(path) for path in (self.folder / "features.zarr" / key).rglob("*") if not path.is_dir())
+        place = self.folder / "features.zarr" / key
+        chunks = [path for path in place.rglob("*") if path.is_file() and path.name != "zarr.json"]
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            described = json.loads((place / "zarr.json").read_bytes())
+            sizes = zip(described["shape"], described["chunk_grid"]["configuration"]["chunk_shape"], strict=True)
+            return len(chunks) == prod(-(-size // step) for size, step in sizes) and all(map(is_there, chunks))
+        return False
 
     def _kind(self, key: str) -> str | None:
         """Return the kind of what the store has under a key: "array", "group" or None; None also if it is damaged."""

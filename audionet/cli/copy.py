@@ -26,6 +26,12 @@ def copy(recipe: str, folder: str) -> None:
             f"folder: expected one that is new or empty, got {target}, which already exists; name another, so that "
             "nothing of yours is overwritten"
         )
-    shutil.copytree(recipes / recipe, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    try:
+        shutil.copytree(recipes / recipe, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    except shutil.Error as error:  # a list of files and reasons
+        reason = error.args[0][0][2]
+        raise ValueError(
+            f"{target}: the copy is not whole ({reason}); free some space, or name another folder"
+        ) from error
     print(f"Copied to {target}. Run it, for a first try of seconds:")
     print(f"  python {target / 'train.py'} --config {target / 'presets' / 'smoke.yaml'}")

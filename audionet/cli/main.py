@@ -15,7 +15,7 @@ from typing import BinaryIO
 from audionet import __version__
 from audionet.checks import nearest
 from audionet.cli.parsing import Command, UsageError, make_parser, run, summary, undotted
-from audionet.console import plain_warnings
+from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
     *("recognize", "generate", "features", "features list", "features show", "models list", "models show"),
@@ -76,7 +76,7 @@ def source_of(path: str | os.PathLike[str]) -> str | os.PathLike[str] | BinaryIO
 
 def complain(error: Exception | str) -> None:
     """Print an error on standard error, in one line."""
-    print("audionet: error:", " ".join(str(error).split()), file=sys.stderr)
+    print("audionet: error:", sentence(error), file=sys.stderr)
 
 
 def _overview(words: list[str]) -> int:

@@ -14,6 +14,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.console import note
+from audionet.files import whole_file
 from audionet.training.checkpoints import farewell, last_checkpoint
 from audionet.training.generation import Generation
 from audionet.training.progress import quiet_lightning
@@ -43,6 +44,9 @@ def find_learning_rate(
 
     Returns:
         The rate; the task's own where the loss falls nowhere.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
     file = output / "learning_rate.json"
     if last_checkpoint(output).exists():
@@ -97,5 +101,6 @@ def _try_rates(
 
 @rank_zero_only
 def _tell(file: Path, found: float, rates: list[float], losses: list[float]) -> None:
-    file.write_text(json.dumps({"learning_rate": found, "rates": rates, "losses": losses}))
+    with whole_file(file) as stream:
+        stream.write(json.dumps({"learning_rate": found, "rates": rates, "losses": losses}).encode())
     print(f"learning rate {found:.2g}, see {file}")

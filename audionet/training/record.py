@@ -17,6 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from audionet import __version__
+from audionet.files import whole_file
 
 if TYPE_CHECKING:  # what reads sound files is not needed to train, as on a machine without it
     from audionet.datasets.corpus import Corpus
@@ -78,16 +79,21 @@ def command_line(script: str | os.PathLike[str], arguments: Sequence[str]) -> st
 
 @rank_zero_only
 def write_config(output: Path, values: Mapping[str, object]) -> None:
-    """Write config.yaml, a preset with all values of a run, headed by the git commit if there is one."""
+    """Write config.yaml, a preset with all values of a run, headed by the git commit if there is one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     output.mkdir(parents=True, exist_ok=True)
     commit = git_commit()
     head = f"# git commit {commit}\n" if commit else ""
-    (output / "config.yaml").write_text(head + yaml.safe_dump(dict(values), sort_keys=False), encoding="utf-8")
+    with whole_file(output / "config.yaml") as file:
+        file.write((head + yaml.safe_dump(dict(values), sort_keys=False)).encode())
 
 
 def git_commit() -> str | None:
     """Return the git commit of the current folder, with "-dirty" where files have changed since; None without one."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
