@@ -227,9 +227,9 @@ def test_one_short_sound_is_refused_before_training(recipe: ModuleType, tmp_path
         (["--model.name", "wavenet5"], "network: expected one of bcresnet.*got 'wavenet5'"),
         (
             ["--model.name", "wavenet", "--model.n_layer", "3"],
-            "network wavenet: WaveNet has no argument 'n_layer'; did you mean 'n_layers'",
+            "network wavenet: --model.n_layer is none of its arguments; did you mean 'n_layers'",
         ),
-        (["--model.name", "wavenet", "--model.n_layers", "4"], "n_layers: expected a multiple of n_cycles = 3, got 4"),
+        (["--model.n_layers", "4", "--model.n_cycles", "3"], "n_layers: expected a multiple of n_cycles = 3, got 4"),
         (["--model.name", "wavenet", "--model.output", "mulaw"], "output: expected one of softmax"),
         (["--features.name", "LogMel", "--features.n_mel", "3"], "front-end LogMel"),
         (
