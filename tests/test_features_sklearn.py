@@ -187,3 +187,20 @@ def test_front_ends_map_arrays_to_arrays(dtype):
 def test_front_ends_refuse_arrays_of_integers(dtype):
     with pytest.raises(ValueError, match=f"got {np.dtype(dtype)}; divide 16-bit integers by 32768.0"):
         LogMel()(np.zeros(1600, dtype))
+
+
+def test_clips_in_any_box_give_the_same_rows():
+    whole = np.random.default_rng(0).uniform(-0.5, 0.5, 8000).astype(np.float32)
+    clips = [whole, whole[:5000]]
+    expected = FeatureTransformer().fit_transform(clips)
+    boxes = [
+        tuple(clips),
+        np.array(clips, object),
+        [clip.tolist() for clip in clips],
+        [clips[0], clips[1].tolist()],
+        [clip.astype(">f4") for clip in clips],
+    ]
+    for box in boxes:
+        np.testing.assert_allclose(FeatureTransformer().fit_transform(box), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="clip 1: .*expected float samples in .*, got int64"):
+        FeatureTransformer().fit([clips[0], [1, 2, 3]])

@@ -66,8 +66,9 @@ def slam(seconds: float = 0.2) -> np.ndarray:
 
 def breath(seconds: float = 0.7) -> np.ndarray:
     n = round(seconds * RATE)
-    smooth = np.convolve(NOISE[:n], np.hanning(9), "same") * np.hanning(n)
-    return 0.5 / np.abs(smooth).max() * np.asarray(smooth)
+    smooth: np.ndarray = np.convolve(NOISE[:n], np.hanning(9), "same") * np.hanning(n)
+    smooth *= 0.5 / np.abs(smooth).max()
+    return smooth
 
 
 @pytest.mark.parametrize("level", [0.3, 0.03])

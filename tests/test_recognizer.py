@@ -77,6 +77,17 @@ def test_shapes_and_kinds_of_array_agree(recognizer):
     assert dict(recognizer.recognize(waveform, np.float64(8000))) == expected
 
 
+def test_one_file_for_many_and_odd_counts_are_refused(recognizer):
+    with pytest.raises(ValueError, match=r"sources: expected several files, got 'a.wav'; .*recognize_file"):
+        list(recognizer.recognize_files("a.wav"))
+    for size in (0, -1, 1.5, "2"):
+        with pytest.raises(ValueError, match="batch_size: expected a whole number of at least 1"):
+            list(recognizer.recognize_files([], batch_size=size))
+    for top_k in (1.5, "2"):
+        with pytest.raises(ValueError, match="top_k: expected at least 1, or None for all"):
+            recognizer.recognize(noise(8000), 8000, top_k=top_k)
+
+
 def test_it_says_what_it_is(recognizer):
     assert (recognizer.sample_rate, recognizer.clip_length, recognizer.labels[:2]) == (8000, 8000, ("zero", "one"))
     assert repr(recognizer) == (

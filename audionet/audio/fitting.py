@@ -14,7 +14,6 @@ _MARGIN = 3.0  # dB above the noise that count as nothing
 _VOICED, _UNVOICED = 60.0, 30.0  # dB above that, as much as counts
 _QUIETEST = 60.0  # dB below the loudest frame, where noise is taken to begin if there is less
 _PERIODIC = 0.4, 0.75  # correlation with a pitch period ago, of frames that are noise and of voiced ones
-_EDGE = 0.3  # of a window; towards its ends frames count less, so that what it holds lies in its middle
 _WEIGHT = 0.15  # of a frame that is not voiced, such as one of a pop, a slam or a breath
 _BLOCK = 1024  # frames at once
 
@@ -84,8 +83,7 @@ def window_start(waveform: np.ndarray, length: int, sample_rate: float) -> int:
     """Return the first sample of the window that `fit` keeps of a longer waveform."""
     hop = max(round(_HOP * sample_rate), 1)
     n_frames = max(round(length / hop), 1)
-    place = (np.arange(n_frames) + 0.5) / n_frames
-    weights = np.minimum(np.minimum(place, 1 - place) / _EDGE, 1)
+    weights = np.bartlett(n_frames + 2)[1:-1]  # less towards the ends, so that what it holds lies in its middle
     speech = np.pad(_speech(waveform, sample_rate, hop), (0, n_frames))
     n_starts = (waveform.shape[-1] - length) // hop + 1
     score = np.convolve(speech, weights[::-1])[n_frames - 1 :][:n_starts]

@@ -119,18 +119,21 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _clips(self, X: object, *, reset: bool) -> Sequence[np.ndarray]:
         """Return the waveforms, each (time,)."""
-        if isinstance(X, list | tuple) and any(isinstance(clip, np.ndarray) for clip in X):
-            for number, clip in enumerate(X):
+        listed = list(X) if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1 else X
+        if isinstance(listed, list | tuple) and _are_clips(listed):
+            clips = []
+            for number, clip in enumerate(listed):
                 try:
-                    check_array(clip)
+                    clips.append(check_array(clip).numpy())
                 except ValueError as error:
                     raise ValueError(f"clip {number}: {error}") from None
-                if clip.ndim != 1:
-                    raise ValueError(f"clip {number}: expected (time,), got shape {clip.shape}; mix its channels first")
-            return X
-        clips: np.ndarray = validate_data(self, X, dtype=None, reset=reset)
-        check_array(clips)
-        return list(clips)
+                shape = clips[-1].shape
+                if len(shape) != 1:
+                    raise ValueError(f"clip {number}: expected (time,), got shape {shape}; mix its channels first")
+            return clips
+        table: np.ndarray = validate_data(self, X, dtype=None, reset=reset)
+        check_array(table)
+        return list(table)
 
     def _features(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return each clip's features (band, frame); clips of one length go through the front-end together."""
@@ -144,3 +147,9 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 batch = numbers[start : start + step]
                 features.update(zip(batch, self.front_end_(np.stack([clips[number] for number in batch])), strict=True))
         return [features[number] for number in range(len(clips))]
+
+
+def _are_clips(rows: Sequence[object]) -> bool:
+    """Tell whether rows are clips of their own: arrays, or of several lengths. Else they are a table of numbers."""
+    sized = [row for row in rows if isinstance(row, list | tuple | np.ndarray)]
+    return any(isinstance(row, np.ndarray) for row in sized) or len({len(row) for row in sized}) > 1

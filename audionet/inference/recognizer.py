@@ -1,8 +1,10 @@
 """Recognition of what was said in a short recording."""
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from audionet.audio.containers.limits import check_sample_rate
 from audionet.audio.fitting import window_start
 from audionet.audio.waveform import as_array, check_waveform, from_tensor, name_of
 from audionet.bundle import Bundle
-from audionet.checks import check_device, check_that, listed
+from audionet.checks import check_at_least, check_device, check_that, listed
 
 MAX_SECONDS = 60.0
 """Longest recording that is taken. Of a longer one, the single answer would say next to nothing."""
@@ -180,8 +182,12 @@ class Recognizer:
             For each file in turn its predictions, or the error that says what is wrong with it.
 
         Raises:
-            ValueError: `top_k` is not positive.
+            ValueError: `top_k` or `batch_size` is not positive, or the sources are a single one.
         """
+        advice = "put it into a list, or call recognize_file(path)"
+        is_one = isinstance(sources, (str, bytes, os.PathLike))
+        check_that(not is_one, "sources", "several files", sources, advice)
+        check_at_least(1, whole=True, batch_size=batch_size)
         remaining = iter(sources)
         while batch := [self._read_or_error(source, lenient) for source in islice(remaining, batch_size)]:
             parts = [item for item in batch if isinstance(item, _Part)]
@@ -220,7 +226,8 @@ class Recognizer:
         return part
 
     def _predict(self, parts: Sequence[_Part], top_k: int | None) -> list[Predictions]:
-        check_that(top_k is None or top_k >= 1, "top_k", "at least 1, or None for all", top_k)
+        fits = top_k is None or (isinstance(top_k, Integral) and top_k >= 1)
+        check_that(fits, "top_k", "at least 1, or None for all", top_k)
         clips = np.stack([part.clip for part in parts])
         batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
