@@ -33,6 +33,7 @@ KINDS_OF_VALUE = {
     "float": "a number",
     "bool": "true or false",
     "dict": "{name: value}",
+    "Sequence": "a list, such as [a, b]",
     "NoneType": "null",
 }
 
@@ -66,7 +67,10 @@ class RecipeParser(ArgumentParser):
             advice = _nearest_flag(flag.partition("=")[0], known, f"{self.prog} --help lists them")
             return f"{flag}: expected a flag of this recipe, got an unknown one; {advice}"
         if wrong := re.match(r"Parser key \"(.+?)\":\s*(.*)", message, re.DOTALL):
-            kinds = [KINDS_OF_VALUE.get(kind, kind) for kind in re.findall(r"Expected a <class '(\w+)'>", message)]
+            kinds = [
+                KINDS_OF_VALUE.get(kind, kind)
+                for kind in re.findall(r"Expected a <class '(?:[\w.]+\.)?(\w+)'>", message)
+            ]
             value = re.search(r"(?:Got value|Given value): (.*)", message)
             if kinds and value:
                 is_named = kinds[0] == KINDS_OF_VALUE["dict"] and wrong[1] not in dict(self.mappings)

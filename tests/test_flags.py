@@ -3,6 +3,7 @@
 import inspect
 import re
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -208,6 +209,7 @@ def recipe_parser() -> RecipeParser:
     add_run_arguments(parser, output="out")
     parser.add_argument("--features", type=dict[str, Any] | None, default={"name": "LogMel"})
     parser.add_argument("--model", type=dict[str, Any], default={"name": "tcresnet"})
+    parser.add_argument("--data.conditions", type=Sequence[str], default=("label",))
     add_augmentations(parser, ("speed", "gain", "noise", "of_their_own"))
     add_part(parser, "spec_augment", "audionet.augment:SpecAugment", help="masks")
     add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
@@ -286,6 +288,7 @@ def test_what_may_fit_is_left_to_the_parts_themselves(flag: str) -> None:
             "--trainer: .*; its values are flags of their own, --trainer.accelerator, .* and [0-9]+ more",
         ),
         (["--features", "MFCC"], "features: expected {name: value} or null, got MFCC; give --features.name MFCC"),
+        (["--data.conditions", "label"], r"data.conditions: expected a list, such as \[a, b\], got label"),
         (["--spec_augment", "3"], "spec_augment: expected {name: value} or null, got 3"),
         (["qqqq"], "qqqq: expected a flag of this recipe, got an unknown one; train.py --help lists them"),
     ],
