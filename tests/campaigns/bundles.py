@@ -20,7 +20,7 @@ def _case(generator: np.random.Generator, folder: Path) -> Good:
 
 
 @cache
-def _sound() -> list[Any]:
+def _sound() -> list[tuple[dict[str, Any], dict[str, torch.Tensor]]]:
     torch.set_num_threads(1)
     return [mutations.read(path) for path in mutations.write_sound(Path(tempfile.mkdtemp()))]
 

@@ -65,11 +65,11 @@ def _do(connection: Connection, work: Callable[[], object], most_bytes: int | No
         if most_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
         work()
-        answer = None
+        answer: BaseException | None = None
+    except OSError as error:  # whose arguments lack the file
+        answer = OSError(error.errno, error.strerror, error.filename) if error.errno else error
     except (Exception, SystemExit) as error:
-        # With its kind, but without what cannot be sent.
-        is_plain = type(error).__module__ == "builtins" and isinstance(error, OSError)
-        answer = OSError(error.errno, error.strerror, error.filename) if is_plain else error
+        answer = error
     try:
         connection.send(answer)
     except Exception:  # an exception that cannot be pickled
