@@ -85,6 +85,6 @@ def can_mount() -> bool:
 
 
 CAMPAIGNS = tuple(
-    Campaign(f"disks-{name.replace(' ', '-')}", partial(_case, name), count, 2, partial(whole, name), wall=600.0)
+    Campaign(f"disks-{name.replace(' ', '-')}", partial(_case, name), count, 2, partial(whole, name), wall=3600.0)
     for name, count in dict.fromkeys(WORK, 30).items() | {"recognition": 6, "wavenet": 6}.items()
 )

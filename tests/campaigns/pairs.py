@@ -29,6 +29,6 @@ def _case(name: str, generator: np.random.Generator, folder: Path) -> Good:
 
 _NAMES = ("store", "download", "features npy", "features zarr", "features parquet")
 CAMPAIGNS = tuple(
-    Campaign(f"pairs-{name.replace(' ', '-')}", partial(_case, name), 10, 1, partial(whole, name), wall=600.0)
+    Campaign(f"pairs-{name.replace(' ', '-')}", partial(_case, name), 10, 1, partial(whole, name), wall=3600.0)
     for name in _NAMES
 )
