@@ -22,7 +22,9 @@ def _case(generator: np.random.Generator, folder: Path) -> Good:
 @cache
 def _sound() -> list[tuple[dict[str, Any], dict[str, torch.Tensor]]]:
     torch.set_num_threads(1)
-    return [mutations.read(path) for path in mutations.write_sound(Path(tempfile.mkdtemp()))]
+    paths = mutations.write_sound(Path(tempfile.mkdtemp()))
+    assert all(map(mutations.use, paths))  # which also compiles what is compiled once
+    return [mutations.read(path) for path in paths]
 
 
 CAMPAIGNS = (Campaign("bundles", _case, count=1000, tiny=20, prepare=_sound),)
