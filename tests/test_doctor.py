@@ -39,6 +39,7 @@ SOUND = {
     "rich": "15.0.0",
     "tensorboard": "2.21.0",
     "numba": "0.68.1",
+    "shtab": "1.13.0",
     "espeakng-loader": "0.2.4",
     "onnx": "1.23.2",
     "onnxscript": "0.7.2",
@@ -46,6 +47,7 @@ SOUND = {
     "scikit-learn": "1.8.0",
     "zarr": "3.2.0",
     "pyarrow": "23.0.0",
+    "av": "18.1.0",
 }
 
 

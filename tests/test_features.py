@@ -482,7 +482,7 @@ def test_arrays_are_taken_where_their_meaning_is_clear():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([np.zeros(4000), np.zeros(3000)], "waveform: expected a waveform, or clips of one length, got others; pad"),
+        ([np.zeros(4000), np.zeros(3000)], "waveform: expected samples, or rows of one length, got others; give"),
         ([0, 1, 2], "waveform: expected float samples .*got int64; divide"),
         (None, "waveform: expected float samples .*got NoneType"),
         ("seven.wav", "waveform: expected float samples .*got str"),

@@ -99,8 +99,9 @@ def _lacking(card: Card, root: Path) -> list[File]:
     lacking = []
     for file in card.files:
         folder = root / file.folder
+        was_there = folder.exists()  # asked first, as another process may put it there meanwhile
         unpacked = read_manifest(folder)
-        if unpacked is None and folder.exists():
+        if unpacked is None and was_there and folder.exists():
             raise DownloadError(
                 f"{folder} exists and was not unpacked by audionet, or its {MANIFEST} is damaged: if it is the corpus "
                 f"use it as it is, with --data.root {root}; otherwise move it away and run this again"

@@ -73,7 +73,12 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Add a line."""
-        self.lines.append({**{name: float(value) for name, value in metrics.items()}, "step": step})
+        self.lines.append(
+            {
+                **{name: value if isinstance(value, int) else float(value) for name, value in metrics.items()},
+                "step": step,
+            }
+        )
 
     def log_hyperparams(self, *_: object, **__: object) -> None:
         """Leave the values of the run to config.yaml beside the file."""

@@ -34,7 +34,7 @@ finally:
         (["--trainer.epochs", "3"], 2, "--trainer.epochs"),
         (["--data.batch_size", "many"], 2, "data.batch_size"),
         (["--task.learning_rate", "fast"], 2, "task.learning_rate"),
-        (["--config", "no_such.yaml"], 2, "no_such.yaml"),
+        (["--config", "no_such.yaml"], 1, "no_such.yaml"),
         (["--task.learning_rat", "1"], 2, "did you mean '--task.learning_rate'?"),
         (["--data.batch_size", "0"], 1, "data.batch_size: expected a whole number of at least 1, got 0"),
         (["--model.name", "wavenet", "--model.n_layer", "1"], 1, "did you mean 'n_layers'?"),
