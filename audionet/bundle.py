@@ -286,7 +286,7 @@ _PARTS: dict[str, tuple[Callable[..., nn.Module], Container[str]]] = {
 }
 # What may be made: far more than parts and trials need, and no more than a few seconds take. Some times what the file
 # holds comes on top; a front-end computes its own.
-_MADE = {"model": {"n_bytes": 1 << 28, "n_tensors": 1 << 12}, "front_end": {"n_bytes": 1 << 31, "n_tensors": 1 << 15}}
+_MADE = {"model": {"n_bytes": 1 << 28, "n_tensors": 1 << 12}, "front_end": {"n_bytes": 1 << 29, "n_tensors": 1 << 15}}
 _TRIAL = {"n_bytes": 1 << 33, "n_tensors": 1 << 16}
 _MOST_LETTERS = 2000  # of a message
 _ONE_AT_A_TIME = RLock()  # since torch's number of threads, which a trial changes, is one for all
