@@ -10,7 +10,6 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from threading import RLock
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from audionet.bundle_format import Json, decode, dump, encode, load_weights, rea
 from audionet.bundle_tasks import TASKS, Allowance
 from audionet.checks import check_no_misfits, check_that, nearest
 from audionet.files import whole_file
+from audionet.parallel import one_thread
 
 SHIPPED = Path(__file__).parent / "pretrained"
 """Folder of the bundles that come with audionet, with one folder a task."""
@@ -246,24 +246,12 @@ def _made(description: Json, tensors: Mapping[str, Tensor], wanted: str | None) 
     values |= {name: _make(name, part["name"], part["arguments"], tensors) for name, part in parts.items()}
     bundle = Bundle(**values | {"labels": tuple(values["labels"])})
     try:
-        with _one_thread(), torch.inference_mode(), Allowance(**_TRIAL, given=tensors.values()):
+        with one_thread(), torch.inference_mode(), Allowance(**_TRIAL, given=tensors.values()):
             front_end = None if bundle.front_end is None else bundle.front_end.module
             TASKS[task].try_out(bundle.model.module, front_end, bundle.clip_length, bundle.labels)
     except Exception as error:  # of whatever kind: the parts may be anyone's
         raise ValueError(f"its parts do not fit together for {task}: {error}") from error
     return bundle
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: for one clip more do not pay, and on a busy machine they wait for each other."""
-    with _ONE_AT_A_TIME:
-        n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(n_threads)
 
 
 def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) -> Part:
@@ -289,5 +277,4 @@ _PARTS: dict[str, tuple[Callable[..., nn.Module], Container[str]]] = {
 _MADE = {"model": {"n_bytes": 1 << 28, "n_tensors": 1 << 12}, "front_end": {"n_bytes": 1 << 29, "n_tensors": 1 << 15}}
 _TRIAL = {"n_bytes": 1 << 33, "n_tensors": 1 << 16}
 _MOST_LETTERS = 2000  # of a message
-_ONE_AT_A_TIME = RLock()  # since torch's number of threads, which a trial changes, is one for all
 _IMPORT_IT = "if it is your own, import the module that adds it: by --import MODULE, or before audionet.load"

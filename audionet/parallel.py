@@ -1,13 +1,15 @@
-"""Worker processes: a function applied to many tasks."""
+"""Worker processes: a function applied to many tasks. Or one thread, where more would only wait."""
 
 import os
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from threading import RLock
 from typing import TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+_ONE_AT_A_TIME = RLock()  # since torch's number of threads is one for all
 _IDLE_SECONDS = 10  # a worker without work ends after this time, even if its parent was killed
 
 
@@ -18,6 +20,20 @@ class WorkerCrash(ValueError):
 def usable_cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: over clips of seconds, more would wait for each other most of the time."""
+    import torch
+
+    with _ONE_AT_A_TIME:
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 def map_unordered(

@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from audionet.bulk.outputs import Item, Output, is_there
 from audionet.features.frontend import FrontEnd
 from audionet.features.streaming import Stream
 from audionet.files import NAME_ERRORS, whole_file
+from audionet.parallel import one_thread
 
 _PIECE = 1 << 22  # samples; a longer file goes through the front-end in pieces of so many
 _HELD = 1 << 24  # samples of shorter files that are held at once
@@ -46,7 +46,7 @@ def compute(
     failures: list[Failure] = []
     hashes: dict[Item, str] = {}
     # A worker has nobody to warn.
-    with warnings.catch_warnings(record=lenient) as caught, torch.inference_mode(), _one_thread():
+    with warnings.catch_warnings(record=lenient) as caught, torch.inference_mode(), one_thread():
         for features in _computed(front_end, items, lenient, hashes, failures):
             _write(output, front_end, with_pictures, features, failures)
     failed = {failure.source for failure in failures}
@@ -153,17 +153,6 @@ def _named(item: Item, error: Exception) -> str:
     """Return what an error says, with the name of the file before it."""
     reason = "needs more memory than is free; cut it" if isinstance(error, MemoryError) else str(error)
     return reason if reason.startswith(item.source) else f"{item.source}: {reason}"
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread. More would wait for each other most of the time over clips of seconds."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def _draw(output: Output, front_end: FrontEnd, item: Item, x: np.ndarray) -> None:
