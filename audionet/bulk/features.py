@@ -115,7 +115,7 @@ def make_plan(
     items = sources.find_items(paths, base)
     check_that(not output.folder.is_file(), "output", "a folder", os.fspath(folder), "that is a file, name another")
     output.folder.mkdir(parents=True, exist_ok=True)
-    with only_one(output.folder, "planning features", wait=False):
+    with naming(output.folder), only_one(output.folder, "planning features", wait=False):
         _check_settings(output.folder / "features.json", {**settings, "format": format, "base": os.path.abspath(base)})
         done = output.done(items) & sources.unchanged(output.folder, items)
         if with_pictures:
