@@ -1,10 +1,11 @@
 """Checks of arguments that are made in many places, in the library's one form of error, and the words for it."""
 
 import math
+import sys
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     import torch
@@ -151,9 +152,13 @@ def check_at_least(minimum: float, maximum: float = math.inf, /, *, whole: bool 
     else:
         expected = f"{'a whole number of ' if whole else ''}at least {minimum:g}"
     for name, value in values.items():
-        number = float(value) if isinstance(value, Real) else math.nan
-        fits = minimum <= number <= maximum and math.isfinite(number) and not (whole and number % 1)
+        fits = _is_finite(value) and minimum <= value <= maximum and not (whole and value % 1)
         check_that(fits, name, expected, value)
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Tell whether this is a number that a float can be; a whole one of 400 digits cannot."""
+    return isinstance(value, Real) and abs(value) <= sys.float_info.max  # type: ignore[operator]
 
 
 def check_positive(**values: object) -> None:
@@ -168,7 +173,7 @@ def check_positive(**values: object) -> None:
         ValueError: bandwidth: expected more than 0, got 0.0
     """
     for name, value in values.items():
-        check_that(isinstance(value, Real) and 0 < float(value) < math.inf, name, "more than 0", value)
+        check_that(_is_finite(value) and value > 0, name, "more than 0", value)
 
 
 def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:

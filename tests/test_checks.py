@@ -61,3 +61,10 @@ def test_values_and_collections():
     check_no_misfits([], "corpus", "recordings")
     with pytest.raises(ValueError, match="^corpus: expected recordings, got 0, 1, 2, 3, 4 and 2 more$"):
         check_no_misfits(range(7), "corpus", "recordings")
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), "1", None])
+def test_what_no_float_can_be_is_refused(value):
+    for check in (check_positive, lambda **named: check_at_least(0, **named)):
+        with pytest.raises(ValueError, match="size: expected"):
+            check(size=value)

@@ -109,7 +109,7 @@ def _parse(kind: object, value: object, key: str) -> object:
             return _parse_dataclass(choice, value, key)
         if type(value) is choice or (origin is typing.Literal and value in arguments):
             return value
-        if choice is float and type(value) is int:
+        if choice is float and type(value) is int and value.bit_length() < 1024:  # as large as a float can be
             return float(value)
     # YAML reads these as truth values, and they are the very words of speech commands.
     advice = "; put words such as yes, no, on, off in quotes" if type(value) is bool else ""
