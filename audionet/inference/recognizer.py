@@ -1,9 +1,6 @@
 """Recognition of what was said in a short recording."""
 
-import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -12,14 +9,9 @@ import torch
 from torch import Tensor
 
 from audionet import audio
-from audionet.audio.containers.limits import check_sample_rate
-from audionet.audio.fitting import window_start
-from audionet.audio.waveform import as_array, check_waveform, from_tensor, name_of
 from audionet.bundle import Bundle
-from audionet.checks import check_at_least, check_device, check_that, listed
-
-MAX_SECONDS = 60.0
-"""Longest recording that is taken. Of a longer one, the single answer would say next to nothing."""
+from audionet.checks import check_device, check_that, listed
+from audionet.inference.hearing import Hearing, Part
 
 
 class Prediction(NamedTuple):
@@ -43,15 +35,6 @@ class Predictions(list[Prediction]):
         self.start, self.stop, self.seconds = start, stop, seconds
 
 
-class _Part(NamedTuple):
-    """The clip (clip_length,) that is heard of a recording, where it lies, and the recording's length, in seconds."""
-
-    clip: np.ndarray
-    start: float
-    stop: float
-    seconds: float
-
-
 class Recognizer:
     """A trained network that names what was said in a recording.
 
@@ -68,6 +51,7 @@ class Recognizer:
         labels: Names of the classes, in the order of the network's outputs.
         sample_rate: Samples per second of what the network hears.
         clip_length: Samples of what the network hears.
+        hearing: The way from a recording to such a clip.
         device: Device that computes.
         front_end: Front-end, (batch, 1, time) -> (batch, 1, n_bands, frame), on that device.
         network: Network, (batch, 1, n_bands, frame) -> (batch, n_classes) logits, on that device.
@@ -89,6 +73,7 @@ class Recognizer:
             raise ValueError("bundle: expected one with a front-end, got one without; load a recogniser's")
         self.bundle = bundle
         self.labels, self.sample_rate, self.clip_length = bundle.labels, bundle.sample_rate, bundle.clip_length
+        self.hearing = Hearing(self.sample_rate, self.clip_length, "recognize")
         self.device = check_device(device)
         self.front_end = bundle.front_end.module.to(self.device)
         self.network = bundle.model.module.to(self.device)
@@ -125,7 +110,7 @@ class Recognizer:
             >>> [label for label, _ in recognizer.recognize(waveform, sample_rate, top_k=2)]
             ['seven', 'six']
         """
-        return self._predict([self._given(waveform, sample_rate)], top_k)[0]
+        return self._predict([self.hearing.waveform(waveform, sample_rate)], top_k)[0]
 
     def to_clip(self, waveform: np.ndarray | Tensor, sample_rate: int | None = None) -> np.ndarray:
         """Bring a waveform into the form that the network hears: mono, at its sample rate, as long as its clips.
@@ -140,8 +125,7 @@ class Recognizer:
         Raises:
             ValueError: The waveform or its sample rate is not as described.
         """
-        mono, rate = _checked(waveform, sample_rate)
-        return audio.to_clip(mono, rate, self.sample_rate, self.clip_length)
+        return self.hearing.to_clip(waveform, sample_rate)
 
     def recognize_file(self, source: audio.Source, *, top_k: int | None = None, lenient: bool = False) -> Predictions:
         """Recognise one audio file.
@@ -158,7 +142,7 @@ class Recognizer:
             audionet.audio.AudioError: The file cannot be read, is empty, damaged or longer than 60 s.
             ValueError: `top_k` is not positive.
         """
-        return self._predict([self._read(source, lenient)], top_k)[0]
+        return self._predict([self.hearing.file(source, lenient=lenient)], top_k)[0]
 
     def recognize_files(
         self,
@@ -184,48 +168,13 @@ class Recognizer:
         Raises:
             ValueError: `top_k` or `batch_size` is not positive, or the sources are a single one.
         """
-        advice = "put it into a list, or call recognize_file(path)"
-        is_one = isinstance(sources, (str, bytes, os.PathLike))
-        check_that(not is_one, "sources", "several files", sources, advice)
-        check_at_least(1, whole=True, batch_size=batch_size)
-        remaining = iter(sources)
-        while batch := [self._read_or_error(source, lenient) for source in islice(remaining, batch_size)]:
-            parts = [item for item in batch if isinstance(item, _Part)]
+        for batch in self.hearing.batches(sources, batch_size=batch_size, lenient=lenient):
+            parts = [item for item in batch if isinstance(item, Part)]
             predictions = iter(self._predict(parts, top_k) if parts else [])
             for item in batch:
-                yield next(predictions) if isinstance(item, _Part) else item
+                yield next(predictions) if isinstance(item, Part) else item
 
-    def _given(self, waveform: object, sample_rate: object) -> _Part:
-        mono, rate = _checked(waveform, sample_rate)
-        return self._part(audio.to_clip(mono, rate, self.sample_rate), "waveform")
-
-    def _read(self, source: audio.Source, lenient: bool) -> _Part:
-        mono = audio.read_mono(source, self.sample_rate, max_seconds=MAX_SECONDS, lenient=lenient)
-        return self._part(mono, name_of(source))
-
-    def _read_or_error(self, source: audio.Source, lenient: bool) -> _Part | audio.AudioError:
-        try:
-            return self._read(source, lenient)
-        except audio.AudioError as error:
-            return error
-
-    def _part(self, mono: np.ndarray, name: str) -> _Part:
-        """Cut or pad a recording (time,), and warn if it is much longer than what is heard of it."""
-        length, rate = self.clip_length, self.sample_rate
-        if len(mono) <= length:
-            return _Part(audio.fit(mono, length, rate), 0.0, len(mono) / rate, len(mono) / rate)
-        first = window_start(mono, length, rate)
-        part = _Part(mono[first : first + length].copy(), first / rate, (first + length) / rate, len(mono) / rate)
-        if len(mono) > 2 * length:
-            warnings.warn(
-                f"{name}: lasts {part.seconds:.1f} s, and only {part.start:.2f} to {part.stop:.2f} s were heard, the "
-                "stretch with the most speech; cut it to hear other words",
-                audio.AudioWarning,
-                stacklevel=4,
-            )
-        return part
-
-    def _predict(self, parts: Sequence[_Part], top_k: int | None) -> list[Predictions]:
+    def _predict(self, parts: Sequence[Part], top_k: int | None) -> list[Predictions]:
         fits = top_k is None or (isinstance(top_k, Integral) and top_k >= 1)
         check_that(fits, "top_k", "at least 1, or None for all", top_k)
         clips = np.stack([part.clip for part in parts])
@@ -238,19 +187,3 @@ class Recognizer:
             predictions = [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)]
             answers.append(Predictions(predictions[:top_k], start, stop, seconds))
         return answers
-
-
-def _checked(waveform: object, sample_rate: object) -> tuple[np.ndarray, int]:
-    """Return a waveform mixed to mono (1, time) and its rate, or raise a ValueError that says what is wrong."""
-    advice = "give the waveform's, such as recognize(waveform, sample_rate=16_000)"
-    rate = check_sample_rate(sample_rate, advice)
-    samples = as_array(from_tensor(waveform))
-    is_array = isinstance(samples, np.ndarray)
-    advice = "for a file call recognize_file(path)"
-    check_that(is_array, "waveform", "a numpy array or a torch tensor", type(waveform).__name__, advice)
-    mono = audio.to_mono(np.atleast_2d(check_waveform(samples)))
-    seconds, expected = mono.shape[-1] / rate, f"at most {MAX_SECONDS:g} s for one answer"
-    advice = "recognise it in pieces, for example waveform[..., start:start + sample_rate]"
-    check_that(seconds <= MAX_SECONDS, "waveform", expected, seconds, advice)
-    audio.check_scale(mono)
-    return mono, rate
