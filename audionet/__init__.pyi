@@ -14,6 +14,7 @@ from . import training as training
 from .audio import load_audio as load_audio
 from .audio import save_audio as save_audio
 from .inference import load as load
+from .inference import load_embedder as load_embedder
 from .inference import load_generator as load_generator
 from .inference import load_recognizer as load_recognizer
 

@@ -49,14 +49,15 @@ class Bundle:
     """A trained network, ready for use.
 
     Attributes:
-        task: A key of ``TASKS``: "recognition" or "generation".
-        model: The network: an `audionet.models.RecognitionNetwork`, or for generation a `SampleModel`.
-        front_end: The front-end: (batch, 1, time) to (batch, 1, n_bands, frame) for recognition. For generation, that
-            of the local conditioning: (batch, time) to (batch, n_bands, frame); None without one.
+        task: A key of ``TASKS``: "recognition", "generation" or "embedding".
+        model: The network: an `audionet.models.RecognitionNetwork`, for "embedding" one without a classifier, or for
+            generation a `SampleModel`.
+        front_end: The front-end: (batch, 1, time) to (batch, 1, n_bands, frame). For generation, that of the local
+            conditioning: (batch, time) to (batch, n_bands, frame); None without one.
         sample_rate: Samples per second of the waveforms.
         clip_length: Samples of one clip, and what generation makes by default: for a network that is told the length,
             the median of the training clips.
-        labels: Name of each class of a recogniser, in order; empty for generation.
+        labels: Name of each class of a recogniser, in order; empty for the other tasks.
         value_lengths: Median clip length for each value of each category, {category: {value: samples}}; empty for a
             network that is not told how long its clip is.
         training: How it was made: data, accuracy, command, seed, date, versions; JSON values.
@@ -238,7 +239,7 @@ def _load(path: Path, wanted: str | None) -> Bundle:
 def _made(description: Json, tensors: Mapping[str, Tensor], wanted: str | None) -> Bundle:
     """Make the bundle that is described, and try it out."""
     task = description["task"]
-    check_that(wanted in (None, task), "task", repr(wanted), task, f"use it with `audionet {TASKS[task].command}`")
+    check_that(wanted in (None, task), "task", repr(wanted), task, f"use it with {TASKS[task].use}")
     values = {each.name: description[each.name] for each in fields(Bundle)}
     parts = {name: values[name] for name in _PARTS if values[name] is not None}
     unknown = sorted(name for name in tensors if name.partition(".")[0] not in parts)

@@ -35,7 +35,8 @@ FORMAT_VERSION = 2
 _MOST_TEXT = 1 << 24  # letters of a description
 _DEEPEST = 32  # levels of lists and objects within each other
 _LARGEST = 1 << 20  # whole number among the arguments of a part, where the highest sample rate is one million
-_LONGEST = {"recognition": 1 << 26, "generation": 1 << 28}  # samples of a clip: an hour at 16 kHz, and more than at 48
+# Samples of a clip: an hour at 16 kHz, and more than at 48.
+_LONGEST = {"recognition": 1 << 26, "generation": 1 << 28, "embedding": 1 << 26}
 _WORDS = {str: "a text", dict: "an object"}
 
 # What format 1 called otherwise, for each network: {name in format 1: name now}.

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from audionet.checks import check_that, listed
 
 if TYPE_CHECKING:
-    from audionet.models import SampleModel
+    from audionet.models import RecognitionNetwork, SampleModel
 
 _PART_OF_A_CLIP = 1 << 13  # samples
 _LARGEST = 1 << 29  # bytes of a tensor
@@ -60,18 +60,31 @@ def _generate(model: nn.Module, front_end: nn.Module | None, n_samples: int, lab
             check_that(frames.shape[-1] == n_frames, "front_end", expected, frames.shape[-1])
 
 
+def _embed(model: nn.Module, front_end: nn.Module | None, n_samples: int, labels: Sequence[str]) -> None:
+    if front_end is None:
+        raise ValueError("front_end: expected one, got none")
+    check_that(not labels, "labels", "none for an embedding, which knows no classes", listed(labels))
+    network = cast("RecognitionNetwork", model)
+    check_that(network.n_classes == 0, "model", "n_classes=0, a network without a classifier", network.n_classes)
+    for clip in _probes(n_samples):
+        embedding = network.embed(front_end(clip[None]))
+        fits = embedding.ndim == 2 and len(embedding) == 1
+        check_that(fits, "model", "embeddings (batch, channels)", tuple(embedding.shape))
+        _check_finite("model", embedding)
+
+
 class Task(NamedTuple):
     """What a bundle can be for.
 
     Attributes:
-        command: The command that uses it.
+        use: What uses it, such as a command.
         trial: A trial of model, front-end, so many samples and labels. It raises an error if they do not fit together,
             or if what comes out for silence and for noise is not finite.
         figure: Name of its test figure in the training record.
         shown: Format of that figure.
     """
 
-    command: str
+    use: str
     trial: Callable[[nn.Module, nn.Module | None, int, Sequence[str]], None]
     figure: str
     shown: str
@@ -91,8 +104,9 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "recognition": Task("recognize", _recognize, "accuracy", "{:.1%}"),
-    "generation": Task("generate", _generate, "bits_per_sample", "{:.2f} bits"),
+    "recognition": Task("`audionet recognize`", _recognize, "accuracy", "{:.1%}"),
+    "generation": Task("`audionet generate`", _generate, "bits_per_sample", "{:.2f} bits"),
+    "embedding": Task("audionet.load or a recipe's --init", _embed, "few_shot_accuracy", "{:.1%} few-shot"),
 }
 """All tasks by name."""
 

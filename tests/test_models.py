@@ -164,8 +164,9 @@ def test_parameter_counts_of_the_paper(tau, n_parameters):
         BCResNet(n_classes=12, n_bands=80),
         TCResNet(n_classes=12),
         TCResNet(n_classes=12, width=1.5, n_bands=80),
+        TCResNet(n_classes=12, depth=14),
     ],
-    ids=lambda model: f"{type(model).__name__}-{model.n_bands}",
+    ids=lambda model: f"{type(model).__name__}-{model.n_bands}-{len(model.blocks)}",
 )
 def test_a_batch_equals_one_by_one(model):
     model = randomize(model).eval()
@@ -237,9 +238,12 @@ def test_bcresnet_takes_small_taus():
     assert BCResNet(n_classes=12, tau=0.25)(torch.randn(3, 1, 40, 11)).shape == (3, 12)
 
 
-@pytest.mark.parametrize(("width", "n_published"), [(1.0, 66_000), (1.5, 145_000)])
-def test_tcresnet_parameter_counts_of_the_paper(width, n_published):
-    n_parameters = sum(parameter.numel() for parameter in TCResNet(n_classes=12, width=width).parameters())
+@pytest.mark.parametrize(
+    ("depth", "width", "n_published"), [(8, 1.0, 66_000), (8, 1.5, 145_000), (14, 1.0, 137_000), (14, 1.5, 305_000)]
+)
+def test_tcresnet_parameter_counts_of_the_paper(depth, width, n_published):
+    model = TCResNet(n_classes=12, width=width, depth=depth)
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
     assert n_parameters == pytest.approx(n_published, rel=0.03)  # published in thousands, of an MFCC front-end
 
 
@@ -250,6 +254,20 @@ def test_tcresnet_halves_the_frames_in_each_block():
         block.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape)))
     assert model(torch.randn(2, 1, 20, 101)).shape == (2, 7)
     assert shapes == [(2, 24, 51), (2, 32, 26), (2, 48, 13)]
+
+
+def test_tcresnet14_halves_the_frames_in_every_other_block():
+    model = TCResNet(n_classes=7, n_bands=20, depth=14).eval()
+    shapes = []
+    for block in model.blocks:
+        block.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape)))
+    assert model(torch.randn(2, 1, 20, 101)).shape == (2, 7)
+    assert shapes == [(2, 24, 51), (2, 24, 51), (2, 32, 26), (2, 32, 26), (2, 48, 13), (2, 48, 13)]
+    block = randomize(model.blocks[1])
+    x = torch.randn(2, 24, 30, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(block(x), F.relu(block.body(x) + x))
+    with pytest.raises(ValueError, match="depth: expected one of 8, 14, got 10"):
+        TCResNet(n_classes=7, depth=10)
 
 
 def test_tcresnet_block_adds_its_shortcut():
@@ -291,6 +309,26 @@ def test_every_recogniser_keeps_the_contract(name, arguments, channels):
         for wrong in (spectrogram[:, 0], spectrogram.repeat(1, 1, 2, 1), spectrogram.repeat(1, 2, 1, 1)):
             with pytest.raises(ValueError, match="spectrogram: expected"):
                 network(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "channels"),
+    [
+        ("bcresnet", {}, 32),
+        ("tcresnet", {"depth": 14}, 48),
+        ("wavenet_classifier", {"n_bands": 1, "n_layers": 4, "n_cycles": 2, "frame_channels": 12}, 12),
+    ],
+)
+def test_a_network_without_classes_gives_its_embedding(name, arguments, channels):
+    network: Any = randomize(models.create(name, n_classes=0, **arguments)).eval()
+    spectrogram = torch.randn(3, 1, network.n_bands, 300, generator=torch.Generator().manual_seed(9))
+    with torch.inference_mode():
+        embedding = network(spectrogram)
+        assert embedding.shape == (3, channels) and torch.equal(embedding, network.embed(spectrogram))
+    assert not any(key.startswith("head") for key in network.state_dict())
+    for n_classes in (-1, 2.5):
+        with pytest.raises(ValueError, match="n_classes: "):
+            models.create(name, n_classes=n_classes, **arguments)
 
 
 def test_the_order_of_the_tensors_is_that_of_the_layers():

@@ -1,5 +1,7 @@
+from .embedder import Embedder as Embedder
 from .generator import Generator as Generator
 from .loading import load as load
+from .loading import load_embedder as load_embedder
 from .loading import load_generator as load_generator
 from .loading import load_recognizer as load_recognizer
 from .recognizer import Prediction as Prediction

@@ -8,6 +8,7 @@ import torch
 from audionet import bundle
 
 if TYPE_CHECKING:  # at run time, each is imported where it is needed
+    from audionet.inference.embedder import Embedder
     from audionet.inference.generator import Generator
     from audionet.inference.recognizer import Recognizer
 
@@ -19,24 +20,27 @@ def load(name_or_path: Name, device: str | torch.device = "cpu", *, task: Litera
 @overload
 def load(name_or_path: Name, device: str | torch.device = "cpu", *, task: Literal["generation"]) -> "Generator": ...
 @overload
+def load(name_or_path: Name, device: str | torch.device = "cpu", *, task: Literal["embedding"]) -> "Embedder": ...
+@overload
 def load(
     name_or_path: Name, device: str | torch.device = "cpu", *, task: str | None = None
-) -> "Recognizer | Generator": ...
+) -> "Recognizer | Generator | Embedder": ...
 def load(
     name_or_path: Name, device: str | torch.device = "cpu", *, task: str | None = None
-) -> "Recognizer | Generator":
+) -> "Recognizer | Generator | Embedder":
     """Load a trained network by the name of a shipped bundle or by the path of one.
 
-    Type checkers know what `load_recognizer` and `load_generator` return, and this one where the task is given.
+    Type checkers know what `load_recognizer`, `load_generator` and `load_embedder` return, and this one where the task
+    is given.
 
     Args:
         name_or_path: A shipped name, as `audionet models list` gives them, or a `.safetensors` file.
         device: Device that computes: "cpu", "cuda", "cuda:1", "mps".
-        task: "recognition" or "generation": the task that it must be for, and the one that is meant where a name is
-            shipped for both. None takes what it is for, and recognition where there are both.
+        task: "recognition", "generation" or "embedding": the task that it must be for, and the one that is meant where
+            a name is shipped for several. None takes what it is for, and recognition where there are several.
 
     Returns:
-        A Recognizer or a Generator, by the bundle's task.
+        A Recognizer, a Generator or an Embedder, by the bundle's task.
 
     Raises:
         audionet.bundle.BundleError: There is no such bundle, it is for another task, or it cannot be trusted.
@@ -53,6 +57,10 @@ def load(
         from audionet.inference.recognizer import Recognizer
 
         return Recognizer(loaded, device)
+    if loaded.task == "embedding":
+        from audionet.inference.embedder import Embedder
+
+        return Embedder(loaded, device)
     from audionet.inference.generator import Generator
 
     return Generator(loaded, device)
@@ -76,3 +84,8 @@ def load_generator(name_or_path: Name, device: str | torch.device = "cpu") -> "G
         torch.Size([1, 800])
     """
     return load(name_or_path, device, task="generation")
+
+
+def load_embedder(name_or_path: Name = "embedding", device: str | torch.device = "cpu") -> "Embedder":
+    """Load an embedder, the shipped one unless another is named: `load` for the task "embedding"."""
+    return load(name_or_path, device, task="embedding")

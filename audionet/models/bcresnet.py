@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_spectrogram, check_that
+from audionet.models.contract import linear_head
 from audionet.registry import NamedArguments
 
 N_SUB_BANDS = 5
@@ -96,7 +97,7 @@ class BCResNet(NamedArguments, nn.Module):
     """BC-ResNet-τ: logits from a log-mel spectrogram.
 
     Args:
-        n_classes: Number of classes, silence and unknown among them.
+        n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
         tau: Width factor; the paper's are 1, 1.5, 2, 3, 6 and 8.
         n_bands: Bands of the spectrogram. Their half, quarter and eighth must divide into the five sub-bands, as those
             of 40 and 80 do.
@@ -140,7 +141,7 @@ class BCResNet(NamedArguments, nn.Module):
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool2d(1),
         )
-        self.head = nn.Linear(n_embedding, n_classes)
+        self.head = linear_head(n_embedding, n_classes)
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map log-mels (batch, 1, n_bands, frame) to embeddings (batch, 32 * tau)."""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from audionet.checks import check_at_least
+
 if TYPE_CHECKING:
     from audionet.models.wavenet.distributions import Distribution
 
@@ -14,7 +16,8 @@ class RecognitionNetwork(Protocol):
 
     Attributes:
         n_bands: Number of bands of the spectrograms that it takes.
-        n_classes: Number of logits that it gives for each clip.
+        n_classes: Number of logits that it gives for each clip; 0 for a network without a classifier, which gives the
+            embedding itself.
     """
 
     n_bands: int
@@ -22,13 +25,35 @@ class RecognitionNetwork(Protocol):
 
     @property
     def head(self) -> nn.Module:
-        """The classifier: maps embeddings (batch, channels) to logits (batch, n_classes)."""
+        """The classifier: maps embeddings (batch, channels) to logits (batch, n_classes), or to themselves."""
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, channels)."""
 
     def __call__(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
+
+
+def linear_head(n_channels: int, n_classes: int, dropout: float | None = None) -> nn.Module:
+    """Return a classifier of embeddings: a linear layer, behind dropout if it is asked for.
+
+    Args:
+        n_channels: Numbers of an embedding.
+        n_classes: Number of logits; 0 for no classifier, which returns the embedding.
+        dropout: Probability that a channel of the embedding is dropped; None for no such layer.
+
+    Raises:
+        ValueError: ``n_classes`` is no whole number of at least 0.
+
+    Example:
+        >>> linear_head(48, 12), linear_head(48, 0)
+        (Linear(in_features=48, out_features=12, bias=True), Identity())
+    """
+    check_at_least(0, n_classes=n_classes, whole=True)
+    if n_classes == 0:
+        return nn.Identity()
+    linear = nn.Linear(n_channels, n_classes)
+    return linear if dropout is None else nn.Sequential(nn.Dropout(dropout), linear)
 
 
 @runtime_checkable

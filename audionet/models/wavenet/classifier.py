@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_spectrogram, check_that
+from audionet.models.contract import linear_head
 from audionet.models.wavenet.network import WaveNet
 from audionet.registry import NamedArguments
 
@@ -20,7 +21,7 @@ class WaveNetClassifier(NamedArguments, nn.Module):
     The paper does not mention normalisation or dropout; this network has those of our other recognisers.
 
     Args:
-        n_classes: Number of classes, silence and unknown among them.
+        n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
         n_bands: 1, because a waveform has a single row.
         frame_length: Samples of one frame: 160 are 10 ms at 16 kHz.
         frame_channels: Width of the convolutions over frames.
@@ -95,7 +96,7 @@ class WaveNetClassifier(NamedArguments, nn.Module):
             conv = nn.Conv1d(n_in, n_out, frame_kernel, padding=frame_kernel // 2, bias=False)
             blocks += [conv, nn.BatchNorm1d(n_out), nn.ReLU(inplace=True)]
         self.frames = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(frame_channels, n_classes))
+        self.head = linear_head(frame_channels, n_classes, dropout)
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map waveforms (batch, 1, 1, time) to embeddings (batch, frame_channels)."""
