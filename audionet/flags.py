@@ -150,7 +150,7 @@ def add_part(parser: RecipeParser, name: str, target: str | None, *, help: str) 
 
 def add_augmentations(parser: RecipeParser, names: Collection[str]) -> None:
     """Add a flag ``--augment.name`` for each augmentation, in the order that they are applied in."""
-    kinds: dict[str, str] = literal_of("audionet.augment:KINDS")
+    kinds: dict[str, str] = literal_of("audionet.augment.registry:KINDS")
     for name in names:
         target = f"audionet.augment:{kinds[name]}" if name in kinds else None
         add_part(parser, f"augment.{name}", target, help="its arguments, and p, the share of the clips")

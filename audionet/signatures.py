@@ -65,7 +65,7 @@ def literal_of(target: str) -> typing.Any:
         ValueError: There is no such constant.
 
     Example:
-        >>> literal_of("audionet.augment:KINDS")["gain"]
+        >>> literal_of("audionet.augment.registry:KINDS")["gain"]
         'Gain'
     """
     module, _, name = target.partition(":")

@@ -28,7 +28,7 @@ def make_parser():
     parser.add_argument("--features", type=flags.Arguments, default={"name": "LogMel"}, help="front-end and arguments")
     parser.add_argument("--model", type=flags.Arguments, default={"name": "bcresnet"}, help="network and arguments")
     parser.add_argument("--play", type=str | None, default=None, help="generator whose known labels the report plays")
-    flags.add_augmentations(parser, ("speed", "time_shift", "equalize", "reverb", "gain", "noise"))  # in this order
+    flags.add_augmentations(parser, audionet.augment.KINDS)  # in this order
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
     flags.add_part(parser, "spec_augment", "audionet.augment:SpecAugment", help="masks on the spectrogram")
     flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})

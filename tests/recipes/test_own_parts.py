@@ -76,7 +76,7 @@ AUGMENTATIONS.add("polarity", Polarity)
 
 EDITS = [
     ("    audionet.training.check_run(", "    import my_net\n    audionet.training.check_run("),
-    ('("speed", ', '("polarity", "speed", '),
+    ("audionet.augment.KINDS)", '("polarity", *audionet.augment.KINDS))'),
     ("    return audionet.training.Recognition(", "    import my_task\n\n    return my_task.MyRecognition("),
 ]
 

@@ -1,0 +1,148 @@
+"""Augmentations that make another voice: measured on vowels whose pitch and formants are known."""
+
+import re
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from scipy import fft, signal
+from torch import Generator
+
+from audionet.augment import VocalTract
+from audionet.augment.short_time import frame_length, power_of, to_spectrum, to_waveform
+from audionet.augment.vocal_tract import warp
+
+SAMPLE_RATE = 16_000
+FORMANTS = (600.0, 1500.0, 2700.0, 4000.0)
+
+
+def seeded(seed=0):
+    return Generator().manual_seed(seed)
+
+
+def fixed(monkeypatch, factor):
+    """Let every vocal tract have one factor."""
+    drawn = torch.tensor([factor], dtype=torch.float64)
+    monkeypatch.setattr("audionet.augment.vocal_tract.uniform", lambda n, *_: drawn.expand(n))
+
+
+def vowel(pitch=125.0, formants=FORMANTS, time=16_000):
+    """Pulses through a resonance a formant, 80 Hz wide: (time,) float64 within [-1, 1]."""
+    waveform = np.diff(np.floor(np.arange(time + 1) * pitch / SAMPLE_RATE))
+    for hertz in formants:
+        pole = np.exp(np.pi * (-80 + 2j * hertz) / SAMPLE_RATE)
+        waveform = signal.lfilter([1], [1, -2 * pole.real, abs(pole) ** 2], waveform)
+    return torch.from_numpy(0.5 * waveform / np.abs(waveform).max())
+
+
+def formants_of(waveform, count=3):
+    """Resonances of a linear prediction, in hertz, the lowest first."""
+    middle = waveform[4000:12_000].numpy() * np.hanning(8000)
+    roots = np.roots(librosa.lpc(signal.lfilter([1, -0.9], 1, middle), order=12))
+    roots = roots[(roots.imag > 0.01) & (np.abs(roots) > 0.85)]
+    return np.sort(np.angle(roots) * SAMPLE_RATE / 2 / np.pi)[:count]
+
+
+def pitch_of(waveform):
+    middle = waveform[2000:14_000].numpy()
+    return np.median(librosa.yin(middle, fmin=60, fmax=400, sr=SAMPLE_RATE, frame_length=2048))
+
+
+# ---------------------------------------------------------------- short-time spectra
+
+
+@pytest.mark.parametrize("time", [1, 255, 256, 257, 16_000, 15_999])
+def test_what_is_not_changed_comes_back(time):
+    waveform = torch.randn(3, time, generator=seeded(), dtype=torch.float64)
+    spectrum = to_spectrum(waveform, 512)
+    torch.testing.assert_close(to_waveform(spectrum, time), waveform, rtol=0, atol=1e-12)
+    torch.testing.assert_close(power_of(spectrum), spectrum.abs().square())
+
+
+def test_spectrum_equals_librosas():
+    waveform = torch.randn(2, 8000, generator=seeded(), dtype=torch.float64)
+    window = np.sqrt(signal.get_window("hann", 512))
+    expected = librosa.stft(waveform.numpy(), n_fft=512, hop_length=256, window=window, pad_mode="constant")
+    result = to_spectrum(waveform, 512).mT.numpy()
+    np.testing.assert_allclose(result[..., : expected.shape[-1]], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(8000, 256), (16_000, 512), (22_050, 512), (48_000, 2048), (100, 16)])
+def test_frames_are_the_power_of_two_near_32_ms(rate, samples):
+    assert frame_length(rate) == samples
+
+
+# ---------------------------------------------------------------- vocal tract
+
+
+@pytest.mark.parametrize("factor", [0.85, 0.92, 1.1, 1.15])
+def test_formants_move_by_the_factor_and_the_pitch_stays(factor, monkeypatch):
+    fixed(monkeypatch, factor)
+    before = vowel()
+    (after,) = VocalTract(sample_rate=SAMPLE_RATE)(before[None], seeded())
+    first, *others = formants_of(after) / formants_of(before)
+    np.testing.assert_allclose(others, factor, atol=0.04)
+    assert 0.3 < (first - 1) / (factor - 1) < 1.1  # few harmonics show the first formant, so its hump is a wide one
+    assert pitch_of(after) == pytest.approx(pitch_of(before), rel=0.005) == pytest.approx(125, rel=0.01)
+    assert after.square().mean() == pytest.approx(before.square().mean(), rel=0.5)
+
+
+def test_the_factor_is_uniform_and_one_is_the_clip_itself():
+    waveform = vowel().expand(100, -1)
+    result = VocalTract(sample_rate=SAMPLE_RATE, amount=0.15)(waveform, seeded(3))
+    second = torch.tensor([formants_of(clip)[1] for clip in result])
+    ratio = second / FORMANTS[1]
+    assert 0.83 < ratio.min() < 0.9 and 1.1 < ratio.max() < 1.18
+    assert ratio.mean() == pytest.approx(1, abs=0.02)
+    same = VocalTract(sample_rate=SAMPLE_RATE, amount=0.0)(waveform[:2], seeded())
+    torch.testing.assert_close(same, waveform[:2], rtol=0, atol=1e-9)
+
+
+def test_the_change_equals_a_plain_computation(monkeypatch):
+    """Frame by frame: SciPy's cosine transform, cut and evaluated at the warped frequencies."""
+    fixed(monkeypatch, 1.12)
+    waveform = 0.1 * torch.randn(1, 4000, generator=seeded(), dtype=torch.float64)
+    tract = VocalTract(sample_rate=SAMPLE_RATE)
+    (result,) = to_spectrum(tract(waveform, seeded()), tract.n_fft)
+    (spectrum,) = to_spectrum(waveform, tract.n_fft)
+    power = spectrum.abs().square().numpy()
+    half = np.linspace(0, 1, 257)
+    bend = 0.6  # equation of the paper for a factor above 1, upside down
+    source = np.where(half <= bend, half / 1.12, 1 - (1 - half) * (1 - bend / 1.12) / (1 - bend))
+    expected = []
+    for frame in np.log(power + 1e-8 * power.max()) / 2:
+        cepstrum = fft.dct(frame, type=1)[:40] / 256
+        at = np.cos(np.pi * np.outer(source, np.arange(40))) - np.cos(np.pi * np.outer(half, np.arange(40)))
+        expected.append(np.exp(np.clip(at @ cepstrum, -3.5, 3.5)))
+    changed = to_waveform((spectrum * torch.from_numpy(np.array(expected)))[None], 4000)
+    torch.testing.assert_close(to_spectrum(changed, tract.n_fft)[0], result, rtol=0, atol=1e-9)
+
+
+def test_the_warp_is_piecewise_linear_and_ends_at_half_the_sample_rate():
+    half = torch.linspace(0, 1, 1001, dtype=torch.float64)
+    for factor in (0.8, 1.0, 1.2):
+        (source,) = warp(half, torch.tensor([factor], dtype=torch.float64))
+        assert source[0] == 0 and source[-1] == 1 and (source.diff() > 0).all()
+        knee = int(1000 * 0.6 * min(factor, 1))
+        torch.testing.assert_close(source[:knee], half[:knee] / factor)
+        assert source.diff().diff()[knee + 2 :].abs().max() < 1e-12
+
+
+def test_a_silent_clip_stays_silent():
+    waveform = torch.zeros(3, 4000)
+    assert not VocalTract(sample_rate=SAMPLE_RATE)(waveform, seeded()).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sample_rate": 0}, "sample_rate: expected at least 1, got 0"),
+        ({"amount": 0.5}, "amount: expected a number from 0 to 0.4, got 0.5"),
+        ({"amount": float("nan")}, "amount: expected a number from 0 to 0.4, got nan"),
+        ({"amount": "much"}, "amount: expected a number, got 'much'"),
+    ],
+)
+def test_a_vocal_tract_refuses_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        VocalTract(**{"sample_rate": SAMPLE_RATE} | arguments)
