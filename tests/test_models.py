@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from audionet import models
-from audionet.models import BCResNet, TCResNet
+from audionet.models import CNNTDNN, BCResNet, TCResNet
 from audionet.models.bcresnet import BCResBlock
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
@@ -293,6 +293,7 @@ def test_tcresnet_pools_and_drops_before_the_classifier():
     [
         ("bcresnet", {"n_bands": 80, "tau": 1.5}, 48),
         ("tcresnet", {"n_bands": 20}, 48),
+        ("cnn_tdnn", {"n_bands": 20, "n_channels": 12, "n_embedding": 24}, 24),
         ("wavenet_classifier", {"n_bands": 1, "n_layers": 4, "n_cycles": 2, "frame_channels": 12}, 12),
     ],
 )
@@ -316,6 +317,7 @@ def test_every_recogniser_keeps_the_contract(name, arguments, channels):
     [
         ("bcresnet", {}, 32),
         ("tcresnet", {"depth": 14}, 48),
+        ("cnn_tdnn", {}, 128),
         ("wavenet_classifier", {"n_bands": 1, "n_layers": 4, "n_cycles": 2, "frame_channels": 12}, 12),
     ],
 )
@@ -329,6 +331,24 @@ def test_a_network_without_classes_gives_its_embedding(name, arguments, channels
     for n_classes in (-1, 2.5):
         with pytest.raises(ValueError, match="n_classes: "):
             models.create(name, n_classes=n_classes, **arguments)
+
+
+def test_cnn_tdnn_hears_a_word_alike_wherever_it_lies_and_weighs_frames_by_attention():
+    network = randomize(CNNTDNN(n_classes=3, n_bands=20, n_channels=8, n_embedding=12)).eval()
+    word = torch.randn(1, 1, 20, 64, generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        frames = network.blocks(network.narrow(network.stem(word).flatten(1, 2)))  # (batch, channel, frame)
+        weights = network.pooling.attention(frames).softmax(-1)
+        torch.testing.assert_close(network.embed(word), (weights * frames).sum(-1))
+        network.pooling.attention.weight.zero_()  # all frames weigh the same
+        torch.testing.assert_close(network.embed(word), frames.mean(-1))
+        # A move by the strides moves the frames, but for those that the padding reaches.
+        early, late = (torch.nn.functional.pad(word, (60 - move, 60 + move)) for move in (0, 8))
+        of = lambda x: network.blocks(network.narrow(network.stem(x).flatten(1, 2)))  # noqa: E731
+        torch.testing.assert_close(of(early)[..., 10:-10], of(late)[..., 8:-12])
+    for wrong in ({"n_bands": 30}, {"n_channels": 0}, {"n_embedding": 1.5}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected"):
+            CNNTDNN(n_classes=3, **wrong)
 
 
 def test_the_order_of_the_tensors_is_that_of_the_layers():

@@ -1,4 +1,5 @@
 from .bcresnet import BCResNet as BCResNet
+from .cnn_tdnn import CNNTDNN as CNNTDNN
 from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
 from .contract import SampleModel as SampleModel

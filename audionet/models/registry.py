@@ -11,6 +11,7 @@ MODELS: "Registry[nn.Module]" = Registry(
     "network",
     {
         "bcresnet": "audionet.models.bcresnet:BCResNet",
+        "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
         "tcresnet": "audionet.models.tcresnet:TCResNet",
         "wavenet": "audionet.models.wavenet.network:WaveNet",
         "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",

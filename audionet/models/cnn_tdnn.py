@@ -1,0 +1,125 @@
+"""CNN-TDNN: 2D convolutions, then residual 1D convolutions over time, after Thienpondt et al. (2021, arXiv 2104.02370).
+
+The 2D convolutions at the beginning slide over frequency, too, so that formants which lie higher in another voice are
+the same formants. All that follows has the bands as channels, which computes fast on a CPU.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audionet.checks import check_at_least, check_spectrogram, check_that
+from audionet.models.contract import linear_head
+from audionet.registry import NamedArguments
+
+STEM_CHANNELS = (16, 32)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions over time beside a shortcut, which is a pointwise convolution where the shape changes."""
+
+    def __init__(self, n_in: int, n_out: int, *, kernel_size: int, stride: int = 1) -> None:
+        super().__init__()
+        pad = kernel_size // 2
+        self.body = nn.Sequential(
+            nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=pad, bias=False),
+            nn.BatchNorm1d(n_out),
+            nn.ReLU(inplace=True),
+            nn.Conv1d(n_out, n_out, kernel_size, padding=pad, bias=False),
+            nn.BatchNorm1d(n_out),
+        )
+        same = n_in == n_out and stride == 1
+        pointwise = (nn.Conv1d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm1d(n_out))
+        self.shortcut = nn.Identity() if same else nn.Sequential(*pointwise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, n_in, frame) to (batch, n_out, frame / stride)."""
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+class AttentivePooling(nn.Module):
+    """The mean over the frames, in which each channel weighs each frame by an attention of its own.
+
+    It is that of attentive statistics pooling (Okabe et al., 2018, arXiv 1803.10963) with one layer and without the
+    deviation. Silence around a word weighs little, so that clips of any length fit.
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.attention = nn.Conv1d(n_channels, n_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, n_channels, frame) to (batch, n_channels)."""
+        return (x * self.attention(x).softmax(-1)).sum(-1)
+
+
+class CNNTDNN(NamedArguments, nn.Module):
+    """CNN-TDNN: two 2D convolutions, three residual blocks over time, and attentive pooling.
+
+    Args:
+        n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
+        n_bands: Mel bands, a multiple of 4.
+        n_channels: Channels of the residual blocks.
+        n_embedding: Channels of the last block, which are those of the embedding.
+        dropout: Probability that a channel of the embedding is dropped before the classifier.
+
+    Shape:
+        (batch, 1, n_bands, frame) -> (batch, n_classes)
+
+    Raises:
+        ValueError: An argument is too small, or ``n_bands`` is no multiple of 4; from ``forward``, the spectrogram has
+            another number of bands.
+
+    Example:
+        >>> network = CNNTDNN(n_classes=12)
+        >>> spectrogram = torch.zeros(3, 1, 40, 101)
+        >>> network.embed(spectrogram).shape, network(spectrogram).shape
+        (torch.Size([3, 128]), torch.Size([3, 12]))
+    """
+
+    def __init__(
+        self,
+        *,
+        n_classes: int,
+        n_bands: int = 40,
+        n_channels: int = 96,
+        n_embedding: int = 128,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        check_at_least(1, whole=True, n_bands=n_bands, n_channels=n_channels, n_embedding=n_embedding)
+        check_that(n_bands % 4 == 0, "n_bands", "a multiple of 4, which the strides divide", n_bands)
+        self.n_bands, self.n_classes = n_bands, n_classes
+        first, second = STEM_CHANNELS
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(first, second, 3, stride=(2, 1), padding=1, bias=False),
+            nn.BatchNorm2d(second),
+            nn.ReLU(inplace=True),
+        )
+        self.narrow = nn.Sequential(
+            nn.Conv1d(second * (n_bands // 4), n_channels, 1, bias=False),
+            nn.BatchNorm1d(n_channels),
+            nn.ReLU(inplace=True),
+        )
+        self.blocks = nn.Sequential(
+            ResidualBlock(n_channels, n_channels, kernel_size=5),
+            ResidualBlock(n_channels, n_channels, kernel_size=5, stride=2),
+            ResidualBlock(n_channels, n_embedding, kernel_size=3),
+        )
+        self.pooling = AttentivePooling(n_embedding)
+        self.head = linear_head(n_embedding, n_classes, dropout)
+
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, n_embedding)."""
+        check_spectrogram(spectrogram, self.n_bands)
+        # (batch, channel, band / 4, frame / 2) -> (batch, channel * band / 4, frame / 2)
+        maps: Tensor = self.stem(spectrogram).flatten(1, 2)
+        pooled: Tensor = self.pooling(self.blocks(self.narrow(maps)))
+        return pooled
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
+        logits: Tensor = self.head(self.embed(spectrogram))
+        return logits
