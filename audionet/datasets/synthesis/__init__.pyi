@@ -1,8 +1,13 @@
+from .confusables import check_apart as check_apart
+from .confusables import confusables as confusables
 from .espeak import espeak_version as espeak_version
 from .espeak import speak as speak
 from .espeak import variants as variants
 from .espeak import voices as voices
+from .lexicon import words_of as words_of
 from .noise import make_noise as make_noise
+from .phonemes import distance as distance
+from .phonemes import phonemes as phonemes
 from .words import fingerprint as fingerprint
 from .words import index as index
 from .words import render as render
