@@ -3,6 +3,9 @@ from .data import CropData as CropData
 from .data import windows_for as windows_for
 from .fit import fit_and_test as fit_and_test
 from .generation import Generation as Generation
+from .head import copies_for as copies_for
+from .head import embed_copies as embed_copies
+from .head import fit_head as fit_head
 from .learning_rate import find_learning_rate as find_learning_rate
 from .log_sound import LogSound as LogSound
 from .optimizers import ChainedOptimizer as ChainedOptimizer

@@ -1,0 +1,161 @@
+"""The head of few recordings: the numbers of scikit-learn, whatever the scale of the embeddings; copies and seeds."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from audionet import augment, features, models
+from audionet.training.head import copies_for, embed_copies, fit_head
+
+
+def problem(n=60, channels=5, n_classes=4, seed=0):
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, n_classes, n)
+    labels[:n_classes] = np.arange(n_classes)
+    centres = draw.normal(size=(n_classes, channels))
+    # Channels of very different scales and means, as those of networks are.
+    embeddings = (centres[labels] + draw.normal(size=(n, channels))) * 10.0 ** np.arange(-2, channels - 2) + 3
+    return embeddings, labels
+
+
+def of_sklearn(embeddings, labels, weights=None, **arguments):
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-10, max_iter=10_000, **arguments))
+    return model.fit(embeddings, labels, logisticregression__sample_weight=weights)
+
+
+def probabilities(head, embeddings):
+    with torch.inference_mode():
+        return head.double()(torch.from_numpy(embeddings)).softmax(-1).numpy()
+
+
+@pytest.mark.parametrize("c", [0.01, 1.0, 30.0])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_it_is_scikit_learns_logistic_regression(c, balanced):
+    embeddings, labels = problem()
+    expected = of_sklearn(embeddings, labels, C=c, class_weight="balanced" if balanced else None)
+    found = fit_head(embeddings, labels, c=c, balanced=balanced)
+    # The layer is float32, and embeddings here are up to 1000.
+    np.testing.assert_allclose(probabilities(found, embeddings), expected.predict_proba(embeddings), atol=2e-5)
+
+
+def test_copies_of_a_clip_count_as_one_together():
+    embeddings, labels = problem(n=90)
+    copies = embeddings.reshape(30, 3, 5)
+    labels = labels[:30]
+    rows, weights = np.repeat(labels, 3), np.full(90, 1 / 3)
+    expected = of_sklearn(embeddings, rows, weights, C=0.5)
+    found = fit_head(torch.from_numpy(copies), torch.from_numpy(labels), c=0.5, balanced=False)
+    np.testing.assert_allclose(probabilities(found, embeddings), expected.predict_proba(embeddings), atol=2e-5)
+    once = fit_head(copies[:, :1], labels, c=0.5)
+    same = fit_head(np.repeat(copies[:, :1], 4, axis=1), labels, c=0.5)
+    np.testing.assert_allclose(probabilities(once, embeddings), probabilities(same, embeddings), atol=2e-5)
+
+
+def test_the_same_input_gives_the_same_layer_and_no_random_numbers_matter():
+    embeddings, labels = problem()
+    torch.manual_seed(1)
+    first = fit_head(embeddings, labels)
+    torch.manual_seed(2)
+    second = fit_head(embeddings, labels)
+    assert torch.equal(first.weight, second.weight) and torch.equal(first.bias, second.bias)
+    assert first.weight.dtype == torch.float32 and first.weight.requires_grad
+
+
+def test_balanced_classes_count_alike():
+    draw = np.random.default_rng(0)
+    embeddings = np.concatenate([draw.normal(0, 1, (190, 1)), draw.normal(1, 1, (10, 1))])
+    labels = np.repeat([0, 1], [190, 10])
+    middle = np.array([[0.5]])
+    assert probabilities(fit_head(embeddings, labels, balanced=False), middle)[0, 1] < 0.2
+    assert probabilities(fit_head(embeddings, labels), middle)[0, 1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_channel_that_never_changes_is_left_out():
+    embeddings, labels = problem()
+    embeddings[:, 2] = 7.0
+    head = fit_head(embeddings, labels)
+    assert head.weight[:, 2].abs().max() == 0 and head.weight.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "labels", "arguments", "message"),
+    [
+        (np.zeros(4), [0, 1, 0, 1], {}, r"embeddings: expected \(clip, channels\) or"),
+        (np.zeros((0, 4)), [], {}, r"embeddings: expected \(clip, channels\) or"),
+        (np.full((2, 2), np.nan), [0, 1], {}, "embeddings: expected finite numbers"),
+        (np.eye(2), [0, 1, 1], {}, r"labels: expected \(2,\) whole numbers from 0 on"),
+        (np.eye(2), [0.0, 1.0], {}, r"labels: expected \(2,\) whole numbers from 0 on"),
+        (np.eye(2), [-1, 1], {}, r"labels: expected \(2,\) whole numbers from 0 on"),
+        (np.eye(2), [0, 0], {}, "labels: expected those of 1 classes"),
+        (np.eye(2), [0, 5], {"n_classes": 3}, "labels: expected those of 3 classes, got 5"),
+        (np.eye(3), [0, 0, 2], {}, r"labels: expected clips of each class, got none of \[1\]; add recordings"),
+        (np.eye(2), [0, 1], {"c": 0}, "c: expected more than 0, got 0"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(embeddings, labels, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit_head(embeddings, np.array(labels), **arguments)
+
+
+@pytest.fixture
+def parts():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network: Any = models.create("tcresnet", n_classes=0, n_bands=20)
+    return {"front_end": features.LogMel(sample_rate=8000, n_mels=20), "network": network}
+
+
+def clips(n=5):
+    return np.random.default_rng(1).integers(-9000, 9000, (n, 4000)).astype(np.int16)
+
+
+def test_the_first_embedding_is_that_of_the_recording(parts):
+    parts["network"].train()
+    found = embed_copies(clips(), **parts, augment=augment.Gain(), n_copies=2, batch_size=2)
+    assert found.shape == (5, 3, 48) and parts["network"].training
+    network = parts["network"].eval()
+    with torch.inference_mode():
+        expected = network.embed(parts["front_end"](torch.from_numpy(clips() / np.float32(32768))[:, None]))
+    torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)  # batches of another size add otherwise
+    assert (found[:, 1:] - found[:, :1]).abs().amax(-1).min() > 1e-3
+    alone = embed_copies(clips(), **parts)
+    assert alone.shape == (5, 1, 48)
+
+
+def test_copies_follow_from_the_seed(parts):
+    def copies(seed):
+        return embed_copies(clips(), **parts, augment=augment.Gain(), n_copies=2, seed=seed)
+
+    assert torch.equal(copies(0), copies(0)) and not torch.equal(copies(0)[:, 1:], copies(1)[:, 1:])
+    assert not torch.equal(copies(0)[:, 1], copies(0)[:, 2])
+
+
+def test_silences_are_filled_with_noise(parts):
+    chain = augment.Augment(
+        {"noise": {"max_amplitude": 0.0}}, sample_rate=8000, background=torch.randn(9000, dtype=torch.float32)
+    )
+    silence = np.array([True, False])
+    found = embed_copies(np.zeros((2, 4000), np.int16), **parts, augment=chain, n_copies=1, silence=silence)
+    assert torch.equal(found[1, 0], found[1, 1]) and not torch.equal(found[0, 0], found[0, 1])
+
+
+def test_few_recordings_get_more_copies_than_many(parts):
+    numbers = [copies_for(n) for n in (1, 10, 100, 1000, 10_000, 100_000)]
+    assert numbers == sorted(numbers, reverse=True) and numbers[0] == 20 and numbers[-1] == 1
+    assert embed_copies(clips(2), **parts, augment=augment.Gain()).shape == (2, 21, 48)
+
+
+def test_copies_that_cannot_be_made_are_refused(parts):
+    with pytest.raises(ValueError, match="n_copies: expected 0 without augmentations, got 2"):
+        embed_copies(clips(), **parts, n_copies=2)
+    with pytest.raises(ValueError, match=r"waveforms: expected \(clip, time\), at least one, got \(0, 4000\)"):
+        embed_copies(clips(0), **parts)
+    with pytest.raises(ValueError, match="n_copies: expected a whole number of at least 0, got -1"):
+        embed_copies(clips(), **parts, augment=augment.Gain(), n_copies=-1)
