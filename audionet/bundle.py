@@ -58,6 +58,8 @@ class Bundle:
         clip_length: Samples of one clip, and what generation makes by default: for a network that is told the length,
             the median of the training clips.
         labels: Name of each class of a recogniser, in order; empty for the other tasks.
+        temperature: What a recogniser's logits are divided by, so that a probability of 90% is right nine times in ten.
+        threshold: Probability of a word from which on a recogniser answers with it; 0 to answer always.
         value_lengths: Median clip length for each value of each category, {category: {value: samples}}; empty for a
             network that is not told how long its clip is.
         training: How it was made: data, accuracy, command, seed, date, versions; JSON values.
@@ -70,6 +72,8 @@ class Bundle:
     sample_rate: int
     clip_length: int
     labels: tuple[str, ...] = ()
+    temperature: float = 1.0
+    threshold: float = 0.0
     value_lengths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     training: Json = field(default_factory=dict)
     library_version: str = __version__

@@ -4,10 +4,11 @@
 checks that no value is out of bounds: a right checksum says that a file is as it was written, not that it means well.
 Its errors do not name the file; `audionet.bundle` puts the name before them.
 
-A description of format 2 is {"format", "library_version", "task", "model", "front_end", "sample_rate", "clip_length",
-"labels", "value_lengths", "training", "sha256"}; a part is {"name", "arguments"}, and "front_end" may be null. Tensors
-are named "model." or "front_end." and the name in that module. Format 1 had "features" where format 2 has "front_end",
-and other names for some arguments and tensors of networks.
+A description of format 3 is {"format", "library_version", "task", "model", "front_end", "sample_rate", "clip_length",
+"labels", "temperature", "threshold", "value_lengths", "training", "sha256"}; a part is {"name", "arguments"}, and
+"front_end" may be null. Tensors are named "model." or "front_end." and the name in that module. Format 2 had no
+"temperature" and no "threshold". Format 1 had "features" where format 2 has "front_end", and other names for some
+arguments and tensors of networks.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from audionet.checks import check_no_misfits, check_one_of, check_that, listed
 Json = dict[str, Any]
 """A JSON object."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Format that is written; it and all before it can be read."""
 
 _MOST_TEXT = 1 << 24  # letters of a description
@@ -38,6 +39,8 @@ _LARGEST = 1 << 20  # whole number among the arguments of a part, where the high
 # Samples of a clip: an hour at 16 kHz, and more than at 48.
 _LONGEST = {"recognition": 1 << 26, "generation": 1 << 28, "embedding": 1 << 26}
 _WORDS = {str: "a text", dict: "an object"}
+_RANGES = {"temperature": (0.01, 100.0), "threshold": (0.0, 1.0)}
+_NEW_IN_FORMAT_3 = {"temperature": 1.0, "threshold": 0.0}
 
 # What format 1 called otherwise, for each network: {name in format 1: name now}.
 _ARGUMENTS_OF_FORMAT_1 = {"bcresnet": {"n_mels": "n_bands"}, "tcresnet": {"n_mels": "n_bands"}}
@@ -123,6 +126,8 @@ def decode(text: str, tensors: dict[str, Tensor]) -> tuple[Json, dict[str, Tenso
     try:
         if version == 1:
             description, tensors = upgrade(description, tensors)
+        if version < 3:
+            description |= _NEW_IN_FORMAT_3
         check_description(description)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"its description is incomplete ({error}); make it again") from error
@@ -163,6 +168,9 @@ def check_description(description: Mapping[str, Any]) -> None:
         _check_lengths("value_lengths", lengths.values(), longest)
     own = (description["front_end"] or {"arguments": {}})["arguments"].get("sample_rate", rate)
     check_that(own == rate, "front_end", f"the sample rate of the clips, {rate} Hz", own, "make it again")
+    for name, (least, most) in _RANGES.items():
+        number = description[name]
+        check_that(type(number) in (int, float) and least <= number <= most, name, f"{least:g} to {most:g}", number)
     labels = description["labels"]
     fits = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
     check_that(fits and len({*labels}) == len(labels), "labels", "distinct names that are not empty", labels)

@@ -156,7 +156,7 @@ def embeddings_and_probabilities(
         embeddings.append(embedding.double().cpu())
         logits.append(network.head(embedding).double().cpu())
     check_that(logits, "waveforms", "at least one", logits)
-    return torch.cat(embeddings), torch.cat(logits).softmax(-1)
+    return torch.cat(embeddings), recognizer.probabilities(torch.cat(logits))
 
 
 def _clip(recognizer: Recognizer, number: int, waveform: np.ndarray | Tensor, sample_rate: int) -> np.ndarray:

@@ -31,7 +31,7 @@ NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = "audio augment features models datasets metrics training bundle inference evaluate plots report bulk".split()
 REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}
-SHARED = "checks resources files locks console parallel randomness registry signatures flags".split()
+SHARED = "checks labels resources files locks console parallel randomness registry signatures flags".split()
 REFERENCE = [*((room, f"audionet.{room}", [room]) for room in ROOMS), ("shared", "Shared by all rooms", SHARED)]
 DOCSTRING_ALONE = "{members: false, show_root_heading: false, show_root_toc_entry: false}"
 

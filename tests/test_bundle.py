@@ -293,6 +293,10 @@ def test_what_is_checked_before_a_training_is_saved_after_it(write_bundle, tmp_p
         ({"sample_rate": 2}, "sample_rate: expected 100 to"),
         ({"labels": [str(number) for number in range(10**5)]}, "labels: .*got 100000"),
         ({"labels": "yes"}, "labels: expected distinct"),
+        ({"temperature": 0.0}, "temperature: expected 0.01 to 100, got 0"),
+        ({"temperature": True}, "temperature: expected 0.01 to 100, got True"),
+        ({"threshold": 1.5}, "threshold: expected 0 to 1, got 1.5"),
+        ({"threshold": None}, "threshold: expected 0 to 1, got None"),
         ({"training": [[]]}, "training: expected an object"),
         ({"training": {"loss": float("nan")}}, "description: expected finite numbers, got nan"),
         ({"training": {"loss": 10**5000}}, "description is damaged.*digits"),
@@ -419,6 +423,21 @@ def test_what_draws_while_it_is_made_uses_numbers_of_its_own(write_bundle, monke
     assert all(torch.equal(a, b) for a, b in zip(*draws, strict=True))
 
 
+# ---- format 2 -----------------------------------------------------------------------------------------------------
+
+
+def test_format_2_has_neither_temperature_nor_threshold(write_bundle):
+    path = write_bundle(temperature=1.7, threshold=0.8)
+    loaded = bundle.load(path)
+    assert (loaded.temperature, loaded.threshold) == (1.7, 0.8)
+    rewrite(path, temperature=...)
+    with pytest.raises(BundleError, match=r"its description is incomplete \('temperature'\)"):
+        bundle.load(path)
+    rewrite(path, format=2, threshold=...)
+    loaded = bundle.load(path)
+    assert (loaded.temperature, loaded.threshold, loaded.labels[3]) == (1.0, 0.0, "three")
+
+
 # ---- format 1 -----------------------------------------------------------------------------------------------------
 
 
@@ -431,7 +450,7 @@ def as_format_1(path):
         for name, tensor in load_file(path).items()
     }
     front_end = description["front_end"] or {"name": None, "arguments": {}}
-    rewrite(path, tensors, format=1, features=front_end, front_end=...)
+    rewrite(path, tensors, format=1, features=front_end, front_end=..., temperature=..., threshold=...)
 
 
 def test_format_1_is_read(write_bundle):

@@ -72,7 +72,8 @@ def test_help_tells_every_argument_and_shows_examples(capsys, name):
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "doctor"])
 def test_the_examples_in_the_help_run(capsys, monkeypatch, tmp_path, name):
     command = cli.function_of(name)
-    shutil.copy(REPOSITORY / "tests" / "data" / "seven.wav", tmp_path)
+    for recording in (REPOSITORY / "tests" / "data").glob("*.wav"):
+        shutil.copy(recording, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "cache"))  # which an example clears
     for example in re.findall(r"^    audionet (.*)", inspect.getdoc(command) or "", re.MULTILINE):
@@ -255,7 +256,21 @@ def test_recognize_json(capsys, write_bundle, wav, tmp_path):
     assert good["file"] == str(path)
     assert [set(prediction) for prediction in good["predictions"]] == [{"label", "probability"}] * 2
     assert good["from"] == 0 and good["to"] == good["seconds"] > 0
+    assert (good["label"], good["accepted"], good["threshold"]) == (good["predictions"][0]["label"], True, 0.0)
     assert bad.keys() == {"file", "error"} and bad["file"] == str(missing)
+
+
+def test_recognize_says_none_of_these_below_the_threshold(capsys, write_bundle, wav):
+    path = wav("a.wav")
+    bundle = write_bundle(threshold=0.999)
+    _, (usual,), _ = call(capsys, "recognize", "--threshold", 0, bundle, path)
+    label, probability = usual.removeprefix(f"{path}: ").split()
+    code, (line,), errors = call(capsys, "recognize", bundle, path)
+    assert (code, errors, line) == (0, [], f"{path}: none of these ({label} {probability})")
+    _, (line,), _ = call(capsys, "recognize", "--json", "--threshold", 0.99, bundle, path)
+    answer = json.loads(line)
+    assert (answer["label"], answer["accepted"], answer["threshold"]) == (None, False, 0.99)
+    assert answer["predictions"][0]["label"] == label
 
 
 def test_a_bad_file_does_not_stop_the_others(capsys, write_bundle, wav, tmp_path):
@@ -301,6 +316,10 @@ def test_recognize_takes_folders(capsys, write_bundle, wav, tmp_path):
             "--top-k: expected a whole number above 0, got '0'; see audionet recognize --help",
         ),
         (["recognize", "digits", "a.wav", "--volume", "11"], "--volume"),
+        *(
+            (["recognize", "digits", "a.wav", "--threshold", value], f"expected a number from 0 to 1, got {value!r}")
+            for value in ("1.5", "-1", "nan", "high")
+        ),
         (["recognise"], "got 'recognise'; did you mean 'recognize'?"),
         (["features", "a.wav"], "output"),
         (["features", "a.wav", "--output", "out", "--workers", "0"], "--workers"),

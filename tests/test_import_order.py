@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only from what stands before it, and from its own folder.
 ORDER = (
     "checks",
+    "labels",
     "files",
     "console",
     "locks",
@@ -217,7 +218,7 @@ def test_recognizing_a_file_loads_what_it_needs():
     )
     assert loaded & {"lightning", "librosa", "matplotlib", "jsonargparse", "rich", "numba", "scipy", "sympy"} == set()
     ours = {name for name in loaded if within(name, "audionet")}
-    assert len(ours) <= 39, sorted(ours)
+    assert len(ours) <= 40, sorted(ours)
     # Of many front-ends and networks, those of the bundle: LogMel and BCResNet.
     assert {"audionet.features.spectral", "audionet.models.bcresnet"} <= ours
     assert ours.isdisjoint({"audionet.features.cepstral", "audionet.models.tcresnet", "audionet.models.wavenet"})

@@ -56,6 +56,50 @@ def test_top_k(recognizer):
         recognizer.recognize(waveform, 8000, top_k=0)
 
 
+def test_temperature_calibrates_the_probabilities(recognizer, write_bundle):
+    waveform = noise(8000)
+    as_they_are = dict(recognizer.recognize(waveform, 8000))
+    calmer = audionet.load_recognizer(write_bundle(temperature=2.5)).recognize(waveform, 8000)
+    powers = {label: probability ** (1 / 2.5) for label, probability in as_they_are.items()}
+    assert dict(calmer) == {
+        label: pytest.approx(power / sum(powers.values()), abs=1e-6) for label, power in powers.items()
+    }
+    assert [label for label, _ in calmer] == sorted(powers, key=lambda label: -powers[label])
+
+
+def test_a_word_is_answered_from_the_threshold_on(recognizer, write_bundle):
+    waveform = noise(8000)
+    (best, probability), *_ = recognizer.recognize(waveform, 8000)
+    assert recognizer.threshold == 0 and recognizer.recognize(waveform, 8000).label == best
+    at = recognizer.recognize(waveform, 8000, threshold=probability, top_k=1)
+    assert (at.label, at.accepted, at.threshold) == (best, True, probability)
+    above = recognizer.recognize(waveform, 8000, threshold=probability + 1e-6, top_k=1)
+    assert (above.label, above.accepted, above[0].label) == (None, False, best)
+    for wrong in (-0.1, 1.1, float("nan"), "0.5"):
+        with pytest.raises(ValueError, match=r"threshold: expected a number from 0 to 1, got"):
+            recognizer.recognize(waveform, 8000, threshold=wrong)
+
+
+def test_the_bundles_threshold_holds_unless_another_is_given(write_bundle, tmp_path):
+    path = tmp_path / "a.wav"
+    audio.save_audio(path, noise(8000), 8000)
+    recognizer = audionet.load_recognizer(write_bundle(threshold=0.999))
+    assert recognizer.recognize_file(path).label is None
+    assert recognizer.recognize_file(path, threshold=0.0).label is not None
+    (by_default,), (by_hand,) = (list(recognizer.recognize_files([path], threshold=given)) for given in (None, 0.0))
+    assert (by_default.label, by_default.threshold) == (None, 0.999)
+    assert (by_hand.label, by_hand.threshold) == (by_hand[0].label, 0.0)
+
+
+@pytest.mark.parametrize("label", ["_unknown_", "_silence_"])
+def test_unknown_and_silence_are_never_the_answer(recognizer, write_bundle, label):
+    waveform = noise(8000)
+    best = recognizer.recognize(waveform, 8000, top_k=1)[0].label
+    labels = tuple(label if name == best else name for name in recognizer.labels)
+    heard = audionet.load_recognizer(write_bundle(labels=labels)).recognize(waveform, 8000, threshold=0.0)
+    assert (heard[0].label, heard.label, heard.accepted) == (label, None, False)
+
+
 def test_shapes_and_kinds_of_array_agree(recognizer):
     waveform = noise(8000)
     expected = as_mapping(recognizer.recognize(waveform, 8000))

@@ -25,6 +25,7 @@ Command = Callable[..., int | None]
 """A command: it returns its exit code, or None for success."""
 
 PositiveInt = Annotated[int, "above 0"]
+Share = Annotated[float, "0 to 1"]
 
 
 class UsageError(ValueError):
@@ -43,8 +44,8 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
     """Call a function with the arguments that a command line gives.
 
     Args:
-        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, or a mapping
-            of str to str or Any, or one of these or None.
+        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, ``Share``, or a
+            mapping of str to str or Any, or one of these or None.
         name: Name of the command, such as "audionet recognize", for its help.
         words: The words after the name.
 
@@ -138,6 +139,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    if not 0 <= float(text) <= 1:
+        raise ValueError
+    return float(text)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -159,6 +166,7 @@ _READERS: dict[object, tuple[Callable[[str], object], str]] = {
     int: (int, "a whole number"),
     float: (float, "a number"),
     PositiveInt: (_positive, "a whole number above 0"),
+    Share: (_share, "a number from 0 to 1"),
     Mapping[str, str]: (_pair, "NAME=VALUE"),
     Mapping[str, Any]: (_typed_pair, "NAME=VALUE"),
 }

@@ -1,23 +1,26 @@
 """`audionet recognize`."""
 
 from audionet.cli.main import complain, source_of
-from audionet.cli.parsing import PositiveInt
+from audionet.cli.parsing import PositiveInt, Share
 
 
 def recognize(
     model: str,
     *files: str,
     top_k: PositiveInt = 1,
+    threshold: Share | None = None,
     json: bool = False,
     lenient: bool = False,
     device: str = "cpu",
 ) -> int:
-    """Recognise the words in audio files: print a label and its probability for each file.
+    """Recognise the words in audio files: print a label and its probability for each file, or "none of these".
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
         files: Audio files, or folders of them; - for standard input.
         top_k: Number of labels to print for each file.
+        threshold: Probability below which the answer is "none of these", 0 to 1; the bundle's where it is left out, and
+            0 to answer with a word whenever one is the most probable.
         json: Print a JSON line for each file.
         lenient: Of a damaged or cut-off file, hear what is whole, and say what is wrong, instead of refusing it.
         device: Device that computes: cpu, cuda, cuda:1, mps.
@@ -25,6 +28,7 @@ def recognize(
     Example:
         audionet recognize digits seven.wav
         audionet recognize digits --top-k 3 --json seven.wav
+        audionet recognize digits --threshold 0.9 stop.wav
     """
     from audionet.audio import sounds_among
 
@@ -39,7 +43,7 @@ def recognize(
     recognizer = Recognizer(bundle.load(model, "recognition"), device)
     if len(paths) == 1:  # one clip is little work; on a busy machine, several threads would wait for each other
         torch.set_num_threads(1)
-    results = recognizer.recognize_files(map(source_of, paths), top_k=top_k, lenient=lenient)
+    results = recognizer.recognize_files(map(source_of, paths), top_k=top_k, threshold=threshold, lenient=lenient)
     code = 0
     for path, result in zip(paths, results, strict=True):
         if isinstance(result, Exception):
@@ -50,8 +54,9 @@ def recognize(
         elif json:
             heard = {"seconds": round(result.seconds, 3), "from": round(result.start, 3), "to": round(result.stop, 3)}
             predictions = [prediction._asdict() for prediction in result]
-            print(dumps({"file": str(path), **heard, "predictions": predictions}), flush=True)
+            answer = {"label": result.label, "accepted": result.accepted, "threshold": result.threshold}
+            print(dumps({"file": str(path), **heard, **answer, "predictions": predictions}), flush=True)
         else:
-            answers = (f"{label} {probability:.1%}" for label, probability in result)
-            print(f"{path}: {', '.join(answers)}", flush=True)
+            shown = ", ".join(f"{label} {probability:.1%}" for label, probability in result)
+            print(f"{path}: {shown if result.accepted else f'none of these ({shown})'}", flush=True)
     return code

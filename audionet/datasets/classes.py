@@ -16,11 +16,11 @@ import numpy as np
 
 from audionet.checks import check_at_least, check_no_misfits, check_that, listed
 from audionet.datasets.clip import Clip
+from audionet.labels import SILENCE, UNKNOWN
 
 # As in TensorFlow's examples/speech_commands/input_data.py. One generator serves all splits, so their order matters.
 _SEED = 59185
 _SHUFFLE_ORDER = ("validation", "test", "train")
-_LAST = ("_unknown_", "_silence_")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class ClassSelection:
             return *self.keep, *(pooled.label for pooled in (self.unknown, self.silence) if pooled)
         labels = set(found)
         check_that(labels, "labels", "those of the clips, since the card keeps all classes", found)
-        return *sorted(labels.difference(_LAST)), *(label for label in _LAST if label in labels)
+        last = (UNKNOWN, SILENCE)
+        return *sorted(labels.difference(last)), *(label for label in last if label in labels)
 
 
 def select(clips: Iterable[Clip], selection: ClassSelection) -> list[Clip]:

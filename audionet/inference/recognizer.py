@@ -10,29 +10,47 @@ from torch import Tensor
 
 from audionet import audio
 from audionet.bundle import Bundle
-from audionet.checks import check_device, check_that, listed
+from audionet.checks import check_at_least, check_device, check_that, listed
 from audionet.inference.hearing import Hearing, Part
+from audionet.labels import is_word
 
 
 class Prediction(NamedTuple):
-    """A label and the probability that the network gives it."""
+    """A label and its probability: the softmax of the network's logits, divided by the bundle's temperature."""
 
     label: str
     probability: float
 
 
 class Predictions(list[Prediction]):
-    """Predictions, the most probable first, and the part of the recording that they are about.
+    """Predictions, the most probable first, the answer that follows, and the part of the recording that it is about.
 
     Attributes:
-        start: Where that part begins, in seconds.
+        label: The answer: the most probable label, if it is a word and as probable as the threshold asks. None for
+            "none of these": something else was said, or nothing.
+        threshold: The probability that was asked.
+        start: Where the part that was heard begins, in seconds.
         stop: Where it ends.
         seconds: Length of the recording.
+
+    Example:
+        >>> heard = audionet.load_recognizer("digits").recognize_file("seven.wav", threshold=0.5)
+        >>> heard.label, heard.accepted
+        ('seven', True)
     """
 
-    def __init__(self, predictions: Iterable[Prediction], start: float, stop: float, seconds: float) -> None:
+    def __init__(
+        self, predictions: Iterable[Prediction], threshold: float, start: float, stop: float, seconds: float
+    ) -> None:
         super().__init__(predictions)
-        self.start, self.stop, self.seconds = start, stop, seconds
+        best, probability = self[0]
+        self.label = best if is_word(best) and probability >= threshold else None
+        self.threshold, self.start, self.stop, self.seconds = threshold, start, stop, seconds
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the answer is a word, and not "none of these"."""
+        return self.label is not None
 
 
 class Recognizer:
@@ -53,6 +71,8 @@ class Recognizer:
         clip_length: Samples of what the network hears.
         hearing: The way from a recording to such a clip.
         device: Device that computes.
+        temperature: What the logits are divided by before the softmax.
+        threshold: Probability from which on the answer is a word, unless a call says otherwise.
         front_end: Front-end, (batch, 1, time) -> (batch, 1, n_bands, frame), on that device.
         network: Network, (batch, 1, n_bands, frame) -> (batch, n_classes) logits, on that device.
 
@@ -74,6 +94,7 @@ class Recognizer:
         self.bundle = bundle
         self.labels, self.sample_rate, self.clip_length = bundle.labels, bundle.sample_rate, bundle.clip_length
         self.hearing = Hearing(self.sample_rate, self.clip_length, "recognize")
+        self.temperature, self.threshold = bundle.temperature, bundle.threshold
         self.device = check_device(device)
         self.front_end = bundle.front_end.module.to(self.device)
         self.network = bundle.model.module.to(self.device)
@@ -87,7 +108,12 @@ class Recognizer:
         )
 
     def recognize(
-        self, waveform: np.ndarray | Tensor | Sequence[Any], sample_rate: int | None = None, *, top_k: int | None = None
+        self,
+        waveform: np.ndarray | Tensor | Sequence[Any],
+        sample_rate: int | None = None,
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
     ) -> Predictions:
         """Recognise one waveform.
 
@@ -95,12 +121,13 @@ class Recognizer:
             waveform: (time,) or (channel, time), float in [-1, 1], at most 60 s: an array, a tensor or a list.
             sample_rate: Sample rate of the waveform, in Hz; it is needed. Any rate is resampled to the network's.
             top_k: Number of predictions to return; None for all labels.
+            threshold: Probability from which on the answer is a word, 0 to 1; None for the bundle's.
 
         Returns:
-            Predictions, the most probable first, and which part they are about.
+            Predictions, the most probable first, the answer, and which part they are about.
 
         Raises:
-            ValueError: The waveform, its sample rate or `top_k` is not as described.
+            ValueError: The waveform, its sample rate, `top_k` or `threshold` is not as described.
 
         Warns:
             AudioWarning: The waveform is longer than two clips, of which only one was heard.
@@ -110,7 +137,7 @@ class Recognizer:
             >>> [label for label, _ in recognizer.recognize(waveform, sample_rate, top_k=2)]
             ['seven', 'six']
         """
-        return self._predict([self.hearing.waveform(waveform, sample_rate)], top_k)[0]
+        return self._predict([self.hearing.waveform(waveform, sample_rate)], top_k, threshold)[0]
 
     def to_clip(self, waveform: np.ndarray | Tensor, sample_rate: int | None = None) -> np.ndarray:
         """Bring a waveform into the form that the network hears: mono, at its sample rate, as long as its clips.
@@ -127,28 +154,37 @@ class Recognizer:
         """
         return self.hearing.to_clip(waveform, sample_rate)
 
-    def recognize_file(self, source: audio.Source, *, top_k: int | None = None, lenient: bool = False) -> Predictions:
+    def recognize_file(
+        self,
+        source: audio.Source,
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        lenient: bool = False,
+    ) -> Predictions:
         """Recognise one audio file.
 
         Args:
             source: Path, content of the file as bytes, or a binary file object.
             top_k: Number of predictions to return; None for all labels.
+            threshold: Probability from which on the answer is a word, 0 to 1; None for the bundle's.
             lenient: Of a damaged file, hear what is whole, with an `audionet.audio.AudioWarning`.
 
         Returns:
-            Predictions, the most probable first, and which part of the file they are about.
+            Predictions, the most probable first, the answer, and which part of the file they are about.
 
         Raises:
             audionet.audio.AudioError: The file cannot be read, is empty, damaged or longer than 60 s.
-            ValueError: `top_k` is not positive.
+            ValueError: `top_k` or `threshold` is out of its range.
         """
-        return self._predict([self.hearing.file(source, lenient=lenient)], top_k)[0]
+        return self._predict([self.hearing.file(source, lenient=lenient)], top_k, threshold)[0]
 
     def recognize_files(
         self,
         sources: Iterable[audio.Source],
         *,
         top_k: int | None = None,
+        threshold: float | None = None,
         batch_size: int = 32,
         lenient: bool = False,
     ) -> Iterator[Predictions | audio.AudioError]:
@@ -159,6 +195,7 @@ class Recognizer:
         Args:
             sources: Paths, contents or file objects, as for `recognize_file`.
             top_k: Number of predictions for a file; None for all labels.
+            threshold: Probability from which on the answer is a word, 0 to 1; None for the bundle's.
             batch_size: Number of clips that go through the network at once.
             lenient: Of a damaged file, hear what is whole, with an `audionet.audio.AudioWarning`.
 
@@ -166,24 +203,30 @@ class Recognizer:
             For each file in turn its predictions, or the error that says what is wrong with it.
 
         Raises:
-            ValueError: `top_k` or `batch_size` is not positive, or the sources are a single one.
+            ValueError: `top_k`, `threshold` or `batch_size` is out of its range, or the sources are a single one.
         """
         for batch in self.hearing.batches(sources, batch_size=batch_size, lenient=lenient):
             parts = [item for item in batch if isinstance(item, Part)]
-            predictions = iter(self._predict(parts, top_k) if parts else [])
+            predictions = iter(self._predict(parts, top_k, threshold) if parts else [])
             for item in batch:
                 yield next(predictions) if isinstance(item, Part) else item
 
-    def _predict(self, parts: Sequence[Part], top_k: int | None) -> list[Predictions]:
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities (batch, n_classes) that logits of the network, likewise, stand for."""
+        return (logits / self.temperature).softmax(dim=-1)
+
+    def _predict(self, parts: Sequence[Part], top_k: int | None, threshold: float | None) -> list[Predictions]:
+        threshold = self.threshold if threshold is None else threshold
+        check_at_least(0, 1, threshold=threshold)
         fits = top_k is None or (isinstance(top_k, Integral) and top_k >= 1)
         check_that(fits, "top_k", "at least 1, or None for all", top_k)
         clips = np.stack([part.clip for part in parts])
         batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
-            probabilities = self.network(self.front_end(batch)).softmax(dim=-1).cpu()
+            probabilities = self.probabilities(self.network(self.front_end(batch))).cpu()
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
         answers = []
         for (_, start, stop, seconds), row, order in zip(parts, values.tolist(), indices.tolist(), strict=True):
             predictions = [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)]
-            answers.append(Predictions(predictions[:top_k], start, stop, seconds))
+            answers.append(Predictions(predictions[:top_k], threshold, start, stop, seconds))
         return answers
