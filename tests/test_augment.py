@@ -67,6 +67,9 @@ CHAIN = {
     "band_limit": {"bands": [[300.0, 3400.0], [0.0, 2000.0]]},
     "codec": {},
     "level": {},
+    "microphone": {},
+    "room": {"n_rooms": 8, "seconds": 0.1},
+    "device": {"room_p": 0.0},
 }
 SPECTROGRAM_AUGMENTATIONS = {"zero": SpecAugment(), "mean": SpecAugment(fill="mean", p=0.5)}
 

@@ -14,9 +14,10 @@ from torch import Generator
 from torchaudio import functional
 
 from audionet.audio import read_mono
-from audionet.augment import BandLimit, Clipping, Codec, Gate, Level, NoiseFloor
+from audionet.augment import Augment, BandLimit, Clipping, Codec, Device, Gate, Level, Microphone, NoiseFloor, Room
 from audionet.augment.codec import a_law, block_steps, mu_law, spectral_holes
 from audionet.augment.gate import gains
+from audionet.augment.room import fast_length, response, room_bank
 from audionet.augment.short_time import to_spectrum
 
 SAMPLE_RATE = 16_000
@@ -35,6 +36,137 @@ def noise(batch=4, time=16_000, scale=0.1):
 
 def db_of(waveform):
     return 10 * waveform.square().mean(-1).log10()
+
+
+# ---------------------------------------------------------------- room
+
+
+PLACES = np.array([5.0, 4.0, 2.7]), np.array([1.2, 1.1, 1.5]), np.array([3.1, 2.4, 1.2])
+
+
+@pytest.mark.parametrize("rt60", [0.2, 0.4])
+def test_a_response_equals_pyroomacoustics(rt60):
+    """Below 1.5 kHz, where the sample that an echo is rounded to does not matter."""
+    room = pytest.importorskip("pyroomacoustics")
+    size, mouth, microphone = PLACES
+    ours = response(size, mouth, microphone, rt60, 3200, SAMPLE_RATE)
+    volume, surface = 54.0, 2 * (20 + 13.5 + 10.8)
+    absorption = 1 - math.exp(-24 * math.log(10) / 343 * volume / surface / rt60)
+    box = room.ShoeBox(size, fs=SAMPLE_RATE, materials=room.Material(absorption), max_order=40, air_absorption=False)
+    box.set_sound_speed(343.0)
+    box.add_source(mouth)
+    box.add_microphone(microphone)
+    box.compute_rir()
+    direct = 40 + int(np.linalg.norm(mouth - microphone) / 343 * SAMPLE_RATE)  # its responses begin 40 samples late
+    theirs = box.rir[0][0][direct : direct + 3200]
+    low = signal.butter(4, [100, 1500], "bandpass", fs=SAMPLE_RATE, output="sos")
+    ours, theirs = (signal.sosfiltfilt(low, np.pad(x, (200, 3200 - len(x))))[200:3200] for x in (ours, theirs))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.98
+    assert np.sum(ours**2) == pytest.approx(np.sum(theirs**2), rel=0.1)
+
+
+@pytest.mark.parametrize("rt60", [0.15, 0.5])
+def test_a_response_decays_in_its_reverberation_time(rt60):
+    energy = response(*PLACES, rt60, round(0.6 * rt60 * SAMPLE_RATE), SAMPLE_RATE) ** 2
+    left = 10 * np.log10(energy[::-1].cumsum()[::-1] / energy.sum())
+    start, end = (int(np.argmax(left < -db)) for db in (5, 20))
+    # Eyring's formula is of a diffuse room; along the long side of a real one sound lives longer.
+    assert 0.9 * rt60 < (end - start) / SAMPLE_RATE * 60 / 15 < 1.5 * rt60
+
+
+def test_a_room_is_the_convolution_with_one_of_its_bank():
+    room = Room(**RATE, n_rooms=3, seconds=0.1)
+    waveform = noise(30, 3000)
+    result = room(waveform, seeded())
+    every = np.array(
+        [[signal.fftconvolve(clip, each)[:3000] for each in room.bank.double().numpy()] for clip in waveform.numpy()]
+    )
+    error = np.abs(every - result[:, None].numpy()).max(-1)
+    assert error.min(1).max() < 1e-7 and set(error.argmin(1)) == {0, 1, 2}
+    db = db_of(result) - db_of(waveform)
+    assert db.abs().max() < 2.5  # the tails that the end of the clip cuts off are missing
+
+
+def test_banks_follow_their_seed_and_begin_with_the_direct_sound():
+    banks = [room_bank(SAMPLE_RATE, 6, 0.1, 0.3, 0.1, seed) for seed in (0, 0, 1)]
+    assert torch.equal(banks[0], banks[1]) and not torch.allclose(banks[0], banks[2], atol=0.01)
+    torch.testing.assert_close(banks[0].square().sum(1), torch.ones(6))
+    assert torch.equal(banks[0].abs().argmax(1), torch.zeros(6, dtype=torch.long))
+
+
+@pytest.mark.parametrize("length", [1, 2, 100, 1023, 1025, 20_800, 24_577])
+def test_fast_lengths_are_near_and_smooth(length):
+    fast = fast_length(length)
+    assert length <= fast <= 1.34 * length + 8
+    while fast % 2 == 0:
+        fast //= 2
+    assert fast in (1, 3, 5)
+
+
+# ---------------------------------------------------------------- microphone
+
+
+def test_a_microphones_response_is_what_it_says(monkeypatch):
+    microphone = Microphone(**RATE, distortion=0.0, max_dc=0.0)
+    impulses = torch.zeros(40, 8000, dtype=torch.float64)
+    impulses[:, 0] = 1
+    db = 20 * torch.fft.rfft(microphone(impulses, seeded())).abs().log10()
+    drawn = microphone.response_db(impulses, seeded())
+    hertz = np.fft.rfftfreq(8000, 1 / SAMPLE_RATE)
+    points = 250 * ((SAMPLE_RATE / 500 + 1) ** np.linspace(0, 1, 128) - 1)
+    for ours, expected in zip(db.numpy(), drawn.numpy(), strict=True):
+        np.testing.assert_allclose(ours[20:], np.interp(hertz[20:], points, expected), atol=0.8)
+    middle = db[:, 150:3000]
+    assert 5 < (middle.amax(1) - middle.amin(1)).median() < 30
+    assert drawn[:, -40:].std(0).mean() > 2, "each clip has its own"
+
+
+@pytest.mark.parametrize(("quality", "centre"), [(1.5, 300.0), (8.0, 2000.0)])
+def test_a_resonance_has_its_width_and_the_low_cut_is_butterworths(quality, centre, monkeypatch):
+    drawn = iter([[0.0] * 6, [0.0], [math.log(centre)] * 3, [math.log(quality)] * 3, [12.0, 0.0, 0.0], [math.log(50)]])
+    monkeypatch.setattr(
+        "audionet.augment.microphone.uniform", lambda *_: torch.tensor(next(drawn), dtype=torch.float64)
+    )
+    (db,) = Microphone(**RATE).response_db(noise(1, 100), seeded())
+    points = 250 * ((SAMPLE_RATE / 500 + 1) ** np.linspace(0, 1, 128) - 1)
+    db = db.numpy() - db[-1].item()
+    # A bell is half as high, in decibels, where a resonance of this quality is 3 dB down.
+    width = centre / quality
+    edge = np.sqrt(centre**2 + width**2 / 4) + width / 2
+    assert np.interp(centre, points, db) == pytest.approx(12, abs=0.5)
+    assert np.interp(edge, points, db) == pytest.approx(6, abs=0.5)
+    below = np.abs(signal.freqs(*signal.butter(2, 50, "highpass", analog=True), points[1:4])[1])
+    np.testing.assert_allclose(db[1:4] - 20 * np.log10(below), 0, atol=1.5)
+
+
+def test_distortion_and_direct_current_are_small_and_there():
+    sine = 0.5 * torch.sin(2 * math.pi * 500 / SAMPLE_RATE * torch.arange(16_000).double()).expand(200, -1)
+    options = {"smooth_db": 0.0, "resonance_db": 0.0, "max_low_cut_hz": 20}
+    result = Microphone(**RATE, **options, distortion=0.2, max_dc=0.0)(sine, seeded())
+    power = torch.fft.rfft(result).abs()
+    square, cube = power[:, 1000] / power[:, 500], power[:, 1500] / power[:, 500]
+    # sin² has an overtone of half its share, sin³ one of a quarter.
+    assert 0.08 < square.max() < 0.12 and 0.04 < cube.max() < 0.06 and square.min() < 0.01
+    direct = Microphone(**RATE, **options, distortion=0.0, max_dc=0.01)(sine, seeded()).mean(1)
+    assert -0.0101 < direct.min() < -0.009 and 0.009 < direct.max() < 0.0101
+
+
+# ---------------------------------------------------------------- device
+
+
+def test_a_device_is_the_chain_of_its_parts():
+    waveform = noise(60, 4000).float()
+    shares = {"room": 0.0, "microphone": 0.7, "noise_floor": 0.6, "clipping": 0.15, "gate": 0.3, "band_limit": 0.4}
+    shares |= {"codec": 0.3, "level": 0.3}
+    chain = Augment(
+        {name: {"p": p} for name, p in shares.items() if p}, sample_rate=SAMPLE_RATE, background=torch.empty(0)
+    )
+    silence = torch.arange(60) % 3 == 0
+    expected = chain(waveform, seeded(), silence)
+    assert torch.equal(Device(**RATE, room_p=0.0)(waveform, seeded(), silence), expected)
+    assert (expected != waveform).any(1).float().mean() > 0.9
+    nothing = {f"{name}_p": 0.0 for name in shares}
+    assert torch.equal(Device(**RATE, **nothing)(waveform, seeded()), waveform)
 
 
 # ---------------------------------------------------------------- band limit
@@ -343,6 +475,18 @@ def test_levels_leave_silences_and_zeros():
         (Clipping, {"max_db": -3}, "max_db: expected a number from 0 to 100, got -3"),
         (Level, {"max_db": 3}, "max_db: expected a number from -96 to 0, got 3"),
         (Level, {"min_db": -3, "max_db": -6}, "min_db: expected at most max_db, -6, got -3"),
+        (Room, {"n_rooms": 0}, "n_rooms: expected a whole number from 1 to 10000, got 0"),
+        (Room, {"max_rt60": 0.05}, "min_rt60: expected at most max_rt60, 0.05, got 0.1"),
+        (Room, {"min_rt60": 0}, "min_rt60: expected a number from 0.02 to 10, got 0"),
+        (Room, {"seconds": NAN}, "seconds: expected a number from 0.01 to 2, got nan"),
+        (Room, {"seed": -1}, "seed: expected a whole number from 0 to 2**63 - 1, got -1"),
+        (Microphone, {"smooth_db": -1}, "smooth_db: expected a number from 0 to 60, got -1"),
+        (Microphone, {"resonance_db": NAN}, "resonance_db: expected a number from 0 to 60, got nan"),
+        (Microphone, {"max_low_cut_hz": 3}, "max_low_cut_hz: expected at least 20, got 3"),
+        (Microphone, {"distortion": 0.5}, "distortion: expected a number from 0 to 0.3, got 0.5"),
+        (Microphone, {"max_dc": 2}, "max_dc: expected a number from 0 to 1, got 2"),
+        (Device, {"room_p": 1.5}, "room_p: expected a number from 0 to 1, got 1.5"),
+        (Device, {"level_p": NAN}, "level_p: expected a number from 0 to 1, got nan"),
         (Level, {"full_p": 2}, "full_p: expected a number from 0 to 1, got 2"),
     ],
 )
@@ -352,7 +496,7 @@ def test_arguments_out_of_their_range_are_refused(kind, arguments, message):
         kind(**rate | arguments)
 
 
-@pytest.mark.parametrize("kind", [BandLimit, NoiseFloor, Gate, Codec])
+@pytest.mark.parametrize("kind", [BandLimit, NoiseFloor, Gate, Codec, Room, Microphone, Device])
 def test_a_sample_rate_of_zero_is_refused(kind):
-    with pytest.raises(ValueError, match="^sample_rate: expected at least 1, got 0$"):
+    with pytest.raises(ValueError, match="sample_rate: expected at least 1|sample_rate: expected at least 200"):
         kind(sample_rate=0)

@@ -2,6 +2,7 @@ from .band_limit import BandLimit as BandLimit
 from .chain import Augment as Augment
 from .clipping import Clipping as Clipping
 from .codec import Codec as Codec
+from .device import Device as Device
 from .drawing import to_float as to_float
 from .drawing import uniform as uniform
 from .equalize import Equalize as Equalize
@@ -9,6 +10,7 @@ from .gate import Gate as Gate
 from .level import Gain as Gain
 from .level import Level as Level
 from .masks import SpecAugment as SpecAugment
+from .microphone import Microphone as Microphone
 from .mixing import mixup as mixup
 from .noise import SILENCE_NOISE as SILENCE_NOISE
 from .noise import BackgroundNoise as BackgroundNoise
@@ -16,6 +18,7 @@ from .noise_floor import NoiseFloor as NoiseFloor
 from .registry import AUGMENTATIONS as AUGMENTATIONS
 from .registry import KINDS as KINDS
 from .reverb import Reverb as Reverb
+from .room import Room as Room
 from .timing import Speed as Speed
 from .timing import TimeShift as TimeShift
 from .vocal_tract import VocalTract as VocalTract

@@ -75,14 +75,19 @@ class Augment(NamedArguments, nn.Module):
         if silence is None:
             silence = torch.zeros(len(waveform), dtype=torch.bool)
         silence = silence.to(waveform.device)
+        is_ours = False  # a copy that may be written into; what comes in, or out of a step, is somebody else's
         for step, p, of_silence in zip(self.steps, self.probabilities, self.takes_silence, strict=True):
             if p >= 1:
                 waveform = step(waveform, generator, **({"silence": silence} if of_silence else {}))
+                is_ours = False
                 continue
             rows = (torch.rand(len(waveform), generator=generator) < p).nonzero()[:, 0].to(waveform.device)
             if len(rows):
                 given = {"silence": silence[rows]} if of_silence else {}
-                waveform = waveform.index_copy(0, rows, step(waveform[rows], generator, **given))
+                changed = step(waveform[rows], generator, **given)
+                waveform = waveform if is_ours else waveform.clone()
+                is_ours = True
+                waveform.index_copy_(0, rows, changed)
         waveform = waveform.clamp(-1, 1)
         if self.p >= 1:
             return waveform

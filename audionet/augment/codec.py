@@ -15,6 +15,7 @@ from audionet.registry import NamedArguments
 MU = 255
 A = 87.6
 BLOCK = 0.002  # seconds with one scale
+ENDLESS = 1e30  # a step that leaves nothing
 WIDTH = 8  # bins of a band with one step, 250 Hz
 
 
@@ -85,9 +86,9 @@ def spectral_holes(waveform: Tensor, coarseness_db: Tensor, n_fft: int) -> Tenso
     db = coarseness_db[:, None, None]
     audible = bands > bands.amax(-1, keepdim=True) * 10 ** ((db - 30) / 10)
     step = bands.clamp(min=torch.finfo(bands.dtype).tiny).sqrt() * 10 ** (db / 20)
-    step = torch.where(audible, step, math.inf).repeat_interleave(WIDTH, -1)[..., :n_bins, None]
+    step = torch.where(audible, step, ENDLESS).repeat_interleave(WIDTH, -1)[..., :n_bins, None]
     parts = torch.view_as_real(spectrum)
-    coarse = torch.where(step < math.inf, (parts / step).round() * step, 0)
+    coarse = (parts / step).round() * step
     return to_waveform(torch.view_as_complex(coarse), waveform.shape[-1])
 
 

@@ -13,14 +13,17 @@ KINDS = {
     "time_shift": "TimeShift",
     "equalize": "Equalize",
     "reverb": "Reverb",
+    "room": "Room",
     "gain": "Gain",
     "noise": "BackgroundNoise",
+    "microphone": "Microphone",
     "noise_floor": "NoiseFloor",
     "clipping": "Clipping",
     "gate": "Gate",
     "band_limit": "BandLimit",
     "codec": "Codec",
     "level": "Level",
+    "device": "Device",
 }
 """The class of each augmentation."""
 

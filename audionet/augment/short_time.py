@@ -50,8 +50,7 @@ def power_of(spectrum: Tensor) -> Tensor:
         >>> power_of(torch.tensor([3 + 4j]))
         tensor([25.])
     """
-    parts = torch.view_as_real(spectrum)
-    return parts.square().sum(-1)
+    return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 
 def _window(like: Tensor, n_fft: int) -> Tensor:
