@@ -17,6 +17,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 
 from audionet import __version__
+from audionet.checks import listed
 from audionet.console import print_table
 from audionet.parallel import usable_cores
 
@@ -126,6 +127,7 @@ def examine() -> Machine:
             Row("system", platform.platform()),
             *_processors(torch),
             *_audio_libraries(modules.get("soundfile")),
+            *_engines(),
         ),
         nvidia_driver=Path("/proc/driver/nvidia/version").exists(),
         cuda=torch is not None and torch.cuda.is_available(),
@@ -224,10 +226,24 @@ def _audio_libraries(soundfile: ModuleType | None) -> list[Row]:
     if soundfile is not None:
         readable = [name for name in ("WAV", "FLAC", "OGG", "MP3") if name in soundfile.available_formats()]
         rows.append(Row("libsndfile", soundfile.__libsndfile_version__, " ".join(readable)))
-    try:
-        from audionet.datasets.synthesis import espeak_version
+    return rows
 
-        rows.append(Row("espeak-ng", espeak_version()))
-    except (ImportError, OSError, ValueError) as error:
-        rows.append(Row("espeak-ng", "not usable", f"only for synthetic words: {error}"))
+
+def _engines() -> list[Row]:
+    """Return a row of each engine that speaks: its version, languages and voices, or how to install it."""
+    try:
+        from audionet.datasets.synthesis import survey
+
+        found = survey()
+    except Exception as error:  # torchaudio and others, which it stands on, may be broken
+        return [Row("engines", "not usable", f"only for synthetic words: {error}")]
+    rows = []
+    for name, engine in found.engines.items():
+        codes = sorted({code.partition("-")[0] for code in engine.languages()})
+        rows.append(
+            Row(
+                f"engine {name}", engine.version(), f"{len(engine.voices())} voices in {len(codes)}: {listed(codes, 8)}"
+            )
+        )
+    rows += [Row(f"engine {name}", "not installed", f"optional: {why}") for name, why in found.missing.items()]
     return rows

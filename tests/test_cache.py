@@ -10,7 +10,7 @@ from audionet import resources
 from audionet.cli import main as cli
 from audionet.datasets import cards, corpus, download, unpack
 from audionet.datasets.cache import kept_in
-from audionet.datasets.synthesis.espeak import link_data
+from audionet.datasets.synthesis.voices.espeak_library import link_data
 from audionet.locks import Busy, only_one
 from tests.hostile_archives import pack
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from audionet import doctor
+from audionet.datasets.synthesis import ENGINES
 from audionet.doctor import Machine, Problem, Report, Row, diagnose
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
@@ -184,7 +185,7 @@ def test_this_machine():
     machine = doctor.examine()
     assert machine.import_errors == {}, "this environment runs the tests, so its libraries can be imported"
     names = {row.name for row in machine.devices}
-    assert {"Python", "system", "CPU", "libsndfile", "espeak-ng"} <= names
+    assert {"Python", "system", "CPU", "libsndfile", *(f"engine {name}" for name in ENGINES)} <= names
     assert any(name.startswith("GPU") for name in names)
 
 

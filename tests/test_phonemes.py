@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
-from audionet.datasets.synthesis import check_apart, confusables, distance, phonemes, voices, words_of
+from audionet.datasets.synthesis import check_apart, confusables, distance, phonemes, words_of
 from audionet.datasets.synthesis.phonemes import _CONSONANTS, _VOWELS, differing_sounds, distances, symbols
+from audionet.datasets.synthesis.voices.espeak_library import codes
 
 pytest.importorskip("espeakng_loader", reason="the synth extra is not installed")
 
@@ -125,7 +126,7 @@ def test_a_language_without_words_has_its_numbers():
 def test_confusables_sound_alike_but_not_the_same(language, words):
     found = confusables(words, language, count=8)
     assert len(found) == len({*found}) == 8 * len(words)
-    for accent in voices(language):
+    for accent in codes(language):
         sounds = [phonemes(word, accent) for word in words]
         for text in found:
             assert min(differing_sounds(of, phonemes(text, accent)) for of in sounds) >= 0.25, (accent, text)

@@ -1,182 +1,99 @@
-import hashlib
-import os
-import random
-import subprocess
-import sys
-import threading
+"""Synthetic words: which engine and voice speaks what, in which split."""
+
 from collections import Counter
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
 
-from audionet.datasets.synthesis import index, make_noise, render, speak, variants, voices
-from audionet.datasets.synthesis.espeak import SAMPLE_RATE, link_data
-from audionet.datasets.synthesis.words import COMMANDS, OTHERS, TIMBRES
+from audionet.datasets.synthesis import fingerprint, index, open_engine, render, survey, words
+from audionet.datasets.synthesis.sharing import apportion, assign, divide, hold_out
+from audionet.datasets.synthesis.voices import Engine, Survey
+from audionet.datasets.synthesis.voices.espeak import TIMBRES
+from audionet.datasets.synthesis.words import COMMANDS, OTHERS
 
-espeakng_loader = pytest.importorskip("espeakng_loader", reason="the synth extra is not installed")
+pytest.importorskip("espeakng_loader", reason="the synth extra is not installed")
 
-
-NAMES = [name for group in TIMBRES for name in group]
-
-
-def by_variant(text="stop"):
-    return [f"{text}/en-us{'+' if name else ''}{name}_rate160_pitch45_range60.wav" for name in NAMES]
+pytestmark = pytest.mark.filterwarnings("ignore:only espeak speaks")
 
 
-def digest(paths):
-    return {path: hashlib.sha256(render(path).tobytes()).hexdigest() for path in paths}
+class Voice(Engine):
+    """An engine that beeps with as many voices as it is told."""
+
+    install, sample_rate = "ask the test", 8000
+
+    def __init__(self, name, n_voices, weight=1.0, knows="", codes=("en",)):
+        self.name, self.weight, self._knows = name, weight, knows
+        self.catalog = {f"v{number}": codes for number in range(n_voices)}
+
+    def knows(self, text, language):
+        return super().knows(text, language) and (not self._knows or text in self._knows)
+
+    def _speak(self, text, voice, rate, pitch):
+        return np.sin(np.arange(4000 / rate))
+
+    def version(self):
+        return "1"
 
 
-# ---- speak and render --------------------------------------------------------------------------------------------
+@pytest.fixture
+def only(monkeypatch):
+    """Let these engines be all that are installed."""
+
+    def install(*engines):
+        by_name = {engine.name: engine for engine in engines}
+        monkeypatch.setattr(words, "speaking", partial(speaking_of, by_name))
+
+    return install
 
 
-def test_every_variant_is_audible_and_not_clipped():
-    for path in by_variant():
-        waveform = render(path)
-        assert waveform.dtype == np.float32 and waveform.ndim == 1
-        assert 0.15 < len(waveform) / SAMPLE_RATE < 1.5, path
-        assert np.abs(waveform).max() == pytest.approx(0.7, abs=1e-6), path
-        assert np.sqrt(np.mean(waveform**2)) > 0.02, path
-        # A clipped waveform has flat tops.
-        assert np.count_nonzero(np.abs(waveform) > 0.6999) <= 3, path
-        # Nothing but 10 ms before and after what is over -50 dB.
-        assert np.flatnonzero(np.abs(waveform) > 0.003 * 0.7)[0] <= SAMPLE_RATE // 100
+def speaking_of(installed, language, names=None):
+    able = {name: installed[name] for name in names or installed if installed[name].voices(language)}
+    return Survey(able, {name: "missing" for name in installed if name not in able})
 
 
-def test_the_same_whatever_was_spoken_before():
-    paths = by_variant() + by_variant("yes")
-    first = digest(paths)
-    assert len(set(first.values())) == len(paths)
-    random.Random(0).shuffle(paths)
-    assert digest(paths) == first
-    assert digest(paths[:1] * 2) == {paths[0]: first[paths[0]]}
+def engine_of(clip):
+    return clip.speaker.partition(":")[0]
 
 
-def digest_in_another_process(paths, **environment):
-    program = (
-        "import hashlib, sys; from audionet.datasets.synthesis import render\n"
-        "for path in sys.argv[1:]: print(hashlib.sha256(render(path).tobytes()).hexdigest())"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *paths],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert result.stderr == ""
-    return dict(zip(paths, result.stdout.split(), strict=True))
-
-
-def test_the_same_in_another_process():
-    paths = by_variant()[::8]
-    assert digest_in_another_process(paths) == digest(paths)
-
-
-def test_the_same_in_threads():
-    paths = by_variant()[::8]
-    results: list[dict[str, str]] = []
-    threads = [threading.Thread(target=lambda: results.append(digest(paths))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [digest(paths)] * 3
-
-
-def test_the_links_change_no_sound(tmp_path):
-    (tmp_path / "file").write_text("")  # no place for links
-    paths = by_variant()[::8]
-    plain = digest_in_another_process(paths, AUDIONET_CACHE=str(tmp_path / "file"))
-    assert digest_in_another_process(paths, AUDIONET_CACHE=str(tmp_path / "new")) == plain == digest(paths)
-    assert list((tmp_path / "new").glob("espeak-ng-*/lang/gmw/en-us"))
-
-
-def test_links_are_made_once_and_where_they_can_be(tmp_path):
-    data = Path(espeakng_loader.get_data_path())
-    (tmp_path / "file").write_text("")
-    assert link_data(data, tmp_path / "file") == data
-    links = link_data(data, tmp_path / "new")
-    assert links == link_data(data, tmp_path / "new") and list((tmp_path / "new").iterdir()) == [links]
-    assert (links / "lang/gmw/en-us").is_file()
-
-
-def test_quiet(capfd):
-    speak("hello, world")
-    assert capfd.readouterr() == ("", "")
+# ---- render ------------------------------------------------------------------------------------------------------
 
 
 def test_render_is_speak():
-    waveform, sample_rate = speak("turn left/right", voice="en-gb", variant="f3", rate=160, pitch=45, pitch_range=60)
-    assert sample_rate == SAMPLE_RATE
-    np.testing.assert_array_equal(render("turn left/right/en-gb+f3_rate160_pitch45_range60.wav"), waveform)
-    plain, _ = speak("yes", rate=160, pitch=45, pitch_range=60)
-    np.testing.assert_array_equal(render("yes/en-us_rate160_pitch45_range60.wav"), plain)
-    assert len(render("yes/en-us_rate160_pitch45_range60.wav", sample_rate=16_000)) == round(
-        len(plain) * 16_000 / SAMPLE_RATE
-    )
-
-
-def f0_hz(waveform):
-    middle = waveform[len(waveform) // 3 : 2 * len(waveform) // 3]
-    correlation = np.correlate(middle, middle, "full")[len(middle) - 1 :]
-    lags = np.arange(SAMPLE_RATE // 400, SAMPLE_RATE // 60)
-    return SAMPLE_RATE / lags[correlation[lags].argmax()]
-
-
-def test_rate_and_pitch_are_heard():
-    lengths = [len(speak("visual", rate=rate)[0]) for rate in (100, 175, 300)]
-    assert lengths[0] > 1.3 * lengths[1] > 1.3 * 1.2 * lengths[2]
-    low, middle, high = (f0_hz(speak("no", pitch=pitch, pitch_range=0)[0]) for pitch in (10, 50, 90))
-    assert high > 1.2 * middle > 1.2 * 1.2 * low
-
-
-def test_other_languages():
-    assert voices("fr") == ["fr-be", "fr-ch", "fr-fr"] and len(voices()) > 100
-    french, english = speak("trois", voice="fr-fr")[0], speak("trois", voice="en-us")[0]
-    assert len(french) != len(english)
-    speakers = {clip.speaker.split("+")[0] for clip in index(["да", "нет"], [], clips_per_label=20, language="ru")}
-    assert speakers == set(voices("ru"))
-    assert len(speak("да", voice="ru")[0]) > 0.1 * SAMPLE_RATE
+    espeak = open_engine("espeak")
+    waveform = espeak.speak("turn left/right", voice="en-gb+f3", rate=0.91, pitch=1.1)
+    path = "turn left/right/espeak:en-gb+f3_rate0.910_pitch1.100.wav"
+    np.testing.assert_array_equal(render(path, sample_rate=espeak.sample_rate), waveform)
+    assert len(render(path, sample_rate=16_000)) == round(len(waveform) * 16_000 / espeak.sample_rate)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "path",
     [
-        ({"voice": "en-mars"}, r"voice: expected one of af, .*en-us, .*, got 'en-mars'"),
-        ({"variant": "f9"}, r"variant: expected '' or one of .*f1, f2, .*, got 'f9'"),
-        ({"rate": 20}, "rate: expected a whole number from 80 to 450, got 20"),
-        ({"pitch": 50.5}, r"pitch: expected a whole number from 0 to 99, got 50\.5"),
-        ({"pitch_range": 100}, "pitch_range: expected a whole number from 0 to 99, got 100"),
-        ({"text": " "}, "text: expected words in the language of en-us, got nothing to speak in ' '"),
+        "yes",
+        "yes/en-us_rate0.910_pitch1.100.wav",
+        "/espeak:en-us_rate0.910_pitch1.100.wav",
+        "yes/espeak:en-us_rate0.910_pitch1.100.mp3",
+        "yes/en-us+f3_rate160_pitch45_range60.wav",
     ],
 )
-def test_wrong_arguments_of_speak(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        speak(**{"text": "yes", **arguments})
+def test_paths_of_another_form(path):
+    with pytest.raises(ValueError, match="path: expected a name like"):
+        render(path)
 
 
-def test_wrong_names():
-    for path in ("yes", "yes/en-us.wav", "/en-us_rate160_pitch45_range60.wav", "yes/en-us_rate160_pitch45_range60.mp3"):
-        with pytest.raises(ValueError, match="path: expected a name like"):
-            render(path)
+def test_paths_of_nobody():
     with pytest.raises(ValueError, match="voice: expected"):
-        render("yes/nobody_rate160_pitch45_range60.wav")
-    with pytest.raises(ValueError, match="language: expected one of"):
-        voices("xx")
-
-
-def test_missing_wheel(monkeypatch):
-    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(ValueError, match=r'pip install "audionet\[synth\]"'):
-        speak("yes")
+        render("yes/espeak:nobody_rate0.910_pitch1.100.wav")
+    with pytest.raises(ValueError, match="engine: expected one of espeak"):
+        render("yes/nobody:en-us_rate0.910_pitch1.100.wav")
 
 
 # ---- index -------------------------------------------------------------------------------------------------------
 
 
-def test_index_of_the_commands():
-    clips = index()
+def test_index_of_the_commands_by_espeak():
+    clips = index(engines=["espeak"])
     assert Counter(clip.label for clip in clips) == dict.fromkeys((*COMMANDS, "_unknown_"), 500)
     assert Counter(clip.split for clip in clips if clip.label == "yes") == {"train": 400, "validation": 50, "test": 50}
     assert len({clip.path for clip in clips}) == len(clips)
@@ -184,32 +101,92 @@ def test_index_of_the_commands():
     assert set(spoken) == set(OTHERS) and len(OTHERS) == 25
     assert min(spoken.values()) >= 19
     assert all(clip.path.startswith(f"{clip.label}/{clip.speaker}_") for clip in clips if clip.label != "_unknown_")
-    assert len({clip.speaker for clip in clips}) > 500
+    assert len({clip.speaker for clip in clips}) > 400
     for clip in clips[::250]:
         assert np.abs(render(clip.path)).max() > 0.5
 
 
 def test_no_timbre_crosses_the_splits():
     splits_of: dict[str, set[str]] = {}
-    for seed in (0, 1):  # nor from one corpus to the training of another
-        for clip in index(seed=seed, clips_per_label=2000):
+    for seed, language in ((0, "en"), (1, "en"), (0, "lt")):  # nor from one corpus to the training of another
+        for clip in index(seed=seed, clips_per_label=1000, engines=["espeak"], language=language):
             splits_of.setdefault(clip.speaker.partition("+")[2], set()).add(clip.split)
     assert all(len(splits) == 1 for splits in splits_of.values())
     for group in TIMBRES:
         assert len({tuple(splits_of[variant]) for variant in group}) == 1
-    assert Counter(split for splits in splits_of.values() for split in splits) == {
-        "train": 69,
-        "validation": 8,
-        "test": 8,
-    }
-    assert set(splits_of) == set(NAMES) <= set(variants()) and len(set(NAMES)) == len(NAMES)
+    counts = Counter(split for splits in splits_of.values() for split in splits)
+    assert counts["validation"] in (8, 9, 10) and counts["test"] in (8, 9, 10) and counts.total() == 85
+    assert set(splits_of) == {name for group in TIMBRES for name in group}
 
 
 def test_index_depends_on_the_seed_alone():
-    clips = index(clips_per_label=50)
-    assert index(clips_per_label=50) == clips
-    assert not {clip.path for clip in index(clips_per_label=50, seed=1)} & {clip.path for clip in clips}
-    assert index(["stop"], [], clips_per_label=50) == [clip for clip in clips if clip.label == "stop"]
+    clips = index(clips_per_label=50, engines=["espeak"])
+    assert index(clips_per_label=50, engines=["espeak"]) == clips
+    others = index(clips_per_label=50, engines=["espeak"], seed=1)
+    assert not {clip.path for clip in others} & {clip.path for clip in clips}
+    stops = [clip for clip in clips if clip.label == "stop"]
+    assert index(["stop"], [], clips_per_label=50, engines=["espeak"]) == stops
+
+
+def test_every_engine_here_speaks_by_its_weight():
+    clips = index(test_engines=(), validation_engines=())
+    found = {name: engine for name, engine in survey().engines.items() if engine.voices("en")}
+    spoken = Counter(engine_of(clip) for clip in clips if clip.label == "yes" and clip.split == "train")
+    assert set(spoken) == set(found)
+    total = sum(engine.weight for engine in found.values())
+    for name, engine in found.items():
+        assert spoken[name] == pytest.approx(400 * engine.weight / total, abs=1)
+
+
+def test_whole_engines_are_held_out(only):
+    only(Voice("espeak", 20), Voice("pico", 2), Voice("hibari", 1))
+    clips = index(["yes", "no"], [], clips_per_label=100)
+    splits_of = {
+        name: {clip.split for clip in clips if engine_of(clip) == name} for name in ("espeak", "pico", "hibari")
+    }
+    assert splits_of == {"espeak": {"train", "validation"}, "pico": {"test"}, "hibari": {"train"}}
+    assert Counter(clip.split for clip in clips) == {"train": 160, "validation": 20, "test": 20}
+    clips = index(["yes", "no"], [], clips_per_label=100, test_engines=["espeak"], validation_engines=["hibari"])
+    assert {(engine_of(clip), clip.split) for clip in clips} == {
+        ("pico", "train"),
+        ("hibari", "validation"),
+        ("espeak", "test"),
+    }
+    clips = index(["yes"], [], clips_per_label=9, training_only=True, test_engines=["pico"])
+    assert {(engine_of(clip), clip.split) for clip in clips} == {("espeak", "train"), ("hibari", "train")}
+
+
+def test_engines_that_do_not_know_a_word_are_left_out_for_it(only):
+    only(Voice("espeak", 20), Voice("pico", 2, knows=("no",)))
+    clips = index(["yes", "no"], ["maybe"], clips_per_label=100, test_engines=())
+    assert {(clip.label, engine_of(clip)) for clip in clips} == {
+        ("yes", "espeak"),
+        ("no", "espeak"),
+        ("no", "pico"),
+        ("_unknown_", "espeak"),
+    }
+
+
+@pytest.mark.filterwarnings("default")
+def test_one_engine_is_warned_of(only, capsys):
+    only(Voice("espeak", 20), Voice("pico", 2, codes=("de",)))
+    with pytest.warns(UserWarning, match="only espeak speaks en here: what is learnt"):
+        index(["yes"], [], clips_per_label=10)
+    assert "who speaks en: train espeak; test espeak; validation espeak; not pico" in capsys.readouterr().err
+
+
+def test_few_voices_are_warned_of(only):
+    only(Voice("hibari", 1))
+    with pytest.warns(UserWarning, match="the same are heard in training and in test and validation"):
+        clips = index(["yes"], [], clips_per_label=10)
+    assert Counter(clip.split for clip in clips) == {"train": 8, "validation": 1, "test": 1}
+
+
+def test_a_named_engine_that_is_missing_is_warned_of():
+    absent = survey().missing or pytest.skip("every engine is installed")
+    name = next(iter(absent))
+    with pytest.warns(UserWarning, match=f"left out: {name}: expected"):
+        index(["yes"], [], clips_per_label=10, engines=["espeak", name])
 
 
 @pytest.mark.parametrize(
@@ -220,40 +197,83 @@ def test_index_depends_on_the_seed_alone():
         ({"words": ["_silence_"]}, "expected words to speak, got '_silence_'"),
         ({"words": ["yes", "no", "yes"]}, "each word once among words and unknown, got 'yes'"),
         ({"words": ["one"]}, "each word once among words and unknown, got 'one'"),
+        (
+            {"words": ["да"]},
+            r"words of the language 'en' that espeak can speak, got 'да'; its letters are those of 'ru'",
+        ),
+        ({"words": ["?!"]}, r"words of the language 'en' that espeak can speak, got '\?!'; write it in the letters"),
         ({"clips_per_label": 9}, "clips_per_label: expected at least 10, got 9"),
-        ({"language": "klingon"}, "language: expected one of"),
+        ({"language": "tlhingan"}, "language: expected one that espeak can speak"),
+        (
+            {"test_engines": ["espeak"]},
+            "test_engines: expected some of the engines that speak, and not all, got espeak",
+        ),
+        ({"test_engines": ["espek"]}, "engine: expected one of .*did you mean 'espeak'"),
     ],
 )
 def test_wrong_arguments_of_index(arguments, message):
     with pytest.raises(ValueError, match=message):
-        index(**arguments)
+        index(**{"engines": ["espeak"], **arguments})
 
 
-# ---- noise -------------------------------------------------------------------------------------------------------
+def test_the_fingerprint_names_who_speaks(only):
+    only(Voice("espeak", 1), Voice("pico", 1), Voice("flite", 1, codes=("de",)))
+    assert fingerprint() == "audionet.datasets.synthesis 2, en: espeak 1, pico 1"
+    assert fingerprint(engines=["pico"]) != fingerprint() != fingerprint(language="de")
 
 
-def test_noise():
-    track = make_noise(16_000, 30.0, seed=3)
-    assert track.shape == (480_000,) and track.dtype == np.float32
-    np.testing.assert_array_equal(make_noise(16_000, 30.0, seed=3), track)
-    assert np.abs(make_noise(16_000, 30.0, seed=4) - track).max() > 0.1
-    slopes, tones = [], []
-    for section in track.reshape(6, -1):
-        assert np.abs(section).max() == pytest.approx(0.8)
-        power = np.abs(np.fft.rfft(section)) ** 2
-        frequency = np.fft.rfftfreq(len(section), 1 / 16_000)
-        low, high = (power[(frequency > a) & (frequency < 2 * a)].mean() for a in (200, 3200))
-        slopes.append(np.log2(low / high) / 4)
-        tones.append(power.max() / np.median(power))
-    assert slopes[:3] == pytest.approx([0, 1, 2], abs=0.1)  # white, pink, brown
-    assert tones[4] > 1e5  # hum
-    envelope = np.sqrt((track.reshape(6, -1, 1600) ** 2).mean(axis=2))  # of 0.1 s
-    variation = envelope.std(axis=1) / envelope.mean(axis=1)
-    assert variation[5] > 5 * variation[0]  # voices come and go
+# ---- who speaks where --------------------------------------------------------------------------------------------
+
+ALL = ["espeak", "pico", "hibari", "piper", "kokoro", "flite", "festival"]
 
 
-def test_noise_of_any_length():
-    assert [len(make_noise(8_000, seconds)) for seconds in (1 / 8_000, 0.01, 7.3)] == [1, 80, 58_400]
-    assert np.isfinite(make_noise(8_000, 0.001)).all()
-    with pytest.raises(ValueError, match="seconds: expected at least one sample"):
-        make_noise(8_000, 0)
+@pytest.mark.parametrize(
+    ("engines", "validation", "test"),
+    [
+        (["espeak"], (), ()),
+        (["hibari"], (), ()),
+        (["espeak", "pico"], (), ("pico",)),
+        (["espeak", "hibari", "mine"], (), ("hibari",)),
+        (["espeak", "pico", "hibari", "piper"], ("piper",), ("pico",)),
+        (ALL, ("kokoro",), ("pico", "festival")),
+        (["mine", "yours"], (), ()),
+    ],
+)
+def test_who_is_held_out_where_nobody_says(engines, validation, test):
+    assert hold_out(engines, None, None) == {"validation": validation, "test": test}
+
+
+def test_who_is_held_out_by_name():
+    assert hold_out(ALL, ["pico"], None) == {"validation": ("pico",), "test": ("festival", "kokoro")}
+    assert hold_out(["espeak", "pico"], ["pico"], None) == {"validation": ("pico",), "test": ()}, "one is left to train"
+    assert hold_out(ALL, (), ()) == {"validation": (), "test": ()}
+    with pytest.raises(ValueError, match="validation_engines: expected other engines than test_engines, got pico"):
+        hold_out(ALL, ["pico"], ["pico"])
+    with pytest.raises(ValueError, match="test_engines: expected some .* got espeak, pico; leave one of"):
+        hold_out(["espeak", "pico"], ["pico"], ["espeak"])
+
+
+def test_voices_are_divided_where_no_engine_is_held_out():
+    engines = {"espeak": Voice("espeak", 20), "pico": Voice("pico", 2)}
+    speakers = assign(engines, {"validation": (), "test": ()}, "en")
+    voices = {split: {s.engine.name: s.voices for s in chosen} for split, chosen in speakers.items()}
+    assert voices["train"]["pico"] == ["v0", "v1"], "so few are worth more in the training"
+    parts = [voices[split]["espeak"] for split in ("train", "validation", "test")]
+    assert list(map(len, parts)) == [16, 2, 2] and len({*sum(parts, [])}) == 20
+    few = assign({"pico": Voice("pico", 3)}, {}, "en")
+    assert {split: len(chosen[0].voices) for split, chosen in few.items()} == dict.fromkeys(few, 1)
+
+
+def test_voices_that_sound_alike_stay_together():
+    groups = [[f"a+{number}", f"b+{number}"] for number in range(30)]
+    parts = divide(groups, ["test", "validation"])
+    assert {split: len(part) for split, part in parts.items()} == {"train": 24, "test": 3, "validation": 3}
+    assert sorted(group for part in parts.values() for group in part) == sorted(groups)
+    assert divide(groups[::-1], ["test"])["test"] == divide(groups, ["test"])["test"], "the names decide"
+
+
+def test_apportion():
+    assert apportion(10, [3, 2, 2]) == [4, 3, 3]
+    assert apportion(1, [0.3, 3]) == [0, 1] and apportion(0, [1, 1]) == [0, 0]
+    for size in range(30):
+        assert sum(apportion(size, [3, 2, 2, 0.3])) == size

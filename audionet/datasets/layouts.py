@@ -226,13 +226,18 @@ class TableLayout(FileLayout):
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisLayout:
-    """Words spoken by espeak-ng's voices: there are no files, and the voices are split already.
+    """Words spoken by speech synthesisers: there are no files, and engines and voices are split already.
 
     Attributes:
         words: Words with a class of their own.
         unknown: Words that are spoken in turns for the class `_unknown_`; may be empty.
         clips_per_label: Clips of each word, and of the unknown words together.
         language: Code of the language that the words are in, such as "en".
+        engines: Names of the engines that may speak; left out for all that are installed.
+        validation_engines: Names of the engines for the validation alone; empty to divide voices instead; left out to
+            choose one where four engines speak the language.
+        test_engines: Names of the engines for the test alone; empty to divide voices instead; left out to choose one
+            where two engines speak the language, and two where six do.
         seed: Decides voices, rates and pitches.
     """
 
@@ -241,6 +246,9 @@ class SynthesisLayout:
     unknown: tuple[str, ...] = ()
     clips_per_label: int = 500
     language: str = "en"
+    engines: tuple[str, ...] | None = None
+    validation_engines: tuple[str, ...] | None = None
+    test_engines: tuple[str, ...] | None = None
     seed: int = 0
 
     def index(self, root: Path) -> Listing:
@@ -253,7 +261,8 @@ class SynthesisLayout:
 
     def fingerprint(self, root: Path) -> str:
         """Return a text that changes when the words may sound different; the root is not used."""
-        return synthesis.fingerprint()
+        may_speak = synthesis.may_speak(self.engines, self.validation_engines, self.test_engines)
+        return synthesis.fingerprint(self.language, may_speak)
 
 
 Layout = FolderLayout | PatternLayout | TableLayout | SynthesisLayout

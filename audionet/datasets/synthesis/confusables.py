@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from audionet.checks import check_at_least, check_that
-from audionet.datasets.synthesis import espeak
 from audionet.datasets.synthesis.lexicon import words_of
 from audionet.datasets.synthesis.phonemes import differences, differing_sounds, distances, phonemes, sounds_of
+from audionet.datasets.synthesis.voices import espeak_library as espeak
 
 ALIKE = 0.5  # sounds: words that differ by less are warned of
 _APART = 0.25  # sounds: what differs by less is as good as the word itself, when people speak it
@@ -94,7 +94,7 @@ class Apart:
     """
 
     def __init__(self, words: Sequence[str], language: str) -> None:
-        self.words = {accent: [phonemes(word, accent) for word in words] for accent in espeak.voices(language)}
+        self.words = {accent: [phonemes(word, accent) for word in words] for accent in espeak.codes(language)}
 
     def among(self, texts: Sequence[str]) -> list[str]:
         """Return those of the texts that differ from every word by a quarter of a sound or more."""

@@ -16,8 +16,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from audionet.datasets.synthesis import espeak
 from audionet.datasets.synthesis.phonemes import sounds_of
+from audionet.datasets.synthesis.voices import espeak_library as espeak
 
 _FEW = 100  # words
 
@@ -46,7 +46,7 @@ def words_of(language: str) -> dict[str, tuple[str, ...]]:
         >>> len(words) > 1500, words["namas"]
         (True, ('n', 'a', 'm', 'a', 's'))
     """
-    espeak.voices(language)
+    espeak.codes(language)
     return _words_of(language)
 
 
@@ -85,7 +85,7 @@ def _emoji_names(language: str) -> Iterator[str]:
     length of its key and two flags, the key, and what is spoken, up to a zero. Where the key is no word but a symbol,
     what is spoken is a text.
     """
-    file = Path(espeak._data(), f"{language}_dict")
+    file = Path(espeak.data_folder(), f"{language}_dict")
     table = file.read_bytes() if file.is_file() else b""
     place, chains = 8, struct.unpack_from("<I", table)[0] if table else 0
     while chains:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audionet.checks import check_that
-from audionet.datasets.synthesis import espeak
+from audionet.datasets.synthesis.voices import espeak_library as espeak
 
 # The chart of the International Phonetic Association: in each row a pair, voiceless and voiced, for every place from
 # the lips to the glottis (labial, labiodental, dental, alveolar, postalveolar, retroflex, palatal, velar, uvular,
@@ -148,10 +148,11 @@ def transcribe(texts: Sequence[str], language: str) -> list[str]:
         >>> transcribe(["stop", "lights on"], "en-us")
         ['stˈɑːp', 'lˈaɪts ˈɔn']
     """
-    espeak.voices(language)  # refuses a language that is not known
-    voice = espeak._identifiers().get(language, language)
+    espeak.codes(language)  # refuses a language that is not known
+    known = espeak.accents()
+    voice = known[language].identifier if language in known else language
     spoken = []
-    with espeak._library() as library:
+    with espeak.library() as library:
         library.espeak_SetVoiceByName(voice.encode())
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         for text in texts:

@@ -1,16 +1,19 @@
-"""Synthetic words: a list of utterances by many voices, accents, rates and pitches, spoken one by one when needed."""
+"""Synthetic words: a list of utterances by many engines, voices, rates and pitches, spoken one by one when needed."""
 
-import hashlib
 import re
+import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from audionet.audio import resample
-from audionet.checks import check_at_least, check_that
+from audionet.checks import check_at_least, check_that, listed
+from audionet.console import note
 from audionet.datasets.clip import Clip
-from audionet.datasets.synthesis.espeak import SAMPLE_RATE, espeak_version, speak, voices
+from audionet.datasets.synthesis.sharing import SHARES, Speaker, apportion, assign, hold_out
+from audionet.datasets.synthesis.voices import SpeechError, language_codes, open_engine, speaking
+from audionet.datasets.synthesis.voices.scripts import languages_of
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 # The other words of Speech Commands v2.
@@ -19,66 +22,43 @@ OTHERS = tuple(
     "backward forward follow learn visual".split()
 )
 
-# Variants that sound alike stand on one line and share a split. They are grouped by the distance between their mel
-# spectrograms of four words: within a group (average linkage) it is under half of the median between any two variants.
-# The first one, "", is the voice's own timbre. Left out are those that speak with random numbers of the C library
-# (Reed, caleb), copies of "" (fast, Mr serious), whispers (a manner and not a timbre, which only one split would have)
-# and robots (robosoft*, RicishayMax*, UniRobot, anikaRobot, Demonic).
-TIMBRES = tuple(
-    tuple(group.split(" "))
-    for group in (
-        " Alex Mike croak grandpa john m1 m3 m6 max",
-        "adam benjamin edward edward2 klatt3 klatt4 klatt5 klatt6 mike2",
-        "Diogo Henrique Hugo michel miguel",
-        "iven iven2 iven3 iven4",
-        "Mario Nguyen m7",
-        "Michael gustave marcelo",
-        "quincy rob robert",
-        "steph steph2 steph3",
-        "Andy AnxiousAndy",
-        "Gene Gene2",
-        "aunty linda",
-        "f2 f5",
-        "klatt klatt2",
-        *"Alicia Andrea Annie Denis Jacky Lee Marco Storm Tweaky anika announcer antonio belinda boris".split(),
-        *"david ed f1 f3 f4 grandma ian kaukovalta m2 m4 m5 m8 norbert pablo paul pedro sandro shelby".split(),
-        *"travis victor zac".split(),
-    )
-)
-
-_SHARES = {"validation": 0.1, "test": 0.1}  # the rest is for training
 _NAME = re.compile(
-    r"(?P<text>.+)/(?P<voice>[^/+]+?)(?:\+(?P<variant>[^/]+?))?"
-    r"_rate(?P<rate>\d+)_pitch(?P<pitch>\d+)_range(?P<pitch_range>\d+)\.wav",
-    re.DOTALL,
+    r"(?P<text>.+)/(?P<engine>[^/:]+):(?P<voice>[^:]+)_rate(?P<rate>\d\.\d+)_pitch(?P<pitch>\d\.\d+)\.wav", re.DOTALL
 )
 
 
-def render(path: str, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Speak a clip that `index` has listed; its path says the word, the voice, the rate and the pitch.
+def render(path: str, *, sample_rate: int = 16_000) -> np.ndarray:
+    """Speak a clip that `index` has listed; its path says the word, the engine, the voice, the rate and the pitch.
 
     Args:
-        path: Path of a clip, such as "yes/en-us+f3_rate160_pitch45_range60.wav".
+        path: Path of a clip, such as "yes/espeak:en-us+f3_rate0.910_pitch1.100.wav".
         sample_rate: Sample rate of the result, in hertz.
 
     Returns:
         The waveform (time,), float32.
 
     Raises:
-        ValueError: The path has another form, or `speak` refuses its values.
+        ValueError: The path has another form, or `Engine.speak` refuses its values.
+        SpeechError: The engine is not installed any more, or failed.
 
     Example:
-        >>> waveform = render("yes/en-us+f3_rate160_pitch45_range60.wav", sample_rate=16_000)
+        >>> waveform = render("yes/espeak:en-us+f3_rate0.910_pitch1.100.wav", sample_rate=16_000)
         >>> waveform.dtype, waveform.ndim
         (dtype('float32'), 1)
     """
     match = _NAME.fullmatch(path)
     if not match:
-        raise ValueError(f"path: expected a name like 'yes/en-us+f3_rate160_pitch45_range60.wav', got {path!r}")
-    said = match.groupdict("")
-    numbers = {name: int(said[name]) for name in ("rate", "pitch", "pitch_range")}
-    waveform, from_rate = speak(said["text"], voice=said["voice"], variant=said["variant"], **numbers)
-    return resample(waveform, from_rate, sample_rate)
+        raise ValueError(f"path: expected a name like 'yes/espeak:en-us+f3_rate0.910_pitch1.100.wav', got {path!r}")
+    engine = open_engine(match["engine"])
+    try:
+        waveform = engine.speak(
+            match["text"], voice=match["voice"], rate=float(match["rate"]), pitch=float(match["pitch"])
+        )
+    except ValueError:  # plain already
+        raise
+    except Exception as error:  # what an engine raises is its own affair, and must not stop the others
+        raise SpeechError(f"{engine.name} failed to speak {match['text']!r}: {error!r}") from error
+    return resample(waveform, engine.sample_rate, sample_rate)
 
 
 def index(
@@ -88,64 +68,117 @@ def index(
     clips_per_label: int = 500,
     training_only: bool = False,
     language: str = "en",
+    engines: Sequence[str] | None = None,
+    validation_engines: Sequence[str] | None = None,
+    test_engines: Sequence[str] | None = None,
     seed: int = 0,
 ) -> list[Clip]:
-    """List utterances of words by many voices; nothing is spoken yet.
+    """List utterances of words by many voices; nothing is spoken yet. Which engines speak is said.
 
-    Timbres, not clips, are split, about 80/10/10 and always in the same way. A timbre of the test is not heard in
-    training with any accent, nor is one that sounds like it. Another seed gives other utterances by the same voices of
-    each split. The clips of a word do not depend on the other words.
+    Engines and voices, not clips, are split, about 80/10/10. An engine that is held out for the test is not heard in
+    training. Where none is held out, voices are divided, always in the same way: a timbre of espeak-ng for the test is
+    not heard in training with any accent, nor is one that sounds like it. Another seed gives other utterances by the
+    same voices of each split. The clips of a word do not depend on the other words. The utterances of a word are shared
+    out over the engines by their weights, and each engine's over its voices, so that an engine of a hundred timbres
+    does not drown the others.
 
     Args:
         words: Words with a class of their own.
         unknown: Words spoken in turns for the class `_unknown_`; may be empty.
         clips_per_label: Clips of each word, and of the unknown words together, in all splits together.
-        training_only: Let only the voices for training speak: all clips are in that split.
-        language: Code of the language that the words are in; its accents speak them.
+        training_only: Let only the voices for training speak, of all engines that are not named for another split: all
+            clips are in that split.
+        language: Code of the language that the words are in, such as "en"; its accents speak them. Or one of these,
+            such as "en-gb".
+        engines: Names of the engines that may speak; None for all that are installed.
+        validation_engines: Names of the engines for the validation alone; none to divide voices instead; None to choose
+            one where four engines speak the language.
+        test_engines: Names of the engines for the test alone; none to divide voices instead; None to choose one where
+            two engines speak the language, and two where six do.
         seed: Decides voices, rates and pitches.
 
     Returns:
-        Clips: `path` is all that `render` needs, `label` is the word or "_unknown_", `speaker` is accent and timbre.
+        Clips: `path` is all that `render` needs, `label` is the word or "_unknown_", `speaker` is engine and voice.
 
     Raises:
         ValueError: There are no words, a word comes twice or cannot be a label, there are fewer than 10 clips a label
-            for all splits, or espeak-ng does not know the language.
+            for all splits, no engine knows the language or a word, or none is left to train on.
 
     Example:
-        >>> clips = index(["yes", "no"], [], clips_per_label=10)
+        >>> clips = index(["yes", "no"], [], clips_per_label=10, engines=["espeak"])
         >>> len(clips), clips[0].label, clips[0].split
-        (20, 'yes', 'validation')
+        (20, 'yes', 'test')
     """
     _check_words(words, unknown)
     check_at_least(1 if training_only else 10, clips_per_label=clips_per_label)  # one each to validate and test
-    accents = voices(language)
-    split_of = _split_timbres()
-    shares = {} if training_only else _SHARES
+    found = speaking(language, may_speak(engines, validation_engines, test_engines))
+    if training_only:  # what is not held out by name trains
+        validation_engines, test_engines = validation_engines or (), test_engines or ()
+    held_out = hold_out([*found.engines], validation_engines, test_engines)
+    speakers = assign(found.engines, held_out, language)
+    shares = {} if training_only else SHARES
+    _say(
+        language,
+        speakers,
+        shares,
+        found.missing,
+        {*(engines or ()), *(validation_engines or ()), *(test_engines or ())},
+    )
     sizes = {split: round(clips_per_label * share) for split, share in shares.items()}
     sizes["train"] = clips_per_label - sum(sizes.values())
-    texts_of = {word: [word] for word in words}
-    if unknown:
-        texts_of["_unknown_"] = list(unknown)
+    texts_of = {word: [word] for word in words} | ({"_unknown_": list(unknown)} if unknown else {})
+    for text in (*words, *unknown):
+        _check_known(text, language, speakers["train"])
     clips = []
     for label, texts in texts_of.items():
         for split, size in sizes.items():
-            speakers = [(accent, variant) for accent in accents for variant in split_of if split_of[variant] == split]
-            generator = np.random.default_rng([seed, zlib.crc32(f"{label}/{split}".encode())])
-            # Every voice once before any comes twice.
-            turns = [turn for _ in range(-(-size // len(speakers))) for turn in generator.permutation(len(speakers))]
-            for number in range(size):
-                accent, variant = speakers[turns[number]]
-                speaker = accent + (f"+{variant}" if variant else "")
-                rate, pitch, span = generator.integers((110, 20, 20), (231, 81, 91))
-                text = texts[number % len(texts)]
-                path = f"{text}/{speaker}_rate{rate}_pitch{pitch}_range{span}.wav"
-                clips.append(Clip(path, label, speaker, split))
+            clips += _utter(label, texts, split, size, speakers[split] or speakers["train"], language, seed)
     return clips
 
 
-def fingerprint() -> str:
-    """Return a text that changes when `render` may sound different, for the key of a clip store."""
-    return f"audionet.datasets.synthesis 1, espeak-ng {espeak_version()}"
+def _utter(
+    label: str, texts: Sequence[str], split: str, size: int, speakers: Sequence[Speaker], language: str, seed: int
+) -> list[Clip]:
+    """Return the utterances of a label in a split, by the engines that know its texts."""
+    known = {
+        speaker.engine.name: [text for text in texts if speaker.engine.knows(text, language)] for speaker in speakers
+    }
+    able = [speaker for speaker in speakers if known[speaker.engine.name]]
+    clips = []
+    for (engine, voices), count in zip(able, apportion(size, [speaker.engine.weight for speaker in able]), strict=True):
+        generator = np.random.default_rng([seed, zlib.crc32(f"{label}/{split}/{engine.name}".encode())])
+        # Every voice once before any comes twice.
+        turns = [turn for _ in range(-(-count // len(voices))) for turn in generator.permutation(len(voices))]
+        low, high = np.log([engine.rates, engine.pitches]).T
+        factors = np.exp(generator.uniform(low, high, (count, 2))).tolist()
+        for number, (rate, pitch) in enumerate(factors):
+            text = known[engine.name][(len(clips) + number) % len(known[engine.name])]
+            speaker = f"{engine.name}:{voices[turns[number]]}"
+            clips.append(Clip(f"{text}/{speaker}_rate{rate:.3f}_pitch{pitch:.3f}.wav", label, speaker, split))
+    return clips
+
+
+def fingerprint(language: str = "en", engines: Sequence[str] | None = None) -> str:
+    """Return a text that changes when `render` may sound different, for the key of a clip store.
+
+    Args:
+        language: Code of the language that is spoken.
+        engines: Names of the engines that may speak; None for all that are installed.
+    """
+    versions = [f"{name} {engine.version()}" for name, engine in speaking(language, engines).engines.items()]
+    return f"audionet.datasets.synthesis 2, {language}: {', '.join(versions)}"
+
+
+def may_speak(engines: Sequence[str] | None, *held_out: Sequence[str] | None) -> list[str] | None:
+    """Return the names of the engines that may speak, those that are held out for a split among them; None for all.
+
+    Example:
+        >>> may_speak(["espeak"], None, ["pico"])
+        ['espeak', 'pico']
+    """
+    if engines is None:
+        return None
+    return list(dict.fromkeys([*engines, *(name for names in held_out for name in names or ())]))
 
 
 def _check_words(words: Sequence[str], unknown: Sequence[str]) -> None:
@@ -156,16 +189,42 @@ def _check_words(words: Sequence[str], unknown: Sequence[str]) -> None:
         check_that((*words, *unknown).count(word) == 1, "words", "each word once among words and unknown", word)
 
 
-def _split_timbres() -> dict[str, str]:
-    """Return the split of every variant of `TIMBRES`: groups stay whole, in an order that their names alone decide."""
-    # A large group would make up a whole split, so those are for training.
-    small = [group for group in TIMBRES if len(group) <= 3]
-    small.sort(key=lambda group: hashlib.sha256(group[0].encode()).digest())
-    split_of = {variant: "train" for group in TIMBRES for variant in group}
-    for split, share in _SHARES.items():
-        missing = round(share * len(split_of))
-        while missing > 0:
-            group = small.pop()
-            split_of |= dict.fromkeys(group, split)
-            missing -= len(group)
-    return split_of
+def _check_known(text: str, language: str, speakers: Sequence[Speaker]) -> None:
+    """Refuse a word that no engine to train on can speak."""
+    if any(speaker.engine.knows(text, language) for speaker in speakers):
+        return
+    names = listed([speaker.engine.name for speaker in speakers], 10)
+    written = [code for code in languages_of(text, language_codes()) if code != language]
+    advice = f"write it in the letters of {language}"
+    if written:
+        advice = f"its letters are those of {listed(map(repr, written), 4)}: name that language, or {advice}"
+    check_that(False, "words", f"words of the language {language!r} that {names} can speak", text, advice)
+
+
+def _say(
+    language: str,
+    speakers: Mapping[str, list[Speaker]],
+    shares: Mapping[str, float],
+    missing: Mapping[str, str],
+    named: set[str],
+) -> None:
+    """Say who speaks in which split, who does not, and what to know of few voices."""
+    by_split = {split: [speaker.engine.name for speaker in speakers[split]] for split in ("train", *shares)}
+    for name in sorted(named.intersection(missing)):
+        warnings.warn(f"left out: {missing[name]}", stacklevel=3)
+    parts = [f"{split} {', '.join(names)}" for split, names in by_split.items() if names]
+    absent = [name for name in missing if name not in named]
+    others = f"; not {', '.join(absent)}: `audionet doctor` says why" if absent else ""
+    note(f"who speaks {language}: {'; '.join(parts)}{others}")
+    one = {name for names in by_split.values() for name in names}
+    if len(one) == 1:
+        warnings.warn(
+            f"only {one.pop()} speaks {language} here: what is learnt from the voices of one engine carries over to "
+            "people less well; install others, which `audionet doctor` lists, or add recordings",
+            stacklevel=3,
+        )
+    if lacking := [split for split, names in by_split.items() if not names]:
+        warnings.warn(
+            f"so few voices speak {language} here that the same are heard in training and in {' and '.join(lacking)}",
+            stacklevel=3,
+        )

@@ -1,0 +1,9 @@
+from .engine import Engine as Engine
+from .engine import MissingEngine as MissingEngine
+from .engine import SpeechError as SpeechError
+from .registry import ENGINES as ENGINES
+from .registry import Survey as Survey
+from .registry import language_codes as language_codes
+from .registry import open_engine as open_engine
+from .registry import speaking as speaking
+from .registry import survey as survey

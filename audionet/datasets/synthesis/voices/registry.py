@@ -1,0 +1,117 @@
+"""The engines by name, those that are installed here, and those that speak a language."""
+
+import functools
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import NamedTuple
+
+from audionet.checks import check_that, listed, nearest
+from audionet.datasets.synthesis.voices.engine import Engine, MissingEngine
+from audionet.registry import Registry
+
+_NAMES = {
+    "espeak": "Espeak",
+    "pico": "Pico",
+    "hibari": "HibariEngine",
+    "piper": "Piper",
+    "kokoro": "Kokoro",
+    "flite": "Flite",
+    "festival": "Festival",
+}
+ENGINES: Registry[Engine] = Registry(
+    "engine",
+    {name: f"audionet.datasets.synthesis.voices.{name}:{kind}" for name, kind in _NAMES.items()},
+    group="audionet.voices",
+)
+
+
+class Survey(NamedTuple):
+    """The engines of this machine.
+
+    Attributes:
+        engines: Those that can speak, by name.
+        missing: Why the others cannot, by name.
+    """
+
+    engines: dict[str, Engine]
+    missing: dict[str, str]
+
+
+@functools.cache
+def open_engine(name: str) -> Engine:
+    """Return an engine, which stays loaded in this process.
+
+    Args:
+        name: A key of `ENGINES`.
+
+    Raises:
+        ValueError: The name is unknown.
+        MissingEngine: The engine is not installed.
+
+    Example:
+        >>> open_engine("espeak").voices("en-us")[:2]
+        ['en-us', 'en-us+Alex']
+    """
+    return ENGINES[name]()
+
+
+def survey(names: Sequence[str] | None = None) -> Survey:
+    """Find out which engines can speak here.
+
+    Args:
+        names: Their names; None for all, those of installed packages among them.
+
+    Raises:
+        ValueError: A name is unknown.
+    """
+    if names is None:
+        offered = {entry.name for entry in entry_points(group=ENGINES.group)}
+        names = [*ENGINES, *sorted(offered.difference(ENGINES))]
+    found = Survey({}, {})
+    for name in names:
+        try:
+            found.engines[name] = open_engine(name)
+        except MissingEngine as error:
+            found.missing[name] = str(error)
+    return found
+
+
+def speaking(language: str, names: Sequence[str] | None = None) -> Survey:
+    """Find the engines that speak a language, and say of the others why they do not.
+
+    Args:
+        language: Code of a language, such as "en", or of one of its accents, such as "en-gb".
+        names: Names of the engines to choose from; None for all.
+
+    Raises:
+        ValueError: No engine that is installed speaks the language, or a name is unknown.
+
+    Example:
+        >>> "espeak" in speaking("lt").engines
+        True
+    """
+    found = survey(names)
+    able = {name: engine for name, engine in found.engines.items() if language and engine.voices(language)}
+    if not able:
+        _refuse(language, found)
+    unable = {name: f"{name}: it does not speak {language}" for name in found.engines if name not in able}
+    return Survey(able, {**found.missing, **unable})
+
+
+def language_codes() -> list[str]:
+    """List the codes of all languages and accents that an installed engine speaks, sorted."""
+    return sorted({code for engine in survey().engines.values() for code in engine.languages()})
+
+
+def _refuse(language: str, found: Survey) -> None:
+    check_that(found.engines, "engines", "one that is installed", "none", "; ".join(found.missing.values()))
+    codes = {code: code for engine in found.engines.values() for code in engine.languages()}
+    names = {}
+    for engine in found.engines.values():
+        names |= engine.language_names()
+    by_name = {name.casefold(): code for code, name in names.items()}
+    code = by_name.get(language.casefold())
+    advice = f"{language.capitalize()} is {code!r}" if code else nearest(language, [*codes, *by_name])
+    roots = sorted({code.partition("-")[0] for code in codes})
+    expected = f"one that {listed(found.engines, 10)} can speak ({listed(roots, 20)})"
+    check_that(False, "language", expected, language, advice)
