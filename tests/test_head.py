@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from audionet import augment, features, models
-from audionet.training.head import copies_for, embed_copies, fit_head
+from audionet.training.head import Copies, copies_for, embed_copies, fit_head
 
 
 def problem(n=60, channels=5, n_classes=4, seed=0):
@@ -45,17 +45,20 @@ def test_it_is_scikit_learns_logistic_regression(c, balanced):
     np.testing.assert_allclose(probabilities(found, embeddings), expected.predict_proba(embeddings), atol=2e-5)
 
 
-def test_copies_of_a_clip_count_as_one_together():
+def test_weights_are_scikit_learns_and_copies_of_a_clip_count_as_one_together():
     embeddings, labels = problem(n=90)
-    copies = embeddings.reshape(30, 3, 5)
-    labels = labels[:30]
-    rows, weights = np.repeat(labels, 3), np.full(90, 1 / 3)
-    expected = of_sklearn(embeddings, rows, weights, C=0.5)
-    found = fit_head(torch.from_numpy(copies), torch.from_numpy(labels), c=0.5, balanced=False)
+    weights = np.random.default_rng(3).uniform(0, 2, 90)
+    expected = of_sklearn(embeddings, labels, weights, C=0.5)
+    found = fit_head(embeddings, labels, weights=weights, c=0.5, balanced=False)
     np.testing.assert_allclose(probabilities(found, embeddings), expected.predict_proba(embeddings), atol=2e-5)
-    once = fit_head(copies[:, :1], labels, c=0.5)
-    same = fit_head(np.repeat(copies[:, :1], 4, axis=1), labels, c=0.5)
-    np.testing.assert_allclose(probabilities(once, embeddings), probabilities(same, embeddings), atol=2e-5)
+    clip = torch.arange(30).repeat(4)[:100]  # of the last ten, three copies each; of the others four
+    rows = torch.from_numpy(embeddings[:30])[clip]
+    once = fit_head(embeddings[:30], labels[:30])
+    copies = Copies(rows.float(), clip)
+    assert copies.n_clips == 30 and copies.weights.sum() == pytest.approx(30)
+    # Three copies more of some rows change their mean and their standard deviation a little.
+    same = fit_head(rows, torch.from_numpy(labels[:30])[clip], weights=copies.weights)
+    np.testing.assert_allclose(probabilities(once, embeddings), probabilities(same, embeddings), atol=0.02)
 
 
 def test_the_same_input_gives_the_same_layer_and_no_random_numbers_matter():
@@ -87,15 +90,17 @@ def test_a_channel_that_never_changes_is_left_out():
 @pytest.mark.parametrize(
     ("embeddings", "labels", "arguments", "message"),
     [
-        (np.zeros(4), [0, 1, 0, 1], {}, r"embeddings: expected \(clip, channels\) or"),
-        (np.zeros((0, 4)), [], {}, r"embeddings: expected \(clip, channels\) or"),
-        (np.full((2, 2), np.nan), [0, 1], {}, "embeddings: expected finite numbers"),
+        (np.zeros(4), [0, 1, 0, 1], {}, r"embeddings: expected \(row, channels\)"),
+        (np.zeros((0, 4)), [], {}, r"embeddings: expected \(row, channels\)"),
+        (np.full((2, 2), np.nan), [0, 1], {}, "embeddings: expected finite numbers, got others in rows 0, 1"),
         (np.eye(2), [0, 1, 1], {}, r"labels: expected \(2,\) whole numbers from 0 on"),
         (np.eye(2), [0.0, 1.0], {}, r"labels: expected \(2,\) whole numbers from 0 on"),
         (np.eye(2), [-1, 1], {}, r"labels: expected \(2,\) whole numbers from 0 on"),
         (np.eye(2), [0, 0], {}, "labels: expected those of 1 classes"),
         (np.eye(2), [0, 5], {"n_classes": 3}, "labels: expected those of 3 classes, got 5"),
         (np.eye(3), [0, 0, 2], {}, r"labels: expected clips of each class, got none of \[1\]; add recordings"),
+        (np.eye(2), [0, 1], {"weights": [1.0]}, r"weights: expected \(2,\) finite numbers from 0 on"),
+        (np.eye(2), [0, 1], {"weights": [1.0, -1.0]}, r"weights: expected \(2,\) finite numbers from 0 on"),
         (np.eye(2), [0, 1], {"c": 0}, "c: expected more than 0, got 0"),
     ],
 )
@@ -116,40 +121,46 @@ def clips(n=5):
     return np.random.default_rng(1).integers(-9000, 9000, (n, 4000)).astype(np.int16)
 
 
-def test_the_first_embedding_is_that_of_the_recording(parts):
+def test_the_first_embeddings_are_those_of_the_clips(parts):
     parts["network"].train()
-    found = embed_copies(clips(), **parts, augment=augment.Gain(), n_copies=2, batch_size=2)
-    assert found.shape == (5, 3, 48) and parts["network"].training
+    numbers = np.array([0, 2, 1, 0, 2])
+    gain = augment.Gain(min_db=-0.5, max_db=0.5)  # little, so that a copy is nearest to its own clip
+    found = embed_copies(clips(), **parts, augment=gain, n_copies=numbers, batch_size=3)
+    assert found.embeddings.shape == (10, 48) and parts["network"].training
+    assert found.clip.tolist() == [0, 1, 2, 3, 4, 1, 2, 4, 1, 4]
     network = parts["network"].eval()
     with torch.inference_mode():
         expected = network.embed(parts["front_end"](torch.from_numpy(clips() / np.float32(32768))[:, None]))
-    torch.testing.assert_close(found[:, 0], expected, atol=1e-5, rtol=0)  # batches of another size add otherwise
-    assert (found[:, 1:] - found[:, :1]).abs().amax(-1).min() > 1e-3
+    # Batches of another size add in another order.
+    torch.testing.assert_close(found.embeddings[:5], expected, atol=1e-5, rtol=0)
+    distance = (found.embeddings[5:] - expected[found.clip[5:]]).norm(dim=-1)
+    others = torch.cdist(found.embeddings[5:], expected)
+    assert distance.min() > 1e-4 and torch.equal(others.argmin(-1), found.clip[5:])
     alone = embed_copies(clips(), **parts)
-    assert alone.shape == (5, 1, 48)
+    torch.testing.assert_close(alone.embeddings, expected, atol=1e-5, rtol=0)
 
 
 def test_copies_follow_from_the_seed(parts):
     def copies(seed):
-        return embed_copies(clips(), **parts, augment=augment.Gain(), n_copies=2, seed=seed)
+        return embed_copies(clips(), **parts, augment=augment.Gain(), n_copies=2, seed=seed).embeddings
 
-    assert torch.equal(copies(0), copies(0)) and not torch.equal(copies(0)[:, 1:], copies(1)[:, 1:])
-    assert not torch.equal(copies(0)[:, 1], copies(0)[:, 2])
+    assert torch.equal(copies(0), copies(0)) and not torch.equal(copies(0)[5:], copies(1)[5:])
+    assert torch.equal(copies(0)[:5], copies(1)[:5]) and not torch.equal(copies(0)[5:10], copies(0)[10:])
 
 
 def test_silences_are_filled_with_noise(parts):
-    chain = augment.Augment(
-        {"noise": {"max_amplitude": 0.0}}, sample_rate=8000, background=torch.randn(9000, dtype=torch.float32)
-    )
+    background = torch.randn(9000, generator=torch.Generator().manual_seed(0))
+    chain = augment.Augment({"noise": {"max_amplitude": 0.0}}, sample_rate=8000, background=background)
     silence = np.array([True, False])
-    found = embed_copies(np.zeros((2, 4000), np.int16), **parts, augment=chain, n_copies=1, silence=silence)
-    assert torch.equal(found[1, 0], found[1, 1]) and not torch.equal(found[0, 0], found[0, 1])
+    found = embed_copies(np.zeros((2, 4000), np.int16), **parts, augment=chain, n_copies=1, silence=silence).embeddings
+    assert torch.equal(found[1], found[3]) and not torch.equal(found[0], found[2])
 
 
-def test_few_recordings_get_more_copies_than_many(parts):
-    numbers = [copies_for(n) for n in (1, 10, 100, 1000, 10_000, 100_000)]
-    assert numbers == sorted(numbers, reverse=True) and numbers[0] == 20 and numbers[-1] == 1
-    assert embed_copies(clips(2), **parts, augment=augment.Gain()).shape == (2, 21, 48)
+def test_few_recordings_get_more_copies_than_many():
+    numbers = [int(copies_for(np.zeros(n, int))[0]) for n in (1, 5, 10, 100, 150, 200, 10_000)]
+    assert numbers == [20, 20, 19, 1, 1, 0, 0]
+    labels = np.repeat(np.arange(1000), 10)  # of many words, fewer each
+    assert (copies_for(labels) == 1).all()
 
 
 def test_copies_that_cannot_be_made_are_refused(parts):

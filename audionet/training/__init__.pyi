@@ -2,7 +2,10 @@ from .data import ClipData as ClipData
 from .data import CropData as CropData
 from .data import windows_for as windows_for
 from .fit import fit_and_test as fit_and_test
+from .folds import CrossValidation as CrossValidation
+from .folds import cross_validate as cross_validate
 from .generation import Generation as Generation
+from .head import Copies as Copies
 from .head import copies_for as copies_for
 from .head import embed_copies as embed_copies
 from .head import fit_head as fit_head
