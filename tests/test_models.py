@@ -318,6 +318,7 @@ def test_every_recogniser_keeps_the_contract(name, arguments, channels):
         ("bcresnet", {}, 32),
         ("tcresnet", {"depth": 14}, 48),
         ("cnn_tdnn", {}, 128),
+        ("cnn_tdnn", {"projection": True}, 128),
         ("wavenet_classifier", {"n_bands": 1, "n_layers": 4, "n_cycles": 2, "frame_channels": 12}, 12),
     ],
 )

@@ -18,3 +18,4 @@ from .record import command_line as command_line
 from .record import training_record as training_record
 from .trainer_flags import check_clip as check_clip
 from .trainer_flags import check_run as check_run
+from .whitening import whiten as whiten
