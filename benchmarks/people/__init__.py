@@ -1,0 +1,1 @@
+"""What is measured on real people: `python -m benchmarks.people`."""

