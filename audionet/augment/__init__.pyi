@@ -1,4 +1,5 @@
 from .band_limit import BandLimit as BandLimit
+from .band_warp import BandWarp as BandWarp
 from .chain import Augment as Augment
 from .clipping import Clipping as Clipping
 from .codec import Codec as Codec

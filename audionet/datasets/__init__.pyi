@@ -13,6 +13,10 @@ from .corpus import open_corpus as open_corpus
 from .download import get as get
 from .download import verify as verify
 from .plain import plain_card as plain_card
+from .spoken import open_speech as open_speech
+from .spoken import open_spoken as open_spoken
 from .store import Store as Store
 from .store import open_store as open_store
 from .unpack import DownloadError as DownloadError
+from .word_lists import frequent_words as frequent_words
+from .word_lists import read_words as read_words

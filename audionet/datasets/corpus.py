@@ -217,7 +217,7 @@ def open_corpus(
         note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
     classes = card.labels.names(clip.label for clip in clips)
     _check_trained(card, classes, clips)
-    noise, noise_contents = _noise(card, root, background, sample_rate)
+    noise, noise_contents = noise_for(card, root, background, sample_rate)
     store = open_store(
         clips,
         partial(render, layout=card.layout, root=root, sample_rate=sample_rate),
@@ -279,7 +279,7 @@ def _store_folder(card: Card, root: Path, split: str | None, test_speaker: str |
     return resources.cache_dir() / "stores" / safe_names([name])[name]
 
 
-def _noise(
+def noise_for(
     card: Card, root: Path, folder: str | Path | None, sample_rate: int
 ) -> tuple[Callable[[], np.ndarray], list[str]]:
     """Return what makes the background noise, and a fingerprint of its recordings, if there are some."""

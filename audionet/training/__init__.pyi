@@ -1,6 +1,9 @@
 from .data import ClipData as ClipData
 from .data import CropData as CropData
 from .data import windows_for as windows_for
+from .embedding import Embedding as Embedding
+from .embedding_data import EmbeddingData as EmbeddingData
+from .embedding_data import heard as heard
 from .fit import fit_and_test as fit_and_test
 from .folds import CrossValidation as CrossValidation
 from .folds import cross_validate as cross_validate
@@ -16,6 +19,9 @@ from .recognition import Recognition as Recognition
 from .recognition import compile_network as compile_network
 from .record import command_line as command_line
 from .record import training_record as training_record
+from .teacher import TEACHERS as TEACHERS
+from .teacher import open_teacher as open_teacher
+from .teacher import teacher_targets as teacher_targets
 from .trainer_flags import check_clip as check_clip
 from .trainer_flags import check_run as check_run
 from .whitening import whiten as whiten

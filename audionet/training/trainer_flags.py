@@ -83,7 +83,7 @@ def check_run(config: Namespace) -> None:
     """
     check_that(config.output, "output", "a folder", config.output)
     check_folder(Path(config.output), resume=config.resume)
-    if root := config.data.root:
+    if root := config.data.get("root"):
         apart = not Path(config.output).resolve().is_relative_to(Path(root).resolve())
         expected = f"a folder outside of data.root ({root}), where its sounds would be taken for clips"
         check_that(apart, "output", expected, config.output, "choose another --output")
@@ -91,7 +91,7 @@ def check_run(config: Namespace) -> None:
     if config.ema_decay is not None:
         warm_average(config.ema_decay)
     check_at_least(0, 1, augment_p=config.get("augment_p", 1.0))
-    n_epochs, n_warmup = config.trainer.max_epochs or -1, config.task.warmup_epochs
+    n_epochs, n_warmup = config.trainer.max_epochs or -1, config.task.get("warmup_epochs", 0)
     if 0 < n_epochs < 2 * n_warmup:
         note(f"half of the training is warm-up: task.warmup_epochs is {n_warmup:g}, trainer.max_epochs {n_epochs}")
     for registry, described in ((FEATURES, config.features), (MODELS, config.model)):
