@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.people import commands, few, rejections, table, wake
+from benchmarks.people import commands, few, microphones, rejections, table, wake
 from benchmarks.people.results import Book
 
 
@@ -34,6 +34,11 @@ def make_parser() -> argparse.ArgumentParser:
     row.add_argument("--model", required=True, help="bundle of the 12 classes")
     _add_half(row)
     row.set_defaults(run=commands.run_model)
+
+    row = rows.add_parser("devices", parents=[shared], help="the same through twelve made-up devices")
+    row.add_argument("--model", required=True, help="bundle of the 12 classes")
+    _add_half(row)
+    row.set_defaults(run=microphones.run)
 
     row = rows.add_parser("few", parents=[shared], help="few recordings of one speaker")
     row.add_argument("set", choices=few.SHOTS)
