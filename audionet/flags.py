@@ -25,7 +25,7 @@ from audionet.signatures import arguments_of, check_values, literal_of
 Arguments = dict[str, typing.Any]
 """Arguments of something; with its name among them, {"name": ..., **arguments}, where a preset chooses what."""
 
-FILLED_IN = {"sample_rate", "background", "n_classes", "categories"}
+FILLED_IN = {"sample_rate", "background", "speech", "n_classes", "categories"}
 """Arguments that a recipe takes from its data."""
 
 KINDS_OF_VALUE = {

@@ -19,6 +19,7 @@ from audionet.augment import (
     BackgroundNoise,
     Equalize,
     Gain,
+    OtherSpeech,
     Reverb,
     SpecAugment,
     Speed,
@@ -38,6 +39,7 @@ def seeded(seed: int = 0) -> Generator:
 
 BACKGROUND = (3000 * torch.randn(20_000, generator=seeded(99))).to(torch.int16)
 ONES = torch.ones(20_000)
+GIVEN: dict[str, Any] = {"sample_rate": SAMPLE_RATE, "background": BACKGROUND, "speech": BACKGROUND}
 EACH: dict[str, nn.Module] = {
     "time_shift": TimeShift(sample_rate=SAMPLE_RATE, seconds=0.05),
     "speed": Speed(amount=0.2),
@@ -67,6 +69,9 @@ CHAIN = {
     "band_limit": {"bands": [[300.0, 3400.0], [0.0, 2000.0]]},
     "codec": {},
     "level": {},
+    "other_speech": {},
+    "pitch": {},
+    "stretch": {},
     "microphone": {},
     "room": {"n_rooms": 8, "seconds": 0.1},
     "device": {"room_p": 0.0},
@@ -138,7 +143,7 @@ def test_shape_and_type_are_kept_and_the_input_too(augmentation, dtype, time):
 def test_p_is_the_share_of_clips_that_change(name):
     waveform = clips(301, 600)[:-1]
     for p, low, high in ((0.0, 0, 0), (0.5, 110, 190), (1.0, 260, 300)):  # speed keeps one clip in 13 as it is
-        chain = Augment({name: CHAIN[name] | {"p": p}}, sample_rate=SAMPLE_RATE, background=BACKGROUND)
+        chain = Augment({name: CHAIN[name] | {"p": p}}, **GIVEN)
         result = chain(waveform, seeded(3))
         assert low <= changed(waveform, result).sum() <= high
 
@@ -148,7 +153,7 @@ def test_a_clip_does_not_depend_on_what_its_neighbours_hold(name):
     waveform = clips(8)
     others = waveform.clone()
     others[1:] = waveform[1:].flip(-1) * 3
-    chain = Augment({name: CHAIN[name] | {"p": 0.7}}, sample_rate=SAMPLE_RATE, background=BACKGROUND)
+    chain = Augment({name: CHAIN[name] | {"p": 0.7}}, **GIVEN)
     for seed in range(4):
         assert torch.equal(chain(waveform, seeded(seed))[0], chain(others, seeded(seed))[0])
 
@@ -400,6 +405,28 @@ def test_noise_is_a_stretch_from_anywhere_in_the_background():
     torch.testing.assert_close(result.diff(dim=1), result.diff(dim=1)[:, :1].expand(-1, 9), rtol=1e-3, atol=1e-6)
 
 
+def test_other_speech_comes_at_its_ratio_from_one_to_several_people():
+    waveform = words(300)
+    speech = waveform[:, 600:1400].square().mean(1)
+    person = 0.3 * torch.ones(5000)
+    behind = OtherSpeech(person, max_speakers=1, min_snr_db=5, max_snr_db=25)(waveform, seeded()) - waveform
+    snr_db = 10 * (speech / behind.square().mean(1)).log10()
+    assert 4.99 < snr_db.min() < 5.5 and 24.5 < snr_db.max() < 25.01
+    # Of random stretches of pulses, as many are heard as people talk.
+    pulses = (torch.arange(40_000) % 1999 == 0).float()
+    several = OtherSpeech(pulses, max_speakers=3, min_snr_db=0, max_snr_db=0)(waveform, seeded()) - waveform
+    n_pulses = (several.abs() > 1e-9).sum(1)
+    assert set(n_pulses.tolist()) <= {0, 1, 2, 3, 4} and 80 < (n_pulses == 1).sum() < 130
+
+
+def test_other_people_leave_silences_alone():
+    waveform = words(10).float()
+    silence = torch.arange(10) % 2 == 0
+    result = chain({"other_speech": {"p": 1.0}})(waveform, seeded(), silence)
+    assert torch.equal(changed(waveform, result), ~silence)
+    assert not OtherSpeech(BACKGROUND)(torch.zeros(3, 100), seeded()).any()
+
+
 @pytest.mark.parametrize("options", [{"max_amplitude": 0.3}, {"min_snr_db": 5.0, "max_snr_db": 20.0}])
 def test_int16_background_equals_float_background(options):
     results = [
@@ -446,7 +473,7 @@ def test_noise_needs_a_background_as_long_as_a_clip():
 
 
 def chain(augmentations, **options):
-    defaults: dict[str, Any] = {"sample_rate": SAMPLE_RATE, "background": ONES}
+    defaults: dict[str, Any] = {"sample_rate": SAMPLE_RATE, "background": ONES, "speech": BACKGROUND}
     return Augment(augmentations, **defaults | options)
 
 
@@ -520,6 +547,7 @@ def test_the_chain_refuses_what_it_does_not_know(augmentations, message):
 AMPLITUDE: dict[str, Any] = {"background": BACKGROUND, "max_amplitude": 0.1}
 RATIO: dict[str, Any] = {"background": BACKGROUND, "min_snr_db": 0.0, "max_snr_db": 20.0}
 RATE: dict[str, Any] = {"sample_rate": SAMPLE_RATE}
+SPEECH: dict[str, Any] = {"speech": ONES}
 
 
 @pytest.mark.parametrize(
@@ -547,6 +575,17 @@ RATE: dict[str, Any] = {"sample_rate": SAMPLE_RATE}
         (BackgroundNoise, AMPLITUDE | {"max_amplitude": -1}, "max_amplitude: expected at least 0, got -1"),
         (BackgroundNoise, RATIO | {"min_snr_db": 40}, "min_snr_db: expected at most max_snr_db, 20, got 40"),
         (BackgroundNoise, RATIO | {"max_snr_db": NAN}, "max_snr_db: expected a number from -1e+09 to 1e+09, got nan"),
+        (
+            OtherSpeech,
+            {"speech": torch.empty(0)},
+            "speech: expected recordings of speech, got none; give some, or drop `other_speech`",
+        ),
+        (
+            OtherSpeech,
+            SPEECH | {"max_speakers": 0},
+            "max_speakers: expected a whole number from 1 to 100, got 0",
+        ),
+        (OtherSpeech, SPEECH | {"min_snr_db": 30}, "min_snr_db: expected at most max_snr_db, 25, got 30"),
         (SpecAugment, {"time_width": -3}, "time_width: expected a whole number of at least 0, got -3"),
         (SpecAugment, {"n_time_masks": -1}, "n_time_masks: expected a whole number of at least 0, got -1"),
         (SpecAugment, {"n_frequency_masks": 0.5}, "n_frequency_masks: expected a whole number, got 0.5"),

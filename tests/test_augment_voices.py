@@ -1,6 +1,9 @@
 """Augmentations that make another voice: measured on vowels whose pitch and formants are known."""
 
+import math
 import re
+from fractions import Fraction
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -9,11 +12,14 @@ import torch
 from scipy import fft, signal
 from torch import Generator
 
-from audionet.augment import VocalTract
+from audionet.audio import read_mono
+from audionet.augment import Pitch, Stretch, VocalTract
 from audionet.augment.short_time import frame_length, power_of, to_spectrum, to_waveform
+from audionet.augment.stretching import stretched
 from audionet.augment.vocal_tract import warp
 
 SAMPLE_RATE = 16_000
+SEVEN = Path(__file__).parent / "data" / "seven.wav"
 FORMANTS = (600.0, 1500.0, 2700.0, 4000.0)
 
 
@@ -132,6 +138,106 @@ def test_the_warp_is_piecewise_linear_and_ends_at_half_the_sample_rate():
 def test_a_silent_clip_stays_silent():
     waveform = torch.zeros(3, 4000)
     assert not VocalTract(sample_rate=SAMPLE_RATE)(waveform, seeded()).any()
+
+
+# ---------------------------------------------------------------- pitch and tempo
+
+
+def events(waveform):
+    """Where the sound begins and ends, in samples."""
+    loud = (waveform.abs() > 0.05 * waveform.abs().max()).nonzero()[:, 0]
+    return int(loud[0]), int(loud[-1])
+
+
+@pytest.mark.parametrize("tempo", [0.75, 0.9, 1.3])
+@pytest.mark.parametrize("hertz", [90.0, 200.0, 700.0])
+def test_a_tone_keeps_its_pitch_and_its_purity_at_any_tempo(tempo, hertz):
+    tone = 0.5 * torch.sin(2 * math.pi * hertz / SAMPLE_RATE * torch.arange(16_000.0).double())[None]
+    (result,) = stretched(tone, torch.tensor([tempo]).double(), 16_000, SAMPLE_RATE)
+    middle = result[3000:13_000]
+    power = np.abs(np.fft.rfft(middle.numpy() * np.hanning(10_000), 160_000)) ** 2
+    assert power.argmax() / 10 == pytest.approx(hertz, rel=0.005)
+    near = slice(int(power.argmax()) - 60, int(power.argmax()) + 60)
+    assert power[near].sum() > 0.995 * power.sum()
+    assert middle.square().mean() == pytest.approx(0.125, rel=0.02)
+
+
+@pytest.mark.parametrize("tempo", [0.8, 1.25])
+def test_a_word_at_another_tempo_sounds_as_librosas(tempo):
+    word = torch.from_numpy(read_mono(SEVEN, SAMPLE_RATE)).double()[None]
+    padded = torch.nn.functional.pad(word, (4000, 4000))
+    time = padded.shape[-1]
+    (ours,) = stretched(padded, torch.tensor([tempo]).double(), time, SAMPLE_RATE)
+    theirs = librosa.effects.time_stretch(padded[0].numpy(), rate=tempo)
+    missing = time - len(theirs)
+    theirs = np.pad(theirs, (missing // 2, missing - missing // 2)) if missing > 0 else theirs[-missing // 2 :][:time]
+    bands = [
+        librosa.power_to_db(librosa.feature.melspectrogram(y=x, sr=SAMPLE_RATE, n_mels=40), top_db=50)
+        for x in (ours.numpy(), theirs)
+    ]
+    assert np.corrcoef(bands[0].ravel(), bands[1].ravel())[0, 1] > 0.95
+    before, after = events(padded[0]), events(ours)
+    assert after[1] - after[0] == pytest.approx((before[1] - before[0]) / tempo, rel=0.03)
+    middle = time / 2
+    assert sum(after) / 2 - middle == pytest.approx((sum(before) / 2 - middle) / tempo, abs=300)
+
+
+def test_a_tempo_of_one_changes_nothing():
+    waveform = torch.randn(3, 5000, generator=seeded(), dtype=torch.float64)
+    result = stretched(waveform, torch.ones(3).double(), 5000, SAMPLE_RATE)
+    torch.testing.assert_close(result, waveform, rtol=0, atol=1e-12)
+    torch.testing.assert_close(Stretch(sample_rate=SAMPLE_RATE, amount=0.0)(waveform, seeded()), waveform)
+    torch.testing.assert_close(Pitch(sample_rate=SAMPLE_RATE, amount=0.0)(waveform, seeded()), waveform)
+
+
+def test_the_tempo_is_uniform():
+    click = torch.zeros(300, 16_000)
+    click[:, 12_000:12_100] = torch.randn(300, 100, generator=seeded(2))
+    result = Stretch(sample_rate=SAMPLE_RATE, amount=0.2)(click, seeded())
+    place = (result.square() * torch.arange(16_000)).sum(1) / result.square().sum(1)
+    tempo = 4050 / (place - 8000)
+    assert 0.78 < tempo.min() < 0.83 and 1.15 < tempo.max() < 1.25
+    assert tempo.mean() == pytest.approx(1, abs=0.05)  # a click lands in one frame or in two
+
+
+@pytest.mark.parametrize("rate", [Fraction(6, 7), Fraction(10, 9), Fraction(8, 7)])
+def test_pitch_and_formants_move_and_the_tempo_stays(rate, monkeypatch):
+    monkeypatch.setattr("audionet.augment.stretching.speed_rates", lambda amount: [rate])
+    envelope = np.interp(np.arange(16_000), [0, 3000, 3400, 12_000, 12_400, 16_000], [0, 0, 1, 1, 0, 0])
+    before = vowel() * torch.from_numpy(envelope)
+    (after,) = Pitch(sample_rate=SAMPLE_RATE)(before[None], seeded())
+    assert pitch_of(vowel()) == pytest.approx(125, rel=0.01)
+    assert pitch_of(after) == pytest.approx(125 * float(rate), rel=0.01)
+    np.testing.assert_allclose(formants_of(after) / formants_of(before), float(rate), atol=0.05)
+    np.testing.assert_allclose(events(after), events(before), atol=250)
+
+
+def test_every_rate_of_the_pitch_is_drawn():
+    tone = torch.sin(2 * math.pi * 400 / SAMPLE_RATE * torch.arange(8000.0)).expand(120, -1)
+    pitch = Pitch(sample_rate=SAMPLE_RATE, amount=0.15)
+    spectrum = torch.fft.rfft(pitch(tone, seeded())[:, 2000:6000] * torch.hann_window(4000), 64_000).abs()
+    heard = spectrum.argmax(1) / 64_000 * SAMPLE_RATE / 400
+    distance, nearest = (heard[:, None] - torch.tensor([float(rate) for rate in pitch.rates])).abs().min(1)
+    assert distance.max() < 0.01 and len(nearest.unique()) == len(pitch.rates) == 9
+
+
+@pytest.mark.parametrize("kind", [Stretch, Pitch])
+def test_silence_stays_silent(kind):
+    assert not kind(sample_rate=SAMPLE_RATE)(torch.zeros(5, 3000), seeded()).any()
+
+
+@pytest.mark.parametrize("kind", [Stretch, Pitch])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sample_rate": 100}, "sample_rate: expected at least 1000, got 100"),
+        ({"amount": 0.6}, "amount: expected a number from 0 to 0.5, got 0.6"),
+        ({"amount": -0.1}, "amount: expected a number from 0 to 0.5, got -0.1"),
+    ],
+)
+def test_stretch_and_pitch_refuse_what_does_not_fit(kind, arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        kind(**{"sample_rate": SAMPLE_RATE} | arguments)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ Every random number is drawn on the CPU from the generator passed in, so that th
 on any device. Waveforms are (batch, time), mono, float.
 
 `Augment` finds a waveform augmentation by its name in `AUGMENTATIONS`. It is a torch module whose
-`forward(waveform, generator)` maps (batch, time) to (batch, time). Where its constructor takes `sample_rate` or
-`background`, or its `forward` takes `silence`, (batch,) bool, the chain fills them in. The chain applies the
-probability `p`, unless the constructor takes that, too.
+`forward(waveform, generator)` maps (batch, time) to (batch, time). Where its constructor takes `sample_rate`,
+`background` or `speech`, or its `forward` takes `silence`, (batch,) bool, the chain fills them in. The chain applies
+the probability `p`, unless the constructor takes that, too.
 """
 
 import lazy_loader

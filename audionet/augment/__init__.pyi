@@ -15,11 +15,14 @@ from .microphone import Microphone as Microphone
 from .mixing import mixup as mixup
 from .noise import SILENCE_NOISE as SILENCE_NOISE
 from .noise import BackgroundNoise as BackgroundNoise
+from .noise import OtherSpeech as OtherSpeech
 from .noise_floor import NoiseFloor as NoiseFloor
 from .registry import AUGMENTATIONS as AUGMENTATIONS
 from .registry import KINDS as KINDS
 from .reverb import Reverb as Reverb
 from .room import Room as Room
+from .stretching import Pitch as Pitch
+from .stretching import Stretch as Stretch
 from .timing import Speed as Speed
 from .timing import TimeShift as TimeShift
 from .vocal_tract import VocalTract as VocalTract

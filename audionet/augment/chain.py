@@ -20,6 +20,7 @@ class Augment(NamedArguments, nn.Module):
             argument ``p`` is the probability that a clip is changed. None in place of the arguments leaves it out.
         sample_rate: Sample rate in hertz.
         background: (time,), int16 or float, for ``noise``; it may be empty where that is not used.
+        speech: (time,), int16 or float, for ``other_speech``; None where that is not used.
         p: Probability that a clip goes through the chain at all; silences always do.
 
     Shape:
@@ -45,6 +46,7 @@ class Augment(NamedArguments, nn.Module):
         *,
         sample_rate: int,
         background: Tensor,
+        speech: Tensor | None = None,
         p: float = 1.0,
     ) -> None:
         super().__init__()
@@ -53,7 +55,8 @@ class Augment(NamedArguments, nn.Module):
         self.steps = nn.ModuleList()
         self.probabilities: list[float] = []
         self.takes_silence: list[bool] = []
-        known = {"sample_rate": sample_rate, "background": background}
+        speech = torch.empty(0) if speech is None else speech
+        known = {"sample_rate": sample_rate, "background": background, "speech": speech}
         for name, given in augmentations.items():
             kind = AUGMENTATIONS[name]
             if given is None:

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from audionet.augment.drawing import check_range, to_float, uniform
-from audionet.checks import check_at_least
+from audionet.checks import check_at_least, check_that
 from audionet.registry import NamedArguments
 
 SILENCE_NOISE = (
@@ -60,28 +60,99 @@ class BackgroundNoise(NamedArguments, nn.Module):
 
     def forward(self, waveform: Tensor, generator: Generator, silence: Tensor | None = None) -> Tensor:
         """Map (batch, time) to (batch, time); ``silence``, (batch,) bool, says which clips are silences."""
-        batch, time = waveform.shape
+        batch = len(waveform)
         # It moves to the clips once and stays there. A buffer would be sent by DDP to every process at every step.
-        self.background = background = self.background.to(waveform.device)
-        if len(background) < time:
-            raise ValueError(
-                f"background: expected at least as many samples as a clip has, {time}, got {len(background)}; "
-                "give longer recordings"
-            )
-        start = torch.randint(len(background) - time + 1, (batch,), generator=generator)
-        noise = to_float(background.unfold(0, time, 1)[start.to(waveform.device)]).to(waveform.dtype)
-        # A filter leaves a little everywhere, so what sounds is what lies within 60 dB of the peak.
-        sounding = (waveform.abs() > 1e-3 * waveform.abs().amax(-1, keepdim=True)).sum(-1)
+        self.background = self.background.to(waveform.device)
+        noise = stretches(self.background, waveform, generator, name="background")
         if self.max_amplitude is not None:
             scale = uniform(batch, 0, self.max_amplitude, waveform, generator)
         else:
             assert self.min_snr_db is not None and self.max_snr_db is not None
             snr_db = uniform(batch, self.min_snr_db, self.max_snr_db, waveform, generator)
-            power = waveform.square().sum(-1) / sounding.clamp(min=1)
             noise_power = noise.square().mean(-1).clamp(min=1e-10)
-            scale = (power / noise_power).sqrt() * 10 ** (-snr_db / 20)
+            scale = (sounding_power(waveform) / noise_power).sqrt() * 10 ** (-snr_db / 20)
         scale = scale * (uniform(batch, 0, 1, waveform, generator) < self.p)
         silence_scale = uniform(batch, *SILENCE_NOISE, waveform, generator)
         if silence is not None:
             scale = torch.where(silence.to(scale.device), silence_scale, scale)
         return waveform + noise * scale[:, None]
+
+
+class OtherSpeech(NamedArguments, nn.Module):
+    """Other people who talk behind each clip, one or several; silences, clips without speech, stay as they are.
+
+    Args:
+        speech: (time,), int16 or float, recordings of speech end to end.
+        max_speakers: Most people at once; their number is U{1, ..., max_speakers}.
+        min_snr_db: Lowest level of the clip above all of them, measured where either sounds, in decibels.
+        max_snr_db: Highest level in decibels.
+
+    Raises:
+        ValueError: An argument is out of its range, or there is no speech.
+
+    Example:
+        >>> behind = OtherSpeech(waveform[0], min_snr_db=10, max_snr_db=20)
+        >>> behind(waveform[:, :4000], torch.Generator().manual_seed(0)).shape
+        torch.Size([1, 4000])
+    """
+
+    def __init__(
+        self, speech: Tensor, *, max_speakers: int = 3, min_snr_db: float = 5.0, max_snr_db: float = 25.0
+    ) -> None:
+        super().__init__()
+        if speech.numel() == 0:
+            raise ValueError("speech: expected recordings of speech, got none; give some, or drop `other_speech`")
+        check_at_least(1, 100, max_speakers=max_speakers, whole=True)
+        check_range(min_snr_db=min_snr_db, max_snr_db=max_snr_db)
+        self.speech, self.max_speakers = speech, max_speakers
+        self.min_snr_db, self.max_snr_db = min_snr_db, max_snr_db
+
+    def forward(self, waveform: Tensor, generator: Generator, silence: Tensor | None = None) -> Tensor:
+        """Map (batch, time) to (batch, time); ``silence``, (batch,) bool, says which clips are silences."""
+        batch = len(waveform)
+        self.speech = self.speech.to(waveform.device)
+        n_speakers = torch.randint(1, self.max_speakers + 1, (batch,), generator=generator)
+        others = torch.zeros_like(waveform)
+        for number in range(self.max_speakers):
+            one = stretches(self.speech, waveform, generator, name="speech")
+            others += one * (number < n_speakers).to(waveform)[:, None]
+        snr_db = uniform(batch, self.min_snr_db, self.max_snr_db, waveform, generator)
+        scale = (sounding_power(waveform) / sounding_power(others).clamp(min=1e-10)).sqrt() * 10 ** (-snr_db / 20)
+        if silence is not None:
+            scale = scale * ~silence.to(scale.device)
+        return waveform + others * scale[:, None]
+
+
+def stretches(recordings: Tensor, like: Tensor, generator: Generator, *, name: str) -> Tensor:
+    """Draw a stretch of recordings for each clip of ``like``, (batch, time), with its type.
+
+    Args:
+        recordings: (time,), int16 or float, on the device of the clips.
+        like: (batch, time), the clips.
+        generator: Source of all randomness.
+        name: Name of the recordings in a message.
+
+    Raises:
+        ValueError: The recordings are shorter than a clip.
+
+    Example:
+        >>> stretches(torch.arange(5.0), torch.zeros(2, 4), torch.Generator().manual_seed(0), name="background")
+        tensor([[0., 1., 2., 3.],
+                [1., 2., 3., 4.]])
+    """
+    batch, time = like.shape
+    expected = f"at least as many samples as a clip has, {time}"
+    check_that(len(recordings) >= time, name, expected, len(recordings), "give longer recordings")
+    start = torch.randint(len(recordings) - time + 1, (batch,), generator=generator)
+    return to_float(recordings.unfold(0, time, 1)[start.to(like.device)]).to(like.dtype)
+
+
+def sounding_power(waveform: Tensor) -> Tensor:
+    """Return the mean power of clips where they sound, (batch,): within 60 dB of the peak; a filter leaves a little.
+
+    Example:
+        >>> sounding_power(torch.tensor([[0.0, 1.0, 1.0, 0.0]]))
+        tensor([1.])
+    """
+    sounding = (waveform.abs() > 1e-3 * waveform.abs().amax(-1, keepdim=True)).sum(-1)
+    return waveform.square().sum(-1) / sounding.clamp(min=1)

@@ -9,12 +9,15 @@ if TYPE_CHECKING:
 
 KINDS = {
     "speed": "Speed",
+    "pitch": "Pitch",
+    "stretch": "Stretch",
     "vocal_tract": "VocalTract",
     "time_shift": "TimeShift",
     "equalize": "Equalize",
     "reverb": "Reverb",
     "room": "Room",
     "gain": "Gain",
+    "other_speech": "OtherSpeech",
     "noise": "BackgroundNoise",
     "microphone": "Microphone",
     "noise_floor": "NoiseFloor",

@@ -20,6 +20,8 @@ from audionet.features.frontend import FrontEnd
 from audionet.models.contract import SampleModel
 from audionet.randomness import check_seed
 
+MOST_SPEECH = 500  # clips of other people's speech, 16 MB of a second each at 16 kHz
+
 
 class CorpusData(LightningDataModule, Generic[Batch]):
     """A data module that serves the splits of a corpus, in batches that a subclass makes.
@@ -102,6 +104,14 @@ class ClipData(CorpusData[ClipBatch]):
     def background(self) -> Tensor:
         """The corpus's noise, (time,) int16."""
         return torch.from_numpy(np.array(self.corpus.store.background))
+
+    @property
+    def speech(self) -> Tensor:
+        """Training clips end to end, (time,) int16, for other people to talk behind a clip: 500 at most."""
+        rows = self.corpus.store.indices("train")
+        rows = rows[~self.corpus.made_silences[rows]]
+        rows = rows[:: max(1, len(rows) // MOST_SPEECH)][:MOST_SPEECH]
+        return torch.from_numpy(np.array(self.corpus.store.waveforms[rows])).flatten()
 
     def items(self, split: str) -> tuple[Gather[ClipBatch], np.ndarray]:
         """Return what gathers clips with their labels, and the positions of the split's clips."""

@@ -105,7 +105,11 @@ def make_task(config, data, parts):
         model=parts.model.module,
         n_classes=len(corpus.labels),
         augment=audionet.augment.Augment(
-            chosen, sample_rate=corpus.sample_rate, background=data.background, p=config.augment_p
+            chosen,
+            sample_rate=corpus.sample_rate,
+            background=data.background,
+            speech=data.speech,
+            p=config.augment_p,
         ),
         spec_augment=None if masks is None else audionet.augment.SpecAugment(**masks),
         seed=config.seed,
