@@ -72,8 +72,10 @@ def test_help_tells_every_argument_and_shows_examples(capsys, name):
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "doctor"])
 def test_the_examples_in_the_help_run(capsys, monkeypatch, tmp_path, name):
     command = cli.function_of(name)
-    for recording in (REPOSITORY / "tests" / "data").glob("*.wav"):
-        shutil.copy(recording, tmp_path)
+    (tmp_path / "recordings" / "seven").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "recordings" / "seven"):
+        for recording in (REPOSITORY / "tests" / "data").glob("*.wav"):
+            shutil.copy(recording, folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "cache"))  # which an example clears
     for example in re.findall(r"^    audionet (.*)", inspect.getdoc(command) or "", re.MULTILINE):

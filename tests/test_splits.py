@@ -136,6 +136,46 @@ def test_few_speakers_or_one_for_each_class_are_no_reason_not_to_test():
         assert {(clip.label, clip.split) for clip in clips} == {(word, split) for word in TEN for split in SPLITS}
 
 
+def test_a_class_that_few_speakers_said_is_tested_all_the_same():
+    speakers = [f"{number:08x}" for number in range(20)]
+    paths = [f"{word}/{speaker}_nohash_0.wav" for speaker in speakers for word in TEN]
+    paths += [f"rare/{speaker}_nohash_0.wav" for speaker in speakers[:3]]
+    paths += [f"single/{speakers[5]}_nohash_{n}.wav" for n in range(9)]  # by one speaker, who has to be trained on
+    clips = StratifiedSplit().assign(_found(*paths))
+    places = {speaker: {clip.split for clip in clips if clip.speaker == speaker} for speaker in speakers}
+    assert all(len(place) == 1 for place in places.values())
+    found = {(clip.label, clip.split) for clip in clips}
+    assert {("rare", split) for split in SPLITS} < found
+    assert [split for label, split in found if label == "single"] == ["train"]
+    assert 2 <= sum(place == {"test"} for place in places.values()) <= 3
+    assert {clip.split for clip in StratifiedSplit(validation=0, test=0).assign(_found(*paths))} == {"train"}
+
+
+def test_of_two_speakers_each_is_tested():
+    takes = {"ann": 5, "bob": 5}
+    paths = [f"{word}/{name}_nohash_{n}.wav" for word in TEN for name, count in takes.items() for n in range(count)]
+    clips = StratifiedSplit().assign(_found(*paths))
+    for split in ("test", "validation"):
+        assert [sum(c.split == split and c.speaker == name for c in clips) for name in takes] == [5, 5]
+    assert all(sum(c.split == "test" and c.label == word for c in clips) == 1 for word in TEN)
+
+
+def test_clips_by_nobody_are_split_beside_whole_speakers():
+    named = [f"{word}/{speaker}_nohash_0.wav" for word in TEN for speaker in ("ann", "bob", "cid", "dan")]
+    listing = _found(*named, *(f"{word}/{n}.wav" for word in TEN for n in range(10)))
+    clips = [dataclasses.replace(c, speaker="" if "_nohash_" not in c.path else c.speaker) for c in listing.clips]
+    clips = StratifiedSplit().assign(dataclasses.replace(listing, clips=clips))
+    assert all(len({c.split for c in clips if c.speaker == name}) == 1 for name in ("ann", "bob", "cid", "dan"))
+    nobody = [c for c in clips if not c.speaker]
+    assert all(sum(c.split == "test" and c.label == word for c in nobody) == 1 for word in TEN)
+
+
+def test_a_large_class_is_split_at_once():
+    paths = [f"a/{n}.wav" for n in range(30_000)]
+    chosen = [clip.split for clip in StratifiedSplit().assign(_nameless(*paths))]
+    assert [chosen.count(split) for split in SPLITS] == [24_000, 3_000, 3_000]
+
+
 # Lists
 
 

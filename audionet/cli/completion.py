@@ -1,6 +1,6 @@
 """`audionet completion`."""
 
-PATHS = ("files", "folder", "model", "output", "prime", "root")
+PATHS = ("files", "folder", "model", "output", "prime", "report", "root")
 """Arguments that may be paths."""
 
 

@@ -18,7 +18,7 @@ from audionet.cli.parsing import Command, UsageError, make_parser, run, summary,
 from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
-    *("recognize", "generate", "features", "features list", "features show", "models list", "models show"),
+    *("recognize", "evaluate", "generate", "features", "features list", "features show", "models list", "models show"),
     *("data list", "data get", "data verify", "data cache", "copy", "doctor", "completion"),
 )
 """Names of the commands. A name of two words belongs to a group."""

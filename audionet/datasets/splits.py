@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import math
 import re
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -103,10 +104,12 @@ class StratifiedSplit(SplitRule):
 
     A hash of the path below the class folder puts the clips in an order: the first are for validation, the last for the
     test. So the same files are split in the same way on every machine, equal names in several classes as a rule fall
-    into the same split, and a new file moves at most one other for each split.
+    into the same split, and a new file moves at most one other for each split. Where speakers are known, each of them
+    is tested in turn.
 
     Where the corpus names three speakers or more, whole speakers are split in this way, so that each is in one split
-    only, unless a class would be left without training clips.
+    only, unless a class would be left without training clips. More speakers join the test and the validation where a
+    class would have none there.
 
     Attributes:
         validation: Percentage of the clips for validation.
@@ -123,42 +126,79 @@ class StratifiedSplit(SplitRule):
 
     def _choose(self, listing: Listing) -> Sequence[str]:
         clips = listing.clips
-        if len({clip.speaker for clip in clips} - {""}) >= 3:
-            chosen = self._choose_by([clip.speaker for clip in clips], listing)
-            if {clip.label for clip in clips} == {c.label for c, s in zip(clips, chosen, strict=True) if s == "train"}:
-                return chosen
-        return self._choose_by([""] * len(clips), listing)
+        names = [clip.path.removeprefix(listing.prefix) for clip in clips]
+        if len({clip.speaker for clip in clips} - {""}) >= 3 and (chosen := self._by_speaker(clips, names)):
+            return chosen
+        return self._by_clip(clips, names)
 
-    def _choose_by(self, speakers: Sequence[str], listing: Listing) -> list[str]:
-        """Return the split of each clip; those of one speaker stay together, unless it is nobody."""
-        groups: dict[str, set[str]] = {}  # names that are split together, by their class; speakers have none
-        names, homes = [], []
-        for clip, speaker in zip(listing.clips, speakers, strict=True):
-            names.append(speaker or clip.path.removeprefix(listing.prefix))
-            homes.append("" if speaker else clip.label)
-            groups.setdefault(homes[-1], set()).add(names[-1])
-        split_of = {home: self._split(group) for home, group in groups.items()}
-        return [split_of[home][name] for home, name in zip(homes, names, strict=True)]
+    def _by_clip(self, clips: Sequence[Clip], names: Sequence[str]) -> list[str]:
+        """Return the split of each clip; each class is split by itself."""
+        speaker_of: dict[str, dict[str, str]] = {}  # by class and name
+        for clip, name in zip(clips, names, strict=True):
+            speaker_of.setdefault(clip.label, {})[name] = clip.speaker
+        counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}  # clips of each speaker so far
+        split_of = {label: self._split(speaker_of[label], counts) for label in sorted(speaker_of)}
+        return [split_of[clip.label][name] for clip, name in zip(clips, names, strict=True)]
 
-    def _split(self, names: set[str]) -> dict[str, str]:
-        def order(name: str) -> tuple[bytes, str]:
-            return hashlib.sha256((name.partition("/")[2] or name).encode(errors="surrogateescape")).digest(), name
+    def _by_speaker(self, clips: Sequence[Clip], names: Sequence[str]) -> list[str]:
+        """Return the split of each clip, the same for all of a speaker; none if a class would not be trained on."""
+        said: dict[str, set[str]] = {}  # classes of each speaker, and of each clip by nobody
+        for clip, name in zip(clips, names, strict=True):
+            said.setdefault(clip.speaker or name, set()).add(clip.label)
+        nobody = [(clip, name) for clip, name in zip(clips, names, strict=True) if not clip.speaker]
+        chosen = self._by_clip(*zip(*nobody, strict=True)) if nobody else []
+        speakers = sorted({clip.speaker for clip in clips} - {""})
+        split_of = self._split(dict.fromkeys(speakers, ""), {split: Counter() for split in SPLITS})
+        split_of |= {name: split for (_, name), split in zip(nobody, chosen, strict=True)}
+        for split, percentage in (("test", self.test), ("validation", self.validation)):
+            if percentage > 0:
+                _cover(split_of, said, split)
+        trained = set().union(*(said[name] for name, split in split_of.items() if split == "train"))
+        if trained != set().union(*said.values()):
+            return []
+        return [split_of[clip.speaker or name] for clip, name in zip(clips, names, strict=True)]
 
-        n = len(names)
+    def _split(self, speaker_of: Mapping[str, str], counts: Mapping[str, Counter[str]]) -> dict[str, str]:
+        """Return the split of each name; the next one in each split is by whoever has the fewest clips there so far."""
+        n = len(speaker_of)
         n_test = self._share(self.test, n, 2)
         n_validation = min(self._share(self.validation, n, 3), n - 1 - n_test)
-        ordered = sorted(names, key=order)
-        return (
-            dict.fromkeys(ordered, "train")
-            | dict.fromkeys(ordered[:n_validation], "validation")
-            | dict.fromkeys(ordered[n - n_test :], "test")
-        )
+        waiting: dict[str, deque[tuple[int, str]]] = {}  # of each speaker the names in their order, with their places
+        for place, name in enumerate(sorted(speaker_of, key=_order)):
+            waiting.setdefault(speaker_of[name], deque()).append((place, name))
+        split_of = dict.fromkeys(speaker_of, "train")
+        for _ in range(n_test):
+            speaker = min(filter(waiting.get, waiting), key=lambda each: (counts["test"][each], -waiting[each][-1][0]))
+            counts["test"][speaker] += 1
+            split_of[waiting[speaker].pop()[1]] = "test"
+        for _ in range(n_validation):
+            speaker = min(filter(waiting.get, waiting), key=lambda each: (counts["validation"][each], waiting[each][0]))
+            counts["validation"][speaker] += 1
+            split_of[waiting[speaker].popleft()[1]] = "validation"
+        return split_of
 
     @staticmethod
     def _share(percentage: float, n: int, fewest: int) -> int:
         """Return how many of n are a percentage: one at least, if there are enough, and not all."""
         at_least = 1 if percentage > 0 and n >= fewest else 0
         return min(max(math.floor(n * percentage / 100 + 0.5), at_least), n - 1)
+
+
+def _order(name: str) -> tuple[bytes, str]:
+    """Return what sorts names in an order that follows from the path below the class folder alone."""
+    return hashlib.sha256((name.partition("/")[2] or name).encode(errors="surrogateescape")).digest(), name
+
+
+def _cover(split_of: dict[str, str], said: Mapping[str, set[str]], split: str) -> None:
+    """Move speakers from the training to a split until it has all classes, as far as each is still trained on then."""
+    while True:
+        trained = Counter(label for name in said if split_of[name] == "train" for label in said[name])
+        covered = set().union(*(said[name] for name in said if split_of[name] == split))
+        free = [name for name in said if split_of[name] == "train" and all(trained[label] > 1 for label in said[name])]
+        gain = {name: len(said[name] - covered) for name in free}
+        if not any(gain.values()):
+            return
+        split_of[min(free, key=lambda name: (-gain[name], _order(name)))] = split
 
 
 @dataclass(frozen=True, kw_only=True)

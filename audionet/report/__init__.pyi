@@ -6,6 +6,7 @@ from .clips import plot_generated as plot_generated
 from .clips import save_generated as save_generated
 from .clips import save_labels as save_labels
 from .embedding_card import write_embedding_card as write_embedding_card
+from .evaluation import write_evaluation as write_evaluation
 from .generation import write_generation as write_generation
 from .model_card import write_model_card as write_model_card
 from .recognition import write_recognition as write_recognition

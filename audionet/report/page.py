@@ -65,13 +65,20 @@ def write_page(
     Returns:
         The path of report.html.
     """
-    template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    texts = {"title": escape(title), "figure": escape(figure), "meaning": escape(meaning)}
-    cautions = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    page = template.substitute(texts, notes=cautions, sections="\n".join(sections), below=below)
+    page = page_text(title=title, figure=figure, meaning=meaning, sections=sections, notes=notes, below=below)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in {**pictures, "report.html": page.encode(errors="backslashreplace")}.items():
         with whole_file(folder / name) as file:
             file.write(content)
     return folder / "report.html"
+
+
+def page_text(
+    *, title: str, figure: str, meaning: str, sections: Sequence[str], notes: Sequence[str] = (), below: str = ""
+) -> str:
+    """Return the HTML of a page; the arguments are those of `write_page`."""
+    template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
+    texts = {"title": escape(title), "figure": escape(figure), "meaning": escape(meaning)}
+    cautions = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return template.substitute(texts, notes=cautions, sections="\n".join(sections), below=below)

@@ -1,0 +1,135 @@
+"""`audionet evaluate`."""
+
+from typing import TYPE_CHECKING
+
+from audionet.cli.main import complain
+from audionet.cli.parsing import PositiveInt, Share
+
+if TYPE_CHECKING:
+    from audionet.evaluate import Evaluation
+
+
+def evaluate(
+    model: str,
+    folder: str,
+    *,
+    threshold: Share | None = None,
+    errors: PositiveInt = 10,
+    json: bool = False,
+    report: str | None = None,
+    lenient: bool = False,
+    device: str = "cpu",
+) -> int:
+    """Tell how good a recogniser is on a folder of recordings, with a folder of them for each label.
+
+    Args:
+        model: Name of a shipped bundle (see `audionet models list`) or path of one.
+        folder: Folder that holds a folder of recordings for each label. Labels that the model does not know count as
+            unknown words.
+        threshold: Probability below which the answer is "none of these", 0 to 1; the bundle's where it is left out.
+        errors: Number of confusions and of errors to print, the most confident first.
+        json: Print one JSON object with all answers instead.
+        report: Path of a page to write, with the confusion matrix and the worst errors to hear.
+        lenient: Of a damaged or cut-off file, hear what is whole, and say what is wrong, instead of leaving it out.
+        device: Device that computes: cpu, cuda, cuda:1, mps.
+
+    Example:
+        audionet evaluate digits recordings
+        audionet evaluate digits recordings --threshold 0.5 --report digits.html
+    """
+    from json import dumps
+
+    from audionet import bundle
+    from audionet.evaluate import evaluate_folder
+    from audionet.inference import Recognizer
+
+    recognizer = Recognizer(bundle.load(model, "recognition"), device)
+    found = evaluate_folder(recognizer, folder, threshold=threshold, lenient=lenient)
+    for error in found.errors:
+        complain(error)
+    if json:
+        print(dumps(_as_json(found)))
+    else:
+        _show(found, errors)
+    if report is not None:
+        from audionet.report import write_evaluation
+
+        page = write_evaluation(report, found, recognizer, model=model)
+        if not json:
+            print(f"report  {page}")
+    return 1 if found.errors else 0
+
+
+def _show(found: "Evaluation", most: int) -> None:
+    """Print the figures, the scores by label, the confusions and the errors."""
+    from audionet.console import print_table
+
+    print(sure(found))
+    for line in beside(found):
+        print(line)
+    taken: dict[str, list[str]] = {}
+    for true, given, number in found.confusions:
+        taken.setdefault(true, []).append(f"{given} {number}")
+    rows = [("LABEL", "CLIPS", "FOUND", "OF ITS ANSWERS RIGHT", "TAKEN FOR")]
+    for score in found.scores:
+        recall = f"{score.recall:.1%}" if score.support else "-"
+        rows.append(
+            (score.label, str(score.support), recall, f"{score.precision:.1%}", ", ".join(taken.get(score.label, [])))
+        )
+    print()
+    print_table(rows)
+    if worst := found.worst[:most]:
+        print("\nThe most confident errors:")
+        print_table([(path, f"{true} taken for {given}", f"{share:.1%}") for path, true, given, share in worst])
+
+
+def sure(found: "Evaluation") -> str:
+    """Return the accuracy and how sure it is, in one line."""
+    low, high = found.interval
+    n_right, n = int(found.right.sum()), len(found.right)
+    return f"accuracy {found.accuracy:.1%}: {n_right} of {n} right (95% interval {low:.1%} to {high:.1%})"
+
+
+def beside(found: "Evaluation") -> list[str]:
+    """Return what stands beside the accuracy, a line each: rejected words, other sounds taken for words, speakers."""
+    lines = []
+    (rejected, n_words), (false, n_others) = found.rejected, found.false_words
+    if n_words and (rejected or found.threshold > 0):
+        lines.append(f"{rejected} of {n_words} words ({rejected / n_words:.1%}) were answered with no word")
+    if n_others:
+        lines.append(f"{false} of {n_others} other sounds ({false / n_others:.1%}) were answered with a word")
+    speakers = list(found.by_speaker.items())
+    if len(speakers) > 1:
+        name, (n_right, n) = speakers[0]
+        lines.append(f"{len(speakers)} speakers, the worst of whom is {name}: {n_right} of {n} right")
+    return lines
+
+
+def _as_json(found: "Evaluation") -> dict[str, object]:
+    """Return all that was found, as JSON values."""
+    rows = zip(
+        found.paths, found.found, found.answers.given.tolist(), found.answers.probability, found.right, strict=True
+    )
+    return {
+        "accuracy": found.accuracy,
+        "interval": found.interval,
+        "right": int(found.right.sum()),
+        "clips": len(found.right),
+        "threshold": found.threshold,
+        "words_rejected": found.rejected,
+        "others_answered_with_a_word": found.false_words,
+        "labels": [score._asdict() for score in found.scores],
+        "confusions": found.confusions,
+        "speakers": found.by_speaker,
+        "answers": [
+            {
+                "file": path,
+                "label": label,
+                "answer": found.labels[given],
+                "probability": float(share),
+                "right": bool(ok),
+            }
+            for path, label, given, share, ok in rows
+        ],
+        "errors": [str(error) for error in found.errors],
+    }
