@@ -19,4 +19,4 @@ from .store import Store as Store
 from .store import open_store as open_store
 from .unpack import DownloadError as DownloadError
 from .word_lists import frequent_words as frequent_words
-from .word_lists import read_words as read_words
+from .word_lists import word_lists as word_lists

@@ -13,30 +13,44 @@ LANGUAGES = "de fr es it pt nl pl ru cs sv fi tr lt ar hi el hu ro id ca lv uk d
 WordLists = dict[str, list[str]]
 
 
-def read_words(path: str | Path) -> WordLists:
-    """Read lists of words by language from a YAML or JSON file, such as {en: [yes, no], lt: [taip, ne]}.
+def word_lists(given: str | Path | Mapping[str, Sequence[str]] | None, **frequent: int) -> WordLists:
+    """Return lists of words by language, as a recipe is given them.
 
     A word that comes twice in a list is taken once.
 
+    Args:
+        given: {language: [words]}, or a YAML or JSON file of it; None for `frequent_words`.
+        **frequent: Arguments of `frequent_words`.
+
     Raises:
-        ValueError: The file is not there, or is no mapping of language codes to lists of words.
+        ValueError: The file is not there, or there is something else than lists of words in it.
+
+    Example:
+        >>> word_lists({"lt": ["taip", "ne", "taip"]})
+        {'lt': ['taip', 'ne']}
     """
-    place = Path(path)
-    check_that(place.is_file(), "words", "a file of {language: [words]}", str(path), "check its spelling")
-    try:
-        content = yaml.safe_load(place.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected YAML or JSON, got a file that is neither ({error}); repair it") from error
-    is_mapping = isinstance(content, dict) and content
-    check_that(is_mapping, str(path), "{language: [words]}", type(content).__name__)
+    if given is None:
+        return frequent_words(**frequent)
+    name = "words" if isinstance(given, Mapping) else str(given)
+    content: object = given if isinstance(given, Mapping) else _read(Path(given))
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"{name}: expected {{language: [words]}}, got {content!r:.100}; see docs/training.md")
     lists: WordLists = {}
     for language, words in content.items():
-        fits = isinstance(words, list) and words
-        check_that(fits, f"{path}: {language}", "a list of words", words)
+        is_list = isinstance(words, Sequence) and not isinstance(words, str) and len(words) > 0
+        check_that(is_list, f"{name}: {language}", "a list of words", words)
         misfits = [word for word in words if not isinstance(word, str) or not word.strip()]
-        check_no_misfits(misfits, f"{path}: {language}", "words as text", "put them in quotes: YAML takes no for false")
+        check_no_misfits(misfits, f"{name}: {language}", "words as text", "put them in quotes: YAML takes no for false")
         lists[str(language)] = list(dict.fromkeys(words))
     return lists
+
+
+def _read(path: Path) -> object:
+    check_that(path.is_file(), "words", "a file of {language: [words]}", str(path), "check its spelling")
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected YAML or JSON, got a file that is neither ({error}); repair it") from error
 
 
 def frequent_words(

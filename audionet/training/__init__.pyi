@@ -4,6 +4,8 @@ from .data import windows_for as windows_for
 from .embedding import Embedding as Embedding
 from .embedding_data import EmbeddingData as EmbeddingData
 from .embedding_data import heard as heard
+from .embedding_layers import load_layers as load_layers
+from .embedding_layers import save_layers as save_layers
 from .fit import fit_and_test as fit_and_test
 from .folds import CrossValidation as CrossValidation
 from .folds import cross_validate as cross_validate

@@ -23,7 +23,8 @@ def make_parser():
     """Describe every value that a preset or a flag can set."""
     parser = flags.RecipeParser(description="Train an embedding of words.")
     flags.add_run_arguments(parser, output="runs/embedding")
-    parser.add_argument("--words", type=str | None, default=None, help="YAML or JSON file of {language: [words]}")
+    lists = "{language: [words]}, or a YAML or JSON file of it; without it, the most frequent words by wordfreq"
+    parser.add_argument("--words", type=str | flags.Arguments | None, default=None, help=lists)
     parser.add_argument("--n_english", type=int, default=1000, help="frequent English words, where no file is given")
     parser.add_argument("--n_other", type=int, default=150, help="frequent words of each other language")
     parser.add_argument("--real_speech", type=str, nargs="*", default=[], help="folders of unlabelled speech")
@@ -78,6 +79,7 @@ def main(arguments=None):
     path = Path(config.output, "embedding.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
         audionet.bundle.save(path, replace(parts, training=record))
+        audionet.training.save_layers(path, task, data.corpus.labels)  # for --init
         audionet.report.write_embedding_card(path)
         print(f"few-shot accuracy {record['few_shot_accuracy']:.1%} on synthetic words that no training heard")
         print(f"bundle  {path}    use it: audionet.load({str(path)!r}), or --init {path}")
@@ -104,11 +106,7 @@ def make_parts(config):
 
 def make_data(config):
     """Speak the words, cut the speech of people into pieces, and ask the teacher."""
-    words = (
-        audionet.datasets.read_words(config.words)
-        if config.words
-        else audionet.datasets.frequent_words(config.n_english, config.n_other)
-    )
+    words = audionet.datasets.word_lists(config.words, n_english=config.n_english, n_other=config.n_other)
     corpus = audionet.datasets.open_spoken(words, seed=config.seed, **config.data)
     clips = {name: config.data[name] for name in ("sample_rate", "clip_seconds", "workers")}
     speech = audionet.datasets.open_speech(config.real_speech, **clips)
@@ -131,7 +129,7 @@ def make_task(config, data, parts):
     masks = [] if config.spec_augment is None else [audionet.augment.SpecAugment(**config.spec_augment)]
     if config.band_warp is not None:
         masks.insert(0, audionet.augment.BandWarp(sample_rate=rate, n_bands=n_bands, **config.band_warp))
-    return audionet.training.Embedding(
+    task = audionet.training.Embedding(
         front_end=parts.front_end.module,
         model=parts.model.module,
         n_classes=len(data.corpus.labels),
@@ -141,6 +139,9 @@ def make_task(config, data, parts):
         seed=config.seed,
         **config.task,
     )
+    if config.init is not None:
+        audionet.training.load_layers(audionet.bundle.find(config.init), task, data.corpus.labels)
+    return task
 
 
 if __name__ == "__main__":
