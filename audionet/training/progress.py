@@ -21,6 +21,7 @@ CHATTER = (
     "Total length of `list` across ranks is zero",
     "`isinstance\\(treespec, LeafSpec\\)`",
     "The '\\w+_dataloader' does not have many workers",
+    "You passed in a `val_dataloader` but have no `validation_step`",  # and nothing to validate on
     "The number of training batches .* is smaller than the logging interval",
     "You're resuming from a checkpoint that ended before the epoch ended",  # batches know their place
 )

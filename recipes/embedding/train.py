@@ -93,7 +93,9 @@ def make_parts(config):
     torch.manual_seed(config.seed)
     length = round(config.data.clip_seconds * config.data.sample_rate)
     if config.init is not None:
-        return replace(audionet.bundle.load(config.init, task="embedding"), clip_length=length)
+        parts = audionet.bundle.load(config.init, task="embedding")
+        parts.model.module.train()
+        return replace(parts, clip_length=length)
     front_end = audionet.bundle.new_part("front_end", **config.features, sample_rate=config.data.sample_rate)
     sizes = {"n_bands": front_end.module.n_bands, "n_classes": 0}
     model = audionet.bundle.new_part("model", **{**config.model, **sizes})
