@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.people import splits, table
+from audionet.datasets import index, read_card
+from benchmarks.people import folds, splits, table
+from benchmarks.people.commands import group_of
+from benchmarks.people.recordings import Recordings
 from benchmarks.people.results import Book, Result
 from benchmarks.people.scores import Count, answered, calibration_error, of_all, of_words, window_starts
 
@@ -43,6 +46,36 @@ def test_each_speaker_is_tested_in_one_fold():
     tested = [{speaker for speaker, at in zip(speakers, number, strict=True) if at == fold} - {""} for fold in range(5)]
     assert [len(each) for each in tested] == [12] * 5
     assert set.union(*tested) == set(SPEAKERS)
+
+
+@pytest.mark.parametrize("number", range(folds.N_FOLDS))
+def test_nobody_is_in_two_splits_of_a_fold(number):
+    labels, speakers, paths = clips()
+    split = folds.split_of(splits.groups(labels, speakers, paths), number)
+    people = {
+        name: {speaker for speaker, at in zip(speakers, split, strict=True) if at == name} - {""} for name in split
+    }
+    assert {name: len(each) for name, each in people.items()} == {"train": 44, "validation": 4, "test": 12}
+    assert set.union(*people.values()) == set(SPEAKERS)
+
+
+def test_the_card_of_the_folds_has_their_splits(tmp_path):
+    source = tmp_path / "clips"
+    for number, speaker in enumerate(SPEAKERS[:24]):
+        path = source / ("yes", "_unknown_")[number % 2] / f"{speaker}_nohash_0.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    paths = np.array(sorted(source.glob("*/*.flac")), object)
+    recordings = Recordings(
+        paths, np.array([path.parent.name for path in paths]), np.array([p.name[:4] for p in paths])
+    )
+    card = read_card(folds.write_card(recordings, source, tmp_path / "folds"))
+    for number in range(folds.N_FOLDS):
+        listed = {clip.path: clip.split for clip in index(card, card.default_root, split=f"fold{number}")}
+        expected = folds.split_of(group_of(recordings), number)
+        assert listed == {
+            f"clips/{path.relative_to(source)}": str(at) for path, at in zip(paths, expected, strict=True)
+        }
 
 
 def test_leaving_out_names_each_speaker_once():

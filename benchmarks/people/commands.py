@@ -1,19 +1,21 @@
 """The ten words of Speech Commands, "unknown" and "silence", on the shared half of the official test archive."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from audionet.checks import check_no_misfits
-from benchmarks.people.hearing import Heard
+from benchmarks.people import runs
+from benchmarks.people.hearing import Heard, Hearer
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
 from benchmarks.people.scores import calibration_error, of_all, of_words
 from benchmarks.people.splits import groups, in_half
+from benchmarks.people.trained_peer import trained
 
-WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 FIGURES = ("ten words", "12 classes", "calibration error")
 
 
@@ -29,35 +31,35 @@ def group_of(recordings: Recordings) -> np.ndarray:
     return groups(recordings.labels.tolist(), recordings.speakers.tolist(), paths)
 
 
-def test(book: Book, model: Path | str, recordings: Recordings, whom: str, **what: Any) -> None:
-    """Test a recogniser of the 12 classes, and write down the ten words, the 12 classes and the calibration.
+def whom(which: str) -> str:
+    """Say whom a figure is of."""
+    return "shared half" if which == "all" else f"{which} half of the speakers"
+
+
+def test(book: Book, hearers: Sequence[Hearer], recordings: Recordings, whom: str, **what: Any) -> None:
+    """Test on the 12 classes, and write down the ten words, the 12 classes and the calibration.
 
     Args:
         book: Where the figures go.
-        model: The recogniser.
+        hearers: What is tested; of several, that which knows most of the ten words.
         recordings: Whom to test on.
         whom: The same in words.
-        **what: Row, sample and, where it is not the bundle, subject of the results.
+        **what: Row and sample of the results.
 
     Raises:
-        ValueError: The recogniser has other classes.
+        ValueError: There are other classes.
     """
-    heard = Heard(model)
-    what = {"subject": heard.subject, **what}
-    if all(book.has(**what, line=f"{figure}, {whom}") for figure in FIGURES):
+    labels, true = hearers[0].labels, recordings.labels
+    what |= {"system": hearers[0].system, "subject": hearers[0].subject}
+    ten, twelve, calibration = (f"{figure}, {whom}" for figure in FIGURES)
+    if book.has(**what, line=calibration):
         return
-    write(book, heard.probabilities(heard.clips(recordings)), heard.labels, recordings, whom, **what)
-
-
-def write(
-    book: Book, probabilities: np.ndarray, labels: list[str], recordings: Recordings, whom: str, **what: Any
-) -> None:
-    """Write down the figures that follow from the probabilities of all recordings."""
-    true, best = recordings.labels, np.array(labels)[probabilities.argmax(-1)]
     missing = sorted({*true.tolist()}.difference(labels))
     check_no_misfits(missing, "model", "the 12 classes of Speech Commands, of which it lacks none")
+    found = [hearer.probabilities(hearer.clips(recordings)) for hearer in hearers]
+    probabilities = max(found, key=lambda each: of_words(each, labels, true.tolist()))
+    best = np.array(labels)[probabilities.argmax(-1)]
     recalls = {label: round(float(np.mean(best[true == label] == label)), 4) for label in sorted({*true.tolist()})}
-    ten, twelve, calibration = (f"{figure}, {whom}" for figure in FIGURES)
     book.add(of_words(probabilities, labels, true.tolist()), **what, line=ten)
     book.add(of_all(probabilities, labels, true.tolist()), **what, line=twelve, more={"recalls": recalls})
     book.add(calibration_error(probabilities.max(-1), best == true), **what, line=calibration)
@@ -66,9 +68,18 @@ def write(
 def run_model(options: Namespace, book: Book) -> None:
     """Test a recogniser that is there already."""
     recordings = half(options.data, options.half)
-    test(book, options.model, recordings, whom(options.half), row="commands")
+    test(book, [Heard(options.model)], recordings, whom(options.half), row="commands")
 
 
-def whom(which: str) -> str:
-    """Say whom a figure is of."""
-    return "shared half" if which == "all" else f"{which} half of the speakers"
+def run_text(options: Namespace, book: Book) -> None:
+    """Train from text alone, once a seed, and test; then Google's embedding on the training clips of the first seed."""
+    config, recordings = runs.preset(options.preset), half(options.data, options.half)
+    subject = runs.identity(config, *options.flags)
+    folder = options.output / "runs" / f"commands-text-{subject}"
+    for seed in options.seeds:
+        bundle = runs.recipe(folder / f"seed{seed}", config, ["--seed", str(seed), *options.flags])
+        heard = Heard(bundle, subject)
+        test(book, [heard], recordings, whom(options.half), row="commands-text", sample={"seed": seed})
+    if not options.no_peers:
+        peers = trained(folder / f"seed{options.seeds[0]}", options.output, options.per_label)
+        test(book, peers, recordings, whom(options.half), row="commands-text")

@@ -112,7 +112,7 @@ def run(options: Namespace, book: Book) -> None:
     if options.embedding is not None:
         systems.append(Ours(options.embedding, recordings, options.preset))
     if not options.no_peers:
-        systems += [Peer(name, recordings, options.output / "google") for name in ("Google", "MFCC")]
+        systems += [Peer(name, recordings, options.output) for name in ("Google", "MFCC")]
     for number in (*range(options.draws), FIRST):
         for k in options.k or SHOTS[options.set]:
             for system in systems:

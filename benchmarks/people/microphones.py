@@ -24,7 +24,7 @@ def measure(book: Book, heard: Heard, options: Namespace, **what: object) -> Non
         return
     recordings = half(options.data, options.half)
     clips, true = heard.clips(recordings), recordings.labels.tolist()
-    heard_clips = {CLEAN: clips} | through_devices(clips, heard.recognizer.sample_rate)
+    heard_clips = {CLEAN: clips} | through_devices(clips, heard.sample_rate)
     found: dict[str, Count] = {}
     for name, each in heard_clips.items():
         probabilities = heard.probabilities(each)

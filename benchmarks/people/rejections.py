@@ -8,7 +8,7 @@ import numpy as np
 from audionet.audio import fit
 from audionet.labels import SILENCE, UNKNOWN
 from benchmarks.people.commands import half
-from benchmarks.people.hearing import Heard, windows
+from benchmarks.people.hearing import Heard
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
 from benchmarks.people.scores import Count, count
@@ -37,9 +37,9 @@ def spoken(data: Path, which: str) -> dict[str, Recordings]:
 
 def noises(data: Path, which: str, heard: Heard) -> np.ndarray:
     """Return clips without a word (clip, time): background, silences, notes, digital silence and white noise."""
-    rate, length = heard.recognizer.sample_rate, heard.recognizer.clip_length
+    rate, length = heard.sample_rate, heard.clip_length
     commands = half(data, which)
-    clips = [windows(waveform, length, round(_SECONDS * rate)) for waveform in find("background", data).waveforms(rate)]
+    clips = [heard.windows(waveform, _SECONDS) for waveform in find("background", data).waveforms(rate)]
     clips.append(heard.clips(commands.take(commands.labels == SILENCE)))
     clips.append(np.stack([fit(waveform, length, rate) for waveform in find("notes", data).waveforms(rate)]))
     white = np.random.default_rng(0).standard_normal((20, length)).astype(np.float32)

@@ -1,14 +1,18 @@
 """`alexa`, `computer` and `jarvis` from text alone: found in recordings of people, and not heard in other speech."""
 
 from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.people.hearing import Heard
+from benchmarks.people import runs
+from benchmarks.people.hearing import Heard, Hearer
 from benchmarks.people.peers import RATE, OpenWakeWord
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
 from benchmarks.people.scores import Count, count
+from benchmarks.people.trained_peer import trained
 
 HOP_SECONDS = 0.5
 """From the start of one window of a spoken request to that of the next."""
@@ -20,44 +24,68 @@ ALEXA, NOT_ALEXA = "alexa found", "alexa heard in other wake words and requests"
 
 
 def run(options: Namespace, book: Book) -> None:
-    """Measure a recogniser of the three words, and openWakeWord's `alexa` beside it.
+    """Measure recognisers of the three words, and the peers beside them.
 
     A wake word is right if the recogniser's answer to the recording is that word: a word that is as probable as the
     bundle's threshold asks, in the clip with the most speech. A spoken request, which holds none of the words, is cut
     into windows as long as the recogniser's clips; it is right if none of them is answered with a word.
     """
     words, requests = find("wake words", options.data), find("requests", options.data)
-    if options.model is not None:
-        measure(book, Heard(options.model), words, requests)
     if not options.no_peers:
-        measure_peer(book, words, requests)
+        measure_alexa(book, words, requests)
+    if options.model is not None:
+        measure(book, [Heard(options.model)], words, requests)
+        return
+    subject = runs.identity(*options.flags)
+    folder = options.output / "runs" / f"wake-{subject}"
+    for seed in options.seeds:
+        bundle = runs.train_words(folder / f"seed{seed}", WORDS, ["--seed", str(seed), *options.flags])
+        measure(book, [Heard(bundle, subject)], words, requests, sample={"seed": seed})
+    if not options.no_peers:
+        run_of_first = folder / f"seed{options.seeds[0]}" / "words"
+        measure(book, trained(run_of_first, options.output, options.per_label), words, requests)
 
 
-def measure(book: Book, heard: Heard, words: Recordings, requests: Recordings, **what: object) -> None:
-    """Write down what a recogniser answers to the wake words and to the requests."""
-    what = {"row": "wake", "subject": heard.subject, **what}
+class Answers(NamedTuple):
+    """What was answered: to each wake word (recording,), and to the windows of each request; "" for none of these."""
+
+    words: np.ndarray
+    requests: list[np.ndarray]
+
+    def right_of_all(self, true: np.ndarray) -> Count:
+        """Count the recordings that are right as a whole."""
+        calm = [not (windows != "").any() for windows in self.requests]
+        right = self.words == true
+        return Count(int(right.sum()) + sum(calm), len(right) + len(calm))
+
+
+def measure(book: Book, hearers: Sequence[Hearer], words: Recordings, requests: Recordings, **what: Any) -> None:
+    """Write down what is answered to wake words and to requests, by that of several which is right most often."""
+    what |= {"row": "wake", "system": hearers[0].system, "subject": hearers[0].subject}
     if book.has(**what, line=ALL):
         return
-    answers, true = heard.answers(heard.clips(words)), words.labels
-    false, seconds = [], 0.0
-    for waveform in requests.waveforms(heard.recognizer.sample_rate):
-        false.append(heard.answers(heard.windows(waveform, HOP_SECONDS)))
-        seconds += len(waveform) / heard.recognizer.sample_rate
-    windows, calm = np.concatenate(false) != "", np.array([not (answer != "").any() for answer in false])
-    right = answers == true
+    true, waveforms = words.labels, requests.waveforms(hearers[0].sample_rate)
+    found = [
+        Answers(
+            hearer.answers(hearer.clips(words)), [hearer.answers(hearer.windows(w, HOP_SECONDS)) for w in waveforms]
+        )
+        for hearer in hearers
+    ]
+    best = max(found, key=lambda answers: answers.right_of_all(true).right)
+    right, false = best.words == true, np.concatenate(best.requests)
+    hours = sum(map(len, waveforms)) / hearers[0].sample_rate / 3600
+    alexa = [*(best.words[true != "alexa"] == "alexa"), *((each == "alexa").any() for each in best.requests)]
     shares = {word: round(float(np.mean(right[true == word])), 4) for word in WORDS}
-    taken = {word: int(np.sum(np.concatenate(false) == word)) for word in WORDS}
-    alexa = np.concatenate([answers[true != "alexa"] == "alexa", [(answer == "alexa").any() for answer in false]])
     book.add(count(right), **what, line=FOUND, more=shares)
-    book.add(count(~right & (answers != "")), **what, line=CONFUSED)
-    book.add(count(windows), **what, line=WINDOWS, more=taken)
-    book.add(windows.sum() / (seconds / 3600), **what, line=HOURLY)
+    book.add(count(~right & (best.words != "")), **what, line=CONFUSED)
+    book.add(count(false != ""), **what, line=WINDOWS, more={word: int(np.sum(false == word)) for word in WORDS})
+    book.add(float(np.sum(false != "")) / hours, **what, line=HOURLY, unit="an hour")
     book.add(count(right[true == "alexa"]), **what, line=ALEXA)
-    book.add(count(alexa), **what, line=NOT_ALEXA)
-    book.add(Count(int(right.sum() + calm.sum()), len(right) + len(calm)), **what, line=ALL)
+    book.add(count(np.array(alexa)), **what, line=NOT_ALEXA)
+    book.add(best.right_of_all(true), **what, line=ALL)
 
 
-def measure_peer(book: Book, words: Recordings, requests: Recordings) -> None:
+def measure_alexa(book: Book, words: Recordings, requests: Recordings) -> None:
     """Write down in which recordings openWakeWord's `alexa` hears its word anywhere."""
     what = {"row": "wake", "system": "openWakeWord"}
     if book.has(**what, line=NOT_ALEXA):
