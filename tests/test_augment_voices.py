@@ -13,7 +13,7 @@ from scipy import fft, signal
 from torch import Generator
 
 from audionet.audio import read_mono
-from audionet.augment import Pitch, Stretch, VocalTract
+from audionet.augment import BandWarp, Pitch, Stretch, VocalTract
 from audionet.augment.short_time import frame_length, power_of, to_spectrum, to_waveform
 from audionet.augment.stretching import stretched
 from audionet.augment.vocal_tract import warp
@@ -252,3 +252,27 @@ def test_stretch_and_pitch_refuse_what_does_not_fit(kind, arguments, message):
 def test_a_vocal_tract_refuses_what_does_not_fit(arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         VocalTract(**{"sample_rate": SAMPLE_RATE} | arguments)
+
+
+def test_a_band_warp_moves_a_peak_by_its_factor_and_an_amount_of_0_changes_nothing() -> None:
+    warp = BandWarp(sample_rate=16_000, n_bands=40, amount=0.12, p=1.0)
+    centre, spectrogram = 20, torch.zeros(200, 1, 40, 3)
+    # A hat that is wide enough that a shift of parts of a band shows in its centre of gravity.
+    bands = torch.arange(40.0)
+    spectrogram[:] = (1 - (bands - centre).abs() / 6).clamp(min=0)[:, None]
+    moved = warp(spectrogram, torch.Generator().manual_seed(0))[:, 0, :, 0]
+    found = (moved * bands).sum(-1) / moved.sum(-1)
+    mel = (bands + 1) * 2840.02 / 41
+    hertz = 700 * (10 ** (mel / 2595) - 1)
+    for factor, edge in ((0.88, found.max()), (1.12, found.min())):
+        expected = 2595 * torch.log10(1 + hertz[centre] / factor / 700) / 2840.02 * 41 - 1
+        assert edge == pytest.approx(expected.item(), abs=0.15)
+    same = BandWarp(sample_rate=16_000, n_bands=40, amount=0.0, p=1.0)
+    noise = torch.randn(2, 1, 40, 5)
+    assert torch.allclose(same(noise, torch.Generator().manual_seed(0)), noise, atol=1e-4)
+    never = BandWarp(sample_rate=16_000, n_bands=40, p=0.0)
+    assert torch.allclose(never(noise, torch.Generator().manual_seed(0)), noise, atol=1e-4)
+    with pytest.raises(ValueError, match="n_bands = 40"):
+        warp(torch.zeros(1, 1, 20, 3), torch.Generator())
+    with pytest.raises(ValueError, match="amount"):
+        BandWarp(sample_rate=16_000, n_bands=40, amount=0.5)

@@ -1,5 +1,6 @@
 """Lists of words of many languages: from a file, or the most frequent ones as the package wordfreq counts them."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -77,5 +78,10 @@ def frequent_words(
     lists = {}
     for language, count in counts.items():
         found = wordfreq.top_n_list(language, 4 * count + 200)
-        lists[language] = [word for word in found if len(word) >= shortest and word.isalpha()][:count]
+        lists[language] = [word for word in found if len(word) >= shortest and _is_letters(word)][:count]
     return lists
+
+
+def _is_letters(word: str) -> bool:
+    """Tell whether a word has letters alone, with their marks: those of Hindi's vowels are no letters by themselves."""
+    return all(unicodedata.category(character)[0] in "LM" for character in word)

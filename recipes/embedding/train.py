@@ -91,19 +91,17 @@ def make_parts(config):
     import torch
 
     torch.manual_seed(config.seed)
-    length = round(config.data.clip_seconds * config.data.sample_rate)
+    rate = config.data.sample_rate
+    clips = {"sample_rate": rate, "clip_length": round(config.data.clip_seconds * rate)}
     if config.init is not None:
         parts = audionet.bundle.load(config.init, task="embedding")
-        parts.model.module.train()
-        return replace(parts, clip_length=length)
-    front_end = audionet.bundle.new_part("front_end", **config.features, sample_rate=config.data.sample_rate)
+        for part in parts.parts.values():
+            part.module.train()
+        return replace(parts, **clips)
+    front_end = audionet.bundle.new_part("front_end", **config.features, sample_rate=rate)
     sizes = {"n_bands": front_end.module.n_bands, "n_classes": 0}
     model = audionet.bundle.new_part("model", **{**config.model, **sizes})
-    rate = config.data.sample_rate
-    parts = audionet.bundle.Bundle(
-        task="embedding", model=model, front_end=front_end, sample_rate=rate, clip_length=length
-    )
-    return audionet.bundle.checked(parts)
+    return audionet.bundle.checked(audionet.bundle.Bundle(task="embedding", model=model, front_end=front_end, **clips))
 
 
 def make_data(config):
