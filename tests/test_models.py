@@ -318,7 +318,6 @@ def test_every_recogniser_keeps_the_contract(name, arguments, channels):
         ("bcresnet", {}, 32),
         ("tcresnet", {"depth": 14}, 48),
         ("cnn_tdnn", {}, 128),
-        ("cnn_tdnn", {"projection": True}, 128),
         ("wavenet_classifier", {"n_bands": 1, "n_layers": 4, "n_cycles": 2, "frame_channels": 12}, 12),
     ],
 )
@@ -363,7 +362,7 @@ def test_create():
     model = models.create("bcresnet", n_classes=3, tau=1.5)
     assert isinstance(model, BCResNet) and model.stem.out_channels == 24
     with pytest.raises(
-        ValueError, match=r"network: expected one of bcresnet, tcresnet, .*got 'resnet'; did you mean '[bt]cresnet'"
+        ValueError, match=r"network: expected one of bcresnet, cnn_tdnn, .*got 'resnet'; did you mean '[bt]cresnet'"
     ):
         models.create("resnet", n_classes=3)
     with pytest.raises(ValueError, match=r"network bcresnet: BCResNet has no argument 'width'"):

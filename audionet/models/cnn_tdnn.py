@@ -60,8 +60,6 @@ class CNNTDNN(NamedArguments, nn.Module):
         n_bands: Mel bands, a multiple of 4.
         n_channels: Channels of the residual blocks.
         n_embedding: Channels of the last block, which are those of the embedding.
-        projection: Whether a linear layer follows the pooling, as in the shipped `embedding`, where it makes that vary
-            little which differs between speakers of one word (`audionet.training.whiten`).
         dropout: Probability that a channel of the embedding is dropped before the classifier.
 
     Shape:
@@ -85,7 +83,6 @@ class CNNTDNN(NamedArguments, nn.Module):
         n_bands: int = 40,
         n_channels: int = 96,
         n_embedding: int = 128,
-        projection: bool = False,
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
@@ -112,7 +109,6 @@ class CNNTDNN(NamedArguments, nn.Module):
             ResidualBlock(n_channels, n_embedding, kernel_size=3),
         )
         self.pooling = AttentivePooling(n_embedding)
-        self.projection = nn.Linear(n_embedding, n_embedding) if projection else nn.Identity()
         self.head = linear_head(n_embedding, n_classes, dropout)
 
     def embed(self, spectrogram: Tensor) -> Tensor:
@@ -120,7 +116,7 @@ class CNNTDNN(NamedArguments, nn.Module):
         check_spectrogram(spectrogram, self.n_bands)
         # (batch, channel, band / 4, frame / 2) -> (batch, channel * band / 4, frame / 2)
         maps: Tensor = self.stem(spectrogram).flatten(1, 2)
-        embedding: Tensor = self.projection(self.pooling(self.blocks(self.narrow(maps))))
+        embedding: Tensor = self.pooling(self.blocks(self.narrow(maps)))
         return embedding
 
     def forward(self, spectrogram: Tensor) -> Tensor:

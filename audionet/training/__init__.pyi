@@ -26,4 +26,3 @@ from .teacher import open_teacher as open_teacher
 from .teacher import teacher_targets as teacher_targets
 from .trainer_flags import check_clip as check_clip
 from .trainer_flags import check_run as check_run
-from .whitening import whiten as whiten

@@ -19,6 +19,7 @@ from audionet.console import progress
 from audionet.models.contract import RecognitionNetwork
 from audionet.randomness import random_generator
 
+LENGTH = 10.0  # that embeddings are scaled to; it sets what `c` means
 PER_CLASS, IN_ALL, MOST_COPIES = 200, 20_000, 20
 
 Augmentation = Callable[..., Tensor]
@@ -139,8 +140,10 @@ def fit_head(
     """Fit a linear classifier of embeddings: multinomial logistic regression with an L2 penalty.
 
     It minimises half the squared norm of the weights plus ``c`` times the summed cross-entropies of the rows (that of
-    scikit-learn's ``LogisticRegression``), by L-BFGS in float64, for embeddings whose channels are standardised. The
-    standardisation is folded into the layer, which takes embeddings as they are. The same input gives the same layer.
+    scikit-learn's ``LogisticRegression``), by L-BFGS in float64, for embeddings that are scaled to a length of 10: the
+    direction of an embedding tells the word, whoever speaks. To standardise the channels instead, by a few recordings
+    of one speaker, makes much of what is only the voice. The layer takes embeddings as they are, and is exact for those
+    of the mean length. The same input gives the same layer.
 
     Args:
         embeddings: (row, channels).
@@ -171,14 +174,14 @@ def fit_head(
     check_no_misfits([f"none of {missing}"] if missing else [], "labels", "clips of each class", "add recordings")
     if balanced:
         counts = counts * (counts.sum() / n_classes / counted)[y]
-    std, mean = torch.std_mean(x, 0, correction=0)
-    std = torch.where(std > 1e-6 * std.max(), std, 1.0)  # a channel that says nothing here must not say much later
-    solution = _solve((x - mean) / std, y, counts, n_classes, c)
+    length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    check_that(length.max() > 0, "embeddings", "some other than zero", "zeros alone")
+    length = length.clamp(min=1e-6 * float(length.max()))
+    solution = _solve(LENGTH * x / length, y, counts, n_classes, c)
     head = nn.Linear(x.shape[1], n_classes)
     with torch.no_grad():
-        scaled = solution[:, :-1] / std
-        head.weight.copy_(scaled)
-        head.bias.copy_(solution[:, -1] - scaled @ mean)
+        head.weight.copy_(solution[:, :-1] * (LENGTH * counts.sum() / (counts * length[:, 0]).sum()))
+        head.bias.copy_(solution[:, -1])
     return head
 
 
