@@ -13,6 +13,7 @@ import io
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
+from importlib import import_module
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from scipy import signal
 
 from audionet.audio import find_sounds, read_mono, save_audio
 
-Clips = np.ndarray  # (clip, time) float64
+Clips = Any  # (clip, time) float64; SciPy has no types
 Draws = list[np.random.Generator]  # one a clip
 
 
@@ -204,7 +205,7 @@ def in_room(clips: Clips, rate: int, size: Any, mouth: Any, microphone: Any, rt6
 
 
 @lru_cache
-def room_response(rate: int, size: Any, mouth: Any, microphone: Any, rt60: float) -> np.ndarray:
+def room_response(rate: int, size: Any, mouth: Any, microphone: Any, rt60: float) -> Any:
     """Return the response of a room from the direct sound on."""
     import pyroomacoustics as room
 
@@ -222,9 +223,8 @@ def coded(clips: Clips, rate: int, container: str, codec: str, bit_rate: int | N
     return np.stack([_through_codec(clip, rate, container, codec, bit_rate) for clip in clips]) if len(clips) else clips
 
 
-def _through_codec(clip: np.ndarray, rate: int, container: str, codec: str, bit_rate: int | None) -> np.ndarray:
-    import av
-
+def _through_codec(clip: np.ndarray, rate: int, container: str, codec: str, bit_rate: int | None) -> Any:
+    av: Any = import_module("av")
     content, pause = io.BytesIO(), rate // 10  # the last frame may be lost
     with av.open(content, "w", format=container) as output:
         track = output.add_stream(codec, rate=rate, layout="mono")

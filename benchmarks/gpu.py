@@ -127,6 +127,11 @@ class Corpus(LightningDataModule):
         return Batches(gather_clips(self.waveforms, self.targets), self.parts["test"], batch_size=self.batch_size)
 
 
+# Augmentations that round, compare with a threshold or look for a maximum decide otherwise where two values are next to
+# equal: a step, a block or a frame of a clip is another one then.
+DECISIONS = {"codec": 0.02, "level": 1e-3, "gate": 0.02, "pitch": 0.2, "stretch": 0.2, "device": 0.05}
+
+
 # ---- does the device compute what the CPU does? -------------------------------------------------------------------
 
 
@@ -140,16 +145,17 @@ def compare(clips: Tensor, background: Tensor, device: str) -> list[Figure]:
         "noise": {"min_snr_db": 5, "max_snr_db": 40},
     }
     checks: dict[str, tuple[float, Callable[[str], Tensor]]] = {}  # tolerance, and what computes on a device
+    given: dict[str, Any] = {"sample_rate": SAMPLE_RATE, "background": background, "speech": background}
     for name in AUGMENTATIONS:
-        step = Augment({name: arguments.get(name, {})}, sample_rate=SAMPLE_RATE, background=background)
-        checks[name] = 1e-5, partial(_augmented, step, waveform)
+        step = Augment({name: arguments.get(name, {})}, **given)
+        checks[name] = DECISIONS.get(name, 1e-5), partial(_augmented, step, waveform)
     checks["SpecAugment"] = 1e-5, partial(_augmented, SpecAugment(), spectrogram)
     checks["mixup"] = 1e-5, partial(_mixed, waveform)
     for name in features.FEATURES:
         checks[name] = 1e-5, partial(_applied, features.create(name), waveform)
-    for name, given in (("bcresnet", {"tau": 1}), ("bcresnet", {"tau": 8}), ("tcresnet", {})):
-        model = models.create(name, n_classes=len(LABELS), dropout=0.0, **given)
-        title = " ".join([name, *(f"{key} = {value}" for key, value in given.items())])
+    for name, sizes in (("bcresnet", {"tau": 1}), ("bcresnet", {"tau": 8}), ("tcresnet", {})):
+        model = models.create(name, n_classes=len(LABELS), dropout=0.0, **sizes)
+        title = " ".join([name, *(f"{key} = {value}" for key, value in sizes.items())])
         checks[f"{title}, gradients"] = 1e-3, partial(_gradients, model, spectrogram)
         checks[f"{title}, logits"] = 1e-4, partial(_applied, model, spectrogram)
     figures = []

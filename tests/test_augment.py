@@ -55,7 +55,7 @@ EACH: dict[str, nn.Module] = {
         p=0.8,
     ),
 }
-CHAIN = {
+CHAIN: dict[str, dict[str, Any]] = {
     "time_shift": {"seconds": 0.05},
     "speed": {},
     "gain": {"max_db": -1.0},

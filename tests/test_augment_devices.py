@@ -140,7 +140,7 @@ def test_a_resonance_has_its_width_and_the_low_cut_is_butterworths(quality, cent
 
 def test_distortion_and_direct_current_are_small_and_there():
     sine = 0.5 * torch.sin(2 * math.pi * 500 / SAMPLE_RATE * torch.arange(16_000).double()).expand(200, -1)
-    options = {"smooth_db": 0.0, "resonance_db": 0.0, "max_low_cut_hz": 20}
+    options: dict[str, Any] = {"smooth_db": 0.0, "resonance_db": 0.0, "max_low_cut_hz": 20}
     result = Microphone(**RATE, **options, distortion=0.2, max_dc=0.0)(sine, seeded())
     power = torch.fft.rfft(result).abs()
     square, cube = power[:, 1000] / power[:, 500], power[:, 1500] / power[:, 500]
@@ -155,7 +155,14 @@ def test_distortion_and_direct_current_are_small_and_there():
 
 def test_a_device_is_the_chain_of_its_parts():
     waveform = noise(60, 4000).float()
-    shares = {"room": 0.0, "microphone": 0.7, "noise_floor": 0.6, "clipping": 0.15, "gate": 0.3, "band_limit": 0.4}
+    shares: dict[str, Any] = {
+        "room": 0.0,
+        "microphone": 0.7,
+        "noise_floor": 0.6,
+        "clipping": 0.15,
+        "gate": 0.3,
+        "band_limit": 0.4,
+    }
     shares |= {"codec": 0.3, "level": 0.3}
     chain = Augment(
         {name: {"p": p} for name, p in shares.items() if p}, sample_rate=SAMPLE_RATE, background=torch.empty(0)
@@ -164,7 +171,7 @@ def test_a_device_is_the_chain_of_its_parts():
     expected = chain(waveform, seeded(), silence)
     assert torch.equal(Device(**RATE, room_p=0.0)(waveform, seeded(), silence), expected)
     assert (expected != waveform).any(1).float().mean() > 0.9
-    nothing = {f"{name}_p": 0.0 for name in shares}
+    nothing: dict[str, Any] = {f"{name}_p": 0.0 for name in shares}
     assert torch.equal(Device(**RATE, **nothing)(waveform, seeded()), waveform)
 
 
@@ -173,7 +180,7 @@ def test_a_device_is_the_chain_of_its_parts():
 
 @pytest.mark.parametrize("order", [2, 8, 30])
 def test_a_band_equals_scipys_butterworth_filters_without_their_phase(order):
-    options = {"jitter": 0.0, "min_order": order, "max_order": order}
+    options: dict[str, Any] = {"jitter": 0.0, "min_order": order, "max_order": order}
     band = BandLimit(**RATE, bands=[[300, 3400]], **options)
     impulse = torch.zeros(1, 16_000, dtype=torch.float64)
     impulse[:, 8000] = 1
@@ -262,7 +269,7 @@ def test_gains_equal_a_loop():
 
 
 def test_a_gate_leaves_the_word_and_digital_silence():
-    options = {"max_attack": 0.0, "max_release": 0.0, "zero_p": 1.0}
+    options: dict[str, Any] = {"max_attack": 0.0, "max_release": 0.0, "zero_p": 1.0}
     clip = word()
     for around_p, gap in ((0.0, 0.0), (1.0, 1e-3)):
         (result,) = Gate(**RATE, around_p=around_p, **options)(clip, seeded())
@@ -287,7 +294,7 @@ def test_a_gate_opens_and_closes_in_its_time(monkeypatch):
 
 
 def test_a_gate_of_a_range_attenuates_by_it():
-    options = {"max_attack": 0.0, "max_release": 0.0, "zero_p": 0.0, "around_p": 0.0}
+    options: dict[str, Any] = {"max_attack": 0.0, "max_release": 0.0, "zero_p": 0.0, "around_p": 0.0}
     result = Gate(**RATE, max_range_db=30, **options)(word().expand(200, -1), seeded())
     db = 20 * (result[:, 1000] / word()[0, 1000]).log10()
     assert -30.01 < db.min() < -28 and -8 < db.max() < -5.99

@@ -55,8 +55,8 @@ class BandLimit(NamedArguments, nn.Module):
             check_that(
                 isinstance(band, Sequence) and len(band) == 2, "bands", "pairs of lowest and highest hertz", band
             )
-            check_at_least(0, **{"bands": band[0]})
-            check_at_least(1, **{"bands": band[1]})
+            check_at_least(0, bands=band[0])
+            check_at_least(1, bands=band[1])
             check_that(band[0] < band[1], "bands", "the lower edge first", tuple(band))
         self.sample_rate, self.bands, self.jitter = sample_rate, bands, jitter
         self.min_order, self.max_order = min_order, max_order

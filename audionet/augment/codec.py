@@ -64,7 +64,8 @@ def block_steps(waveform: Tensor, bits: Tensor, block: int) -> Tensor:
     blocks = F.pad(waveform, (0, -time % block)).unflatten(-1, (-1, block))
     scale = blocks.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(waveform.dtype).tiny)
     steps = (2 ** (bits - 1) - 1)[:, None, None]
-    return ((blocks / scale * steps).round() / steps * scale).flatten(-2)[:, :time]
+    stepped: Tensor = (blocks / scale * steps).round() / steps * scale
+    return stepped.flatten(-2)[:, :time]
 
 
 def spectral_holes(waveform: Tensor, coarseness_db: Tensor, n_fft: int) -> Tensor:
@@ -142,7 +143,8 @@ class Codec(NamedArguments, nn.Module):
         check_range(min_coarseness_db=min_coarseness_db, max_coarseness_db=max_coarseness_db)
         self.kinds, self.min_bits, self.max_bits = kinds, min_bits, max_bits
         self.min_coarseness_db, self.max_coarseness_db = min_coarseness_db, max_coarseness_db
-        self.block, self.n_fft = max(2, round(BLOCK * sample_rate)), frame_length(sample_rate)
+        self.block: int = max(2, round(BLOCK * sample_rate))
+        self.n_fft: int = frame_length(sample_rate)
 
     def bits(self, share: Tensor) -> Tensor:
         """Return the bits of each clip from a number that was drawn from U(0, 1)."""

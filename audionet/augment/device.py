@@ -48,6 +48,9 @@ class Device(NamedArguments, nn.Module):
         level_p: float = 0.3,
     ) -> None:
         super().__init__()
+        check_at_least(0, 1, room_p=room_p, microphone_p=microphone_p, noise_floor_p=noise_floor_p)
+        check_at_least(0, 1, clipping_p=clipping_p, gate_p=gate_p, band_limit_p=band_limit_p)
+        check_at_least(0, 1, codec_p=codec_p, level_p=level_p)
         shares = {
             "room": room_p,
             "microphone": microphone_p,
@@ -58,7 +61,6 @@ class Device(NamedArguments, nn.Module):
             "codec": codec_p,
             "level": level_p,
         }
-        check_at_least(0, 1, **{f"{name}_p": p for name, p in shares.items()})
         parts = {name: {"p": p} for name, p in shares.items() if p > 0}
         self.chain = Augment(parts, sample_rate=sample_rate, background=torch.empty(0))
 

@@ -68,7 +68,8 @@ class Microphone(NamedArguments, nn.Module):
         at_bins = interpolated(gain, octaves(hertz, self.sample_rate))
         heard = torch.fft.irfft(torch.fft.rfft(waveform) * at_bins, time)
         share = heard / heard.abs().amax(-1, keepdim=True).clamp(min=1e-9)
-        return heard * (1 + share * (square + share * cube)) + direct
+        bent: Tensor = heard * (1 + share * (square + share * cube)) + direct
+        return bent
 
     def response_db(self, like: Tensor, generator: Generator) -> Tensor:
         """Draw the response of each clip of ``like`` in decibels, (batch, point), at even steps on an octave scale."""

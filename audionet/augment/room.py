@@ -140,13 +140,13 @@ def response(
 
 
 def fast_length(length: int) -> int:
-    """Return the smallest length of an FFT, from 2, 3 and 5 times powers of two, that is no shorter.
+    """Return the smallest length of an FFT, a power of two or 3 or 5 times one, that is no shorter.
 
     Example:
         >>> fast_length(20_801)
         24576
     """
-    power = 2 ** max(0, math.ceil(math.log2(length)) - 3)
+    power = 1 << max(0, math.ceil(math.log2(length)) - 3)
     return next(factor * power for factor in (5, 6, 8, 10, 12, 16) if factor * power >= length)
 
 

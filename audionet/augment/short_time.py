@@ -1,5 +1,7 @@
 """Short-time spectra that a waveform is changed in: half-overlapping frames under the root of a Hann window."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,7 +14,7 @@ def frame_length(sample_rate: int) -> int:
         >>> frame_length(16_000), frame_length(8_000)
         (512, 256)
     """
-    return max(16, 2 ** round(torch.tensor(0.032 * sample_rate).log2().item()))
+    return max(16, 1 << round(math.log2(max(1, 0.032 * sample_rate))))
 
 
 def to_spectrum(waveform: Tensor, n_fft: int) -> Tensor:
