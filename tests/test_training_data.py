@@ -13,7 +13,7 @@ import torch
 
 from audionet import save_audio
 from audionet.audio import find_sounds, read_mono
-from audionet.datasets import Corpus, open_corpus, plain_card, read_card
+from audionet.datasets import ClassSelection, Corpus, StoreError, open_corpus, plain_card, read_card
 from audionet.datasets.layouts import SynthesisLayout, TableLayout
 from audionet.datasets.splits import SpeakerSplit
 from audionet.training import ClipData, CropData
@@ -82,11 +82,56 @@ def test_the_name_of_a_speaker_to_test_on_stays_in_the_cache(tone_folder: Path, 
 def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> None:
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     plain = open_corpus(None, root=tone_folder, sample_rate=8000)
-    mixed = open_corpus(None, root=tone_folder, sample_rate=8000, synthetic=10)
+    mixed = open_corpus(None, root=tone_folder, sample_rate=8000, synthetic=10, engines=["espeak"])
     assert len(mixed.store.indices("train")) == len(plain.store.indices("train")) + 3 * 10
     for split in ("validation", "test"):
         assert len(mixed.store.indices(split)) == len(plain.store.indices(split))
     assert mixed.labels == plain.labels
+
+
+def test_synthetic_speakers_of_a_language_and_of_chosen_engines(tone_folder: Path) -> None:
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    mixed = {
+        language: open_corpus(
+            root=tone_folder, sample_rate=8000, synthetic=4, language=language, engines=["espeak"], workers=1
+        )
+        for language in ("fr", "en-gb")
+    }
+    for language, corpus in mixed.items():
+        spoken = [speaker for speaker in corpus.store.speakers if speaker.startswith("espeak:")]
+        assert len(spoken) == 3 * 4
+        assert {speaker[: len("espeak:") + len(language)] for speaker in spoken} == {f"espeak:{language}"}
+    stores = {str(corpus.store.waveforms.filename) for corpus in mixed.values()}
+    assert len(stores) == 2 and all(Path(store).is_file() for store in stores), "they do not replace each other"
+
+
+def test_voices_that_nothing_needs_are_said_to_be_unused(tone_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_corpus(root=tone_folder, sample_rate=8000, language="lt", engines=["espeak"])
+    assert "note: tones: language, engines not used, since all clips are recordings" in capsys.readouterr().err
+
+
+def test_an_engine_that_fails_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    espeak = pytest.importorskip("audionet.datasets.synthesis.voices.espeak")
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    plain = espeak.Espeak._speak
+
+    def stumble(self: object, text: str, voice: str, rate: float, pitch: float) -> np.ndarray:
+        if voice.endswith("f3"):
+            raise RuntimeError("no breath")
+        spoken: np.ndarray = plain(self, text, voice, rate, pitch)
+        return spoken
+
+    monkeypatch.setattr(espeak.Espeak, "_speak", stumble)
+    card = read_card("words")
+    assert isinstance(card.layout, SynthesisLayout)
+    card = replace(card, layout=replace(card.layout, words=("yes", "no"), unknown=(), clips_per_label=300))
+    card = replace(card, labels=ClassSelection(keep=("yes", "no")))
+    with pytest.warns(UserWarning, match=r"left out: espeak failed at \d+ of its 600 utterances, such as .*no breath"):
+        corpus = open_corpus(card, sample_rate=8000, engines=["espeak"], workers=1)
+    assert 580 < len(corpus.store) < 600 and not any("f3" in path for path in corpus.store.paths)
+    monkeypatch.setattr(espeak.Espeak, "_speak", lambda *_: 1 / 0)
+    with pytest.raises(StoreError, match="files cannot be used:\n.*division by zero"):
+        open_corpus(card, sample_rate=16_000, engines=["espeak"], workers=1)
 
 
 def test_settings_that_do_not_fit_are_refused(tone_folder: Path) -> None:
@@ -216,7 +261,7 @@ def test_the_made_silences_are_the_training_clips_of_the_silence_class() -> None
     assert isinstance(card.layout, SynthesisLayout)
     card = replace(card, layout=replace(card.layout, words=("yes", "no"), unknown=(), clips_per_label=10))
     card = replace(card, labels=replace(card.labels, keep=("yes", "no"), unknown=None))
-    corpus = open_corpus(card, sample_rate=8000)
+    corpus = open_corpus(card, sample_rate=8000, engines=["espeak"])
     made = [path for path, is_made in zip(corpus.store.paths, corpus.made_silences, strict=True) if is_made]
     assert made == ["_silence_/train/0", "_silence_/train/1"]
 

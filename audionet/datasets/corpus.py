@@ -18,11 +18,12 @@ from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.layouts import SynthesisLayout
-from audionet.datasets.plain import plain_card
+from audionet.datasets.plain import choose_card
 from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.remarks import remark
-from audionet.datasets.rendering import render, synthetic_clips
+from audionet.datasets.rendering import render
 from audionet.datasets.store import Store, open_store
+from audionet.datasets.utterances import Voices, may_lack, warn_of_unspoken
 from audionet.files import safe_names
 from audionet.randomness import random_generator
 
@@ -167,6 +168,10 @@ def open_corpus(
     split: str | None = None,
     test_speaker: str | None = None,
     synthetic: int = 0,
+    language: str | None = None,
+    engines: Sequence[str] | None = None,
+    validation_engines: Sequence[str] | None = None,
+    test_engines: Sequence[str] | None = None,
     sample_rate: int | None = 16_000,
     clip_seconds: float | None = 1.0,
     background: str | Path | None = None,
@@ -184,8 +189,15 @@ def open_corpus(
         root: Folder that holds the corpus; None for the one that `audionet data get` writes to.
         split: One of the card's split rules; None for the card's own choice.
         test_speaker: Speaker to test on, where the split leaves one out.
-        synthetic: Utterances of each label by espeak-ng's voices that join the training clips, so that a corpus of
-            few speakers learns from many; the labels must then be words to speak.
+        synthetic: Utterances of each label by synthetic voices that join the training clips, so that a corpus of few
+            speakers learns from many; the labels must then be words to speak.
+        language: Code of the language of synthetic words, such as "lt" or "en-gb"; None for the card's, or English.
+        engines: Names of the speech synthesisers that may speak, such as ["espeak", "pico"]; None for the card's, or
+            all that are installed.
+        validation_engines: Names of those for the validation alone; none to divide voices instead; None for the card's,
+            or to choose one where four speak the language.
+        test_engines: Names of those for the test alone; none to divide voices instead; None for the card's, or to
+            choose one where two speak the language, and two where six do.
         sample_rate: Sample rate of the clips, 1000 to 768,000 Hz; None for that of the recordings, at most 22,050.
         clip_seconds: Length that every clip is padded or cut to, 0.05 to 3600; None for that of the longest recording,
             at most 4, where longer recordings are cut into pieces that are clips of their own.
@@ -203,7 +215,10 @@ def open_corpus(
     check_at_least(0.05, 3600, clip_seconds=1.0 if clip_seconds is None else clip_seconds)
     check_at_least(0, whole=True, synthetic=synthetic)
     check_at_least(1, whole=True, workers=1 if workers is None else workers)
-    card = _card(card, root, synthetic)
+    voices = Voices(
+        language=language, engines=engines, validation_engines=validation_engines, test_engines=test_engines
+    )
+    card = voices.of(choose_card(card, root), root, synthetic)
     if words_only:
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
     root = card.default_root if root is None else Path(root)
@@ -212,53 +227,34 @@ def open_corpus(
         clips, sample_rate, clip_seconds = natural.follow(card, root, clips, split, sample_rate, clip_seconds)
     contents = [card.layout.fingerprint(root)]
     if synthetic:
-        clips += synthetic_clips(clips, synthetic)
-        contents.append(synthesis.fingerprint())
+        clips += voices.utterances(clips, synthetic)
+        contents.append(voices.fingerprint())
         note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
     classes = card.labels.names(clip.label for clip in clips)
     _check_trained(card, classes, clips)
     noise, noise_contents = noise_for(card, root, background, sample_rate)
+    folder = _store_folder(card, root, split, test_speaker, f"synthetic{synthetic}" * bool(synthetic), voices.name)
     store = open_store(
         clips,
         partial(render, layout=card.layout, root=root, sample_rate=sample_rate),
-        folder=_store_folder(card, root, split, test_speaker, synthetic),
+        folder=folder,
         fingerprint=" ".join([*contents, *noise_contents]),
         sample_rate=sample_rate,
         clip_length=round(clip_seconds * sample_rate),
         background=noise,
         workers=workers,
         skip_bad=skip_bad,
+        may_lack=may_lack(card),
         progress=progress,
     )
     if store.skipped:
+        warn_of_unspoken(store.skipped, clips, folder.name)
         usable = set(store.paths)
         _check_trained(card, classes, [clip for clip in clips if clip.path in usable])
     label_index = np.array([classes.index(name) for name in store.label_names])[store.labels]
     corpus = Corpus(card=card, store=store, labels=classes, label_index=label_index)
     remark(corpus)
     return corpus
-
-
-def _card(card: str | Path | Card | None, root: str | Path | None, synthetic: int) -> Card:
-    """Return the card that is meant, if it goes with the root and the synthetic utterances."""
-    check_that(root != "", "root", "a folder", root)
-    if card == "auto" and root is not None:
-        card = root if Path(root, "card.yaml").is_file() else None
-    elif card == "auto":
-        card = "words"
-    if card is None:
-        expected = "a dataset card, or a folder of class folders as root"
-        check_that(root is not None, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
-        advice = "see its path, and unpack it if it is an archive"
-        check_that(Path(str(root)).is_dir(), "root", "a folder of class folders", str(root), advice)
-        card = plain_card(str(root))
-    elif not isinstance(card, Card):
-        card = cards.read_card(card)
-    if isinstance(card.layout, SynthesisLayout):
-        expected, advice = f"none with the card {card.name}, whose clips are all synthetic", "leave one of them out"
-        check_that(root is None, "root", expected, root, f"{advice}: --data.card null reads the folder")
-        check_that(not synthetic, "synthetic", expected, synthetic, advice)
-    return card
 
 
 def _check_trained(card: Card, classes: Sequence[str], clips: Sequence[Clip]) -> None:
@@ -270,12 +266,11 @@ def _check_trained(card: Card, classes: Sequence[str], clips: Sequence[Clip]) ->
     check_no_misfits([f"none of {listed(lacking, 20)}"] if lacking else [], f"corpus {card.name}", expected, advice)
 
 
-def _store_folder(card: Card, root: Path, split: str | None, test_speaker: str | None, synthetic: int) -> Path:
+def _store_folder(card: Card, root: Path, *choices: str | None) -> Path:
     """Return the folder of a corpus's stores. Corpora of one name in two places do not replace each other's."""
     is_usual = root == resources.data_root(card.root or card.name)
     place = None if is_usual else hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
-    parts = (card.name, split, test_speaker, f"synthetic{synthetic}" if synthetic else None, place)
-    name = "-".join(filter(None, parts))
+    name = "-".join(filter(None, (card.name, *choices, place)))
     return resources.cache_dir() / "stores" / safe_names([name])[name]
 
 

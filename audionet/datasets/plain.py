@@ -7,7 +7,7 @@ from pathlib import Path
 
 from audionet.checks import check_that, listed
 from audionet.console import note
-from audionet.datasets.cards import Card
+from audionet.datasets.cards import Card, read_card
 from audionet.datasets.clip import Split
 from audionet.datasets.layouts import FolderLayout
 from audionet.datasets.splits import FieldSplit, HashSplit, ListSplit, Rule, StratifiedSplit
@@ -37,6 +37,31 @@ class Arrangement:
     folder: str = "."
     depth: int = 0
     splits: Mapping[str, Split] = field(default_factory=dict)
+
+
+def choose_card(card: str | Path | Card | None, root: str | Path | None) -> Card:
+    """Return the card that a user means.
+
+    Args:
+        card: Name of a dataset card, a card.yaml, or the folder of one; None to describe the root as a plain folder;
+            "auto" to do so if there is a root without a card.yaml, and without a root for "words".
+        root: Folder that the user names for the corpus; None for none.
+
+    Raises:
+        ValueError: There is no such card, or no such folder.
+    """
+    check_that(root != "", "root", "a folder", root)
+    if card == "auto" and root is not None:
+        card = root if Path(root, "card.yaml").is_file() else None
+    elif card == "auto":
+        card = "words"
+    if card is None:
+        expected = "a dataset card, or a folder of class folders as root"
+        check_that(root is not None, "card", expected, card, "name one (in a recipe --data.card or --data.root)")
+        advice = "see its path, and unpack it if it is an archive"
+        check_that(Path(str(root)).is_dir(), "root", "a folder of class folders", str(root), advice)
+        return plain_card(str(root))
+    return card if isinstance(card, Card) else read_card(card)
 
 
 def plain_card(root: str | Path) -> Card:

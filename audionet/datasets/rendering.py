@@ -1,7 +1,6 @@
 """The waveforms of a corpus's clips, which are recordings, pieces of recordings, or synthetic utterances."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout
 
-_SYNTHETIC = "_synthetic_/"
+SYNTHETIC = "_synthetic_/"
+"""What the paths of utterances that join recordings begin with."""
+
 _PIECE = re.compile(r"(?P<path>.+) \[(?P<number>\d+) of (?P<count>\d+)\]", re.DOTALL)
 
 
@@ -19,7 +20,7 @@ def render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.nda
     """Return the waveform of a clip, (time,) float32.
 
     Args:
-        path: Path of the clip; `pieces` and `synthetic_clips` make others than those of recordings.
+        path: Path of the clip; `pieces` and `utterances.Voices` make others than those of recordings.
         layout: Layout of the corpus.
         root: The corpus root.
         sample_rate: Sample rate in hertz.
@@ -27,8 +28,8 @@ def render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.nda
     Raises:
         AudioError: The file cannot be used.
     """
-    if path.startswith(_SYNTHETIC):
-        return synthesis.render(path.removeprefix(_SYNTHETIC), sample_rate=sample_rate)
+    if path.startswith(SYNTHETIC):
+        return synthesis.render(path.removeprefix(SYNTHETIC), sample_rate=sample_rate)
     piece = _PIECE.fullmatch(path)
     if piece is None:
         return layout.render(path, root=root, sample_rate=sample_rate)
@@ -47,10 +48,3 @@ def pieces(clip: Clip, count: int) -> list[Clip]:
     if count == 1:
         return [clip]
     return [replace(clip, path=f"{clip.path} [{number} of {count}]") for number in range(1, count + 1)]
-
-
-def synthetic_clips(clips: Sequence[Clip], clips_per_label: int) -> list[Clip]:
-    """Return synthetic utterances of the labels of some clips, for training."""
-    words = sorted({clip.label for clip in clips if not clip.label.startswith("_")})
-    spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True)
-    return [replace(clip, path=_SYNTHETIC + clip.path) for clip in spoken]

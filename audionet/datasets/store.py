@@ -85,6 +85,7 @@ def open_store(
     background: Callable[[], np.ndarray] | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
+    may_lack: str | None = None,
     progress: bool = True,
 ) -> Store:
     """Open the store of these clips. It is built first where there is none or something has changed.
@@ -103,6 +104,7 @@ def open_store(
         background: Makes the noise, (time,) float32 at `sample_rate`; called only to build. None for no noise.
         workers: Number of processes; None for one a core, 1 for this process alone.
         skip_bad: Leave out files that cannot be used, with a warning, instead of refusing them.
+        may_lack: Start of the paths of clips that may be left out without a word here; None for none.
         progress: Show a bar while building, if standard error is a terminal.
 
     Raises:
@@ -135,9 +137,10 @@ def open_store(
             store = _build_once(place, build)
     except OSError as error:
         raise as_store_error(place.parent, error) from error
-    if store.skipped:
-        messages = listed(store.skipped, 20, separator="\n  ")
-        message = f"{len(store.skipped)} of {len(clips)} files cannot be used:\n  {messages}"
+    bad = [message for message in store.skipped if may_lack is None or not message.startswith(may_lack)]
+    if bad or len(store) == 0:
+        messages = listed(bad or store.skipped, 20, separator="\n  ")
+        message = f"{len(bad or store.skipped)} of {len(clips)} files cannot be used:\n  {messages}"
         if not skip_bad or len(store) == 0:
             raise StoreError(f"{message}\nrepair or remove them, or leave them out with --data.skip_bad true")
         warnings.warn(f"left out, since {message}", stacklevel=2)
@@ -155,9 +158,6 @@ def store_name(clips: Sequence[Clip], *, fingerprint: str, sample_rate: int, cli
     texts = (text for clip in clips for text in (clip.path, clip.label, clip.speaker, clip.split, "01"[clip.silence]))
     key = hashlib.sha256("\0".join([header, *texts]).encode(errors="surrogateescape")).hexdigest()
     return f"{sample_rate}hz-{clip_length}-{key[:16]}"
-
-
-# ---- opening --------------------------------------------------------------------------------------------------
 
 
 def _read(place: Path) -> Store | None:
@@ -201,9 +201,6 @@ def _packed(texts: Sequence[str]) -> np.ndarray:
 
 def _unpacked(packed: np.ndarray) -> list[str]:
     return packed.tobytes().decode(errors="surrogateescape").split("\0")[:-1]
-
-
-# ---- building -------------------------------------------------------------------------------------------------
 
 
 def _build_once(place: Path, build: Callable[[], None]) -> Store:

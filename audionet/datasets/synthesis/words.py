@@ -217,7 +217,7 @@ def _say(
     others = f"; not {', '.join(absent)}: `audionet doctor` says why" if absent else ""
     note(f"who speaks {language}: {'; '.join(parts)}{others}")
     one = {name for names in by_split.values() for name in names}
-    if len(one) == 1:
+    if len(one) == 1 and one.isdisjoint(named):
         warnings.warn(
             f"only {one.pop()} speaks {language} here: what is learnt from the voices of one engine carries over to "
             "people less well; install others, which `audionet doctor` lists, or add recordings",

@@ -19,7 +19,7 @@ class HibariEngine(Engine):
         MissingEngine: The package hibari is missing.
     """
 
-    name, install = "hibari", "install it with `pip install hibari-tts`"
+    name, install = "hibari", 'install it with `pip install "audionet[synth]"`'
     weight = 2.0
     pitches = (0.65, 1.3)
 

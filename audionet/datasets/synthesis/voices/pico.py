@@ -23,7 +23,7 @@ class Pico(Engine):
         MissingEngine: The package py-nanotts is missing.
     """
 
-    name, install = "pico", "install it with `pip install py-nanotts`"
+    name, install = "pico", 'install it with `pip install "audionet[synth]"`'
     weight = 2.0
     pitches = (0.65, 1.35)
     sample_rate = 16_000

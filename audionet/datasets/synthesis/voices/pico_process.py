@@ -17,6 +17,8 @@ import sys
 def main() -> None:
     """Answer the requests on the standard input until it ends."""
     sys.path.insert(0, sys.argv[1])
+    import importlib.resources  # noqa: F401  (py-nanotts imports it at the first utterance, so each fork would)
+
     from py_nanotts import NanoTTS
 
     engine = NanoTTS()

