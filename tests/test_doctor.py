@@ -50,6 +50,8 @@ SOUND = {
     "onnx": "1.23.2",
     "onnxscript": "0.7.2",
     "onnxruntime": "1.31.1",
+    "wordfreq": "3.1.1",
+    "livekit-wakeword": "0.3.0",
     "scikit-learn": "1.8.0",
     "zarr": "3.2.0",
     "pyarrow": "23.0.0",

@@ -21,6 +21,7 @@ from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.recordings import scan
 from audionet.datasets.store import Store, open_store
 from audionet.datasets.synthesis.voices import speaking
+from audionet.datasets.utterances import may_lack, warn_of_unspoken
 
 PEAK = 0.7  # of a piece of speech, as engines speak
 QUIETEST = 0.01  # peak of a piece that counts as speech
@@ -85,18 +86,20 @@ def open_spoken(
     card = _card(sorted({clip.label for clip in clips}), sample_rate)
     noise, noise_prints = noise_for(card, Path(), background, sample_rate)
     key = hashlib.sha256("\0".join(f"{clip.label} {clip.path}" for clip in clips).encode()).hexdigest()[:8]
+    folder = resources.cache_dir() / "stores" / f"{card.name}-{key}"
     store = open_store(
         clips,
         partial(synthesis.render, sample_rate=sample_rate),
-        folder=resources.cache_dir() / "stores" / f"{card.name}-{key}",
+        folder=folder,
         fingerprint=" ".join([*prints, *noise_prints]),
         sample_rate=sample_rate,
         clip_length=round(clip_seconds * sample_rate),
         background=noise,
         workers=workers,
-        skip_bad=True,
+        may_lack=may_lack(card),
         progress=progress,
     )
+    warn_of_unspoken(store.skipped, clips, folder.name)
     return Corpus(card=card, store=store, labels=store.label_names, label_index=store.labels)
 
 
