@@ -81,7 +81,7 @@ def test_speech_without_labels_comes_last_with_its_targets(corpus: Corpus, tmp_p
     batch = draw(data)
     assert (batch["label"][:6] >= 0).all() and (batch["label"][6:] == -1).all() and batch["target"].shape == (8, 4)
     assert not batch["target"][6:].isnan().any() and len(batch["waveform"]) == 8
-    known = np.concatenate([data.targets[:5], data.speech_targets])  # type: ignore[index, list-item]
+    known = np.concatenate([data.targets[:5], data.speech_targets])  # type: ignore[index]
     assert np.allclose(known.mean(0), 0, atol=1e-5) and np.allclose(known.std(0), 1, atol=1e-3)
     assert np.isnan(data.targets[5:]).all()  # type: ignore[index]
 
@@ -205,7 +205,7 @@ def test_layers_that_are_missing_are_said_and_damaged_ones_refused(
 
 def test_the_loss_is_that_of_the_words_and_of_the_targets() -> None:
     task = make_task(3, 0)
-    task.log = lambda *_, **__: None  # type: ignore[assignment, method-assign]
+    task.log = lambda *_, **__: None  # type: ignore[method-assign]
     task.dropout = 0.0
     task.eval()
     task.generator = torch.Generator()

@@ -14,14 +14,17 @@ LANGUAGES = "de fr es it pt nl pl ru cs sv fi tr lt ar hi el hu ro id ca lv uk d
 WordLists = dict[str, list[str]]
 
 
-def word_lists(given: str | Path | Mapping[str, Sequence[str]] | None, **frequent: int) -> WordLists:
+def word_lists(
+    given: str | Path | Mapping[str, Sequence[str]] | None, *, n_english: int = 1000, n_other: int = 150
+) -> WordLists:
     """Return lists of words by language, as a recipe is given them.
 
     A word that comes twice in a list is taken once.
 
     Args:
         given: {language: [words]}, or a YAML or JSON file of it; None for `frequent_words`.
-        **frequent: Arguments of `frequent_words`.
+        n_english: Words of English that `frequent_words` gives.
+        n_other: Words of each other language that it gives.
 
     Raises:
         ValueError: The file is not there, or there is something else than lists of words in it.
@@ -31,7 +34,7 @@ def word_lists(given: str | Path | Mapping[str, Sequence[str]] | None, **frequen
         {'lt': ['taip', 'ne']}
     """
     if given is None:
-        return frequent_words(**frequent)
+        return frequent_words(n_english, n_other)
     name = "words" if isinstance(given, Mapping) else str(given)
     content: object = given if isinstance(given, Mapping) else _read(Path(given))
     if not isinstance(content, Mapping) or not content:

@@ -1,5 +1,7 @@
 """Training of an embedding: words of many languages are told apart, and a teacher's numbers are imitated."""
 
+from typing import Any
+
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -73,7 +75,8 @@ class Embedding(LightningModule):
         check_at_least(0, 0.9, warmup=warmup, dropout=dropout, label_smoothing=label_smoothing)
         check_seed(seed)
         check_that(model.n_classes == 0, "model", "n_classes=0, a network without a classifier", model.n_classes)
-        self.front_end, self.model = front_end, model
+        self.front_end = front_end
+        self.model: Any = model  # with embed
         self.augment, self.spectrogram_augment = augment, spectrogram_augment or nn.ModuleList()
         self.n_steps, self.learning_rate, self.warmup, self.weight_decay = n_steps, learning_rate, warmup, weight_decay
         self.label_smoothing, self.dropout, self.distillation = label_smoothing, dropout, distillation
@@ -176,7 +179,7 @@ def few_shot(embeddings: Tensor, labels: Tensor, *, n_shots: int, seed: int = 0)
 
 
 @torch.no_grad()
-def _n_channels(front_end: nn.Module, model: nn.Module) -> int:
+def _n_channels(front_end: Any, model: Any) -> int:
     """Return the channels of the embedding, by trying one."""
     was_training = model.training
     try:

@@ -116,12 +116,15 @@ def teacher_targets(
     n_numbers = TEACHERS[teacher].n_numbers
     open_teacher(teacher)  # refused here rather than in a worker
     chosen = random_generator(seed, "clips with a target").permutation(store.indices("train"))[:most]
-    folder = _folder(store)
+    clips = store.waveforms
+    check_that(isinstance(clips, np.memmap), "store", "clips in a file", type(clips).__name__)
+    assert isinstance(clips, np.memmap) and clips.filename is not None
+    folder = Path(clips.filename).parent
     with only_one(folder.parent, "computing targets"):
         kept = _open_kept(folder / f"targets-{teacher}.f32", (len(store), n_numbers))
         missing = np.sort(chosen[np.isnan(kept[chosen, 0])])
         tasks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-        work = partial(_teach, teacher, store.waveforms.filename, store.waveforms.shape, store.sample_rate)
+        work = partial(_teach, teacher, str(clips.filename), clips.shape, store.sample_rate)
         with (
             show_progress("targets", len(missing), show=progress) as advance,
             closing(map_unordered(work, tasks, workers=workers)) as done,
@@ -145,12 +148,7 @@ def open_teacher(name: str) -> Teacher:
     return _OPEN[name]
 
 
-def _folder(store: Store) -> Path:
-    check_that(isinstance(store.waveforms, np.memmap), "store", "clips in a file", type(store.waveforms).__name__)
-    return Path(store.waveforms.filename).parent  # type: ignore[attr-defined]
-
-
-def _open_kept(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def _open_kept(path: Path, shape: tuple[int, int]) -> np.memmap:
     """Map the targets that are kept, (clip, n_numbers) float32, writable; new ones are not numbers."""
     if not path.exists() or path.stat().st_size != 4 * shape[0] * shape[1]:
         partial_path = path.with_name(f"{path.name}.partial")
