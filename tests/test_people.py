@@ -153,19 +153,26 @@ def test_a_figure_is_there_after_the_process_has_ended_and_a_cut_line_is_passed_
 
 def test_the_table_pools_samples_and_takes_the_newest_subject(tmp_path, capsys):
     book = Book(tmp_path)
-    line = next(line for line in table.LINES if line.at_least == 0.93)
+    line = next(line for line in table.LINES if line.least == (0.9, 0.93))
     for subject, counts in (("old", [(1, 10)]), ("new", [(90, 100), (29, 30)])):
         for seed, (right, of) in enumerate(counts):
             book.add(Count(right, of), row=line.row, line=line.line, subject=subject, sample={"seed": seed})
     book.add(Count(80, 100), row=line.row, line=line.line, system="Google")
     book.add(1.5, row="words", line="seconds", unit="s")
     first, second = table.rows(book)
-    assert first == [line.text, "91.5 (90.0 – 96.7)", "80.0", "–", "–", "≥ 93: missed"]
+    assert first == [line.text, "91.5 (90.0 – 96.7)", "80.0", "–", "–", "≥ 90: met, ≥ 93: missed, ahead of Google: met"]
     assert second == ["words: seconds", "1.5", "–", "–", "–", ""]
 
 
-def test_a_bound_of_a_share_that_must_be_small():
-    results = {"audionet": [Result(row="", line="", value=0.04, of=100)]}
-    assert table.verdict(table.Line("", "", at_most=0.05), results) == "≤ 5: met"
-    assert table.verdict(table.Line("", "", at_most=0.03), results) == "≤ 3: missed"
-    assert table.verdict(table.Line("", "", at_least=0.9), {"audionet": []}) == "≥ 90"
+def test_what_is_wanted_is_met_or_missed_or_only_wanted():
+    share, points = (Result(row="", line="", value=value, of=of) for value, of in ((0.04, 100), (3.5, 0)))
+    none, google = {"audionet": []}, [Result(row="", line="", value=0.05, of=100)]
+    assert table.verdict(table.Line("", "", most=0.05), {"audionet": [share]}) == "≤ 5: met"
+    assert table.verdict(table.Line("", "", most=0.03), {"audionet": [share]}) == "≤ 3: missed"
+    assert table.verdict(table.Line("", "", most=4), {"audionet": [points]}) == "≤ 4: met"
+    assert table.verdict(table.Line("", "", least=(0.9,)), none) == "≥ 90"
+    assert (
+        table.verdict(table.Line("", "", ahead=True), {"audionet": [share], "Google": google})
+        == "ahead of Google: missed"
+    )
+    assert table.verdict(table.Line("", "", ahead=True), none | {"Google": google}) == "ahead of Google"

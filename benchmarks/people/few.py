@@ -11,11 +11,11 @@ import numpy as np
 import torch
 import yaml
 
-from audionet import load_embedder, training
+from audionet import bundle, load_embedder, training
 from audionet.augment import Augment
 from audionet.datasets.synthesis import make_noise
 from audionet.inference import Embedder
-from benchmarks.people import peers
+from benchmarks.people import peers, runs
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book, identity
 from benchmarks.people.scores import Count, count
@@ -25,7 +25,6 @@ SHOTS = {"fsdd": (1, 3, 5, 10), "arabic": (1, 3, 4)}
 FIRST = "first"
 _TESTED_FIRST = 20  # recordings of each word and speaker that are tested where the first are learnt
 _NOISE_SECONDS = 60.0
-PRESETS = Path(__file__).parents[2] / "recipes" / "recognition" / "presets"
 
 
 class System(Protocol):
@@ -42,18 +41,18 @@ class Ours:
     """An embedding of ours, and a head fitted on augmented copies of the recordings.
 
     Args:
-        path: Bundle of the embedding.
+        path: Bundle of the embedding, or name of a shipped one.
         recordings: All recordings.
         preset: Preset of the recognition recipe whose augmentation makes the copies.
     """
 
     name = "audionet"
 
-    def __init__(self, path: Path, recordings: Recordings, preset: str) -> None:
-        self.subject = f"{identity(path)} {preset}"
+    def __init__(self, path: str, recordings: Recordings, preset: str) -> None:
+        self.subject = f"{identity(bundle.find(path, 'embedding'))} {preset}"
         self._embedder: Embedder = load_embedder(path)
         self._recordings = recordings
-        chain = yaml.safe_load((PRESETS / f"{preset}.yaml").read_text())["augment"]
+        chain = yaml.safe_load(runs.preset(preset).read_text())["augment"]
         rate = self._embedder.sample_rate
         noise = torch.from_numpy(make_noise(rate, _NOISE_SECONDS))
         self._augment = Augment(chain, sample_rate=rate, background=noise)
@@ -119,14 +118,19 @@ def run(options: Namespace, book: Book) -> None:
                 _measure(book, system, recordings, options.set, k, number)
 
 
+def line(k: int, side: str, *, drawn: bool = True) -> str:
+    """Return the line of a figure: of the other speakers ("others"), or of the speaker's own recordings ("own")."""
+    which = f"{k} of one speaker" if drawn else f"the first {k} of one speaker"
+    return f"{which}, {'the others tested' if side == 'others' else 'that speaker tested'}"
+
+
 def _measure(book: Book, system: System, recordings: Recordings, name: str, k: int, number: int | str) -> None:
     """Learn k recordings of each speaker in turn, test on all others, and write both figures down."""
     drawn = number != FIRST
-    which = f"{k} of one speaker" if drawn else f"the first {k} of one speaker"
     what = {"row": f"few-{name}", "system": system.name, "subject": system.subject}
     sample = {"draw": number} if drawn else {}
-    lines = {"others": f"{which}, the others tested", "own": f"{which}, the speaker's own others tested"}
-    if all(book.has(**what, line=line, sample=sample) for line in lines.values()):
+    lines = {side: line(k, side, drawn=drawn) for side in ("others", "own")}
+    if all(book.has(**what, line=name, sample=sample) for name in lines.values()):
         return
     found: dict[str, dict[str, Count]] = {"others": {}, "own": {}}
     seconds = []
@@ -142,9 +146,9 @@ def _measure(book: Book, system: System, recordings: Recordings, name: str, k: i
             if mask.any():
                 found[side][speaker] = max(count(right[mask]) for right in rights)
         seconds.append(getattr(system, "seconds", 0.0))
-    for side, line in lines.items():
+    for side, name in lines.items():
         if found[side]:
             total = Count(*np.sum([*found[side].values()], 0).tolist())
             more = {"speakers": {speaker: round(each.share, 4) for speaker, each in found[side].items()}}
             slowest = {"seconds, at most": round(max(seconds), 1)} if max(seconds) else {}
-            book.add(total, **what, line=line, sample=sample, more=more | slowest)
+            book.add(total, **what, line=name, sample=sample, more=more | slowest)
