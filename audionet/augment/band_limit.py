@@ -74,6 +74,7 @@ class BandLimit(NamedArguments, nn.Module):
         hertz = torch.linspace(0, self.sample_rate / 2, time // 2 + 1, device=waveform.device, dtype=waveform.dtype)
         octave = hertz.clamp(min=1e-3).log()
         steepness = steepness[:, None]
-        power = torch.sigmoid(steepness * (high - octave)) * torch.sigmoid(steepness * (octave - low))
-        limited: Tensor = torch.fft.irfft(torch.fft.rfft(waveform) * power.sqrt(), time)
+        power = (steepness * (high - octave)).sigmoid_()
+        power.mul_((steepness * (octave - low)).sigmoid_())
+        limited: Tensor = torch.fft.irfft(torch.fft.rfft(waveform).mul_(power.sqrt_()), time)
         return limited

@@ -27,9 +27,9 @@ def mu_law(waveform: Tensor) -> Tensor:
         tensor([ 8.6213e-05,  4.9668e-01, -1.0000e+00])
     """
     waveform = waveform.clamp(-1, 1)
-    companded = waveform.sign() * (MU * waveform.abs()).log1p() / math.log1p(MU)
-    steps = _to_256_steps(companded)
-    return steps.sign() * (steps.abs() * math.log1p(MU)).expm1() / MU
+    # log1p and expm1 would take ten times as long, and their last digits are far below a step.
+    steps = _to_256_steps((MU * waveform.abs()).add_(1).log_().div_(math.log1p(MU)).copysign_(waveform))
+    return (steps.abs() * math.log1p(MU)).exp_().sub_(1).div_(MU).copysign_(steps)
 
 
 def a_law(waveform: Tensor) -> Tensor:
@@ -42,10 +42,11 @@ def a_law(waveform: Tensor) -> Tensor:
     waveform = waveform.clamp(-1, 1)
     loud = A * waveform.abs()
     full = 1 + math.log(A)
-    companded = waveform.sign() * torch.where(loud < 1, loud, 1 + loud.clamp(min=1).log()) / full
-    steps = _to_256_steps(companded)
+    # Clamped, each of the two parts of the curve adds nothing on the other's side: no sample is asked where it lies.
+    companded = loud.clamp(max=1).add_(loud.clamp(min=1).log_()).div_(full)
+    steps = _to_256_steps(companded.copysign_(waveform))
     curve = steps.abs() * full
-    return steps.sign() * torch.where(curve < 1, curve, (curve - 1).exp()) / A
+    return curve.clamp(max=1).add_((curve - 1).clamp_(min=0).exp_()).sub_(1).div_(A).copysign_(steps)
 
 
 def block_steps(waveform: Tensor, bits: Tensor, block: int) -> Tensor:
@@ -89,7 +90,7 @@ def spectral_holes(waveform: Tensor, coarseness_db: Tensor, n_fft: int) -> Tenso
     step = bands.clamp(min=torch.finfo(bands.dtype).tiny).sqrt() * 10 ** (db / 20)
     step = torch.where(audible, step, ENDLESS).repeat_interleave(WIDTH, -1)[..., :n_bins, None]
     parts = torch.view_as_real(spectrum)
-    coarse = (parts / step).round() * step
+    coarse = (parts / step).round_().mul_(step)
     return to_waveform(torch.view_as_complex(coarse), waveform.shape[-1])
 
 
@@ -168,4 +169,4 @@ class Codec(NamedArguments, nn.Module):
 
 def _to_256_steps(companded: Tensor) -> Tensor:
     """Round to the nearest of 256 values from -1 to 1, half upwards as torchaudio does."""
-    return ((companded + 1) / 2 * 255 + 0.5).floor() / 255 * 2 - 1
+    return (companded * 127.5).add_(128).floor_().div_(127.5).sub_(1)

@@ -86,5 +86,5 @@ class Equalize(NamedArguments, nn.Module):
             cutoff = torch.where(skipped, math.inf, drawn)
             # A fourth-order Butterworth filter: 1 / (1 + (hertz / cutoff) ** 8) in power.
             gain = gain * (8 * (cutoff[:, None] - hertz.clamp(min=1e-3).log())).sigmoid().sqrt()
-        filtered: Tensor = torch.fft.irfft(torch.fft.rfft(waveform) * gain, time)
+        filtered: Tensor = torch.fft.irfft(torch.fft.rfft(waveform).mul_(gain), time)
         return filtered

@@ -66,10 +66,10 @@ class Microphone(NamedArguments, nn.Module):
         direct = uniform(batch, -self.max_dc, self.max_dc, waveform, generator)[:, None]
         hertz = torch.linspace(0, self.sample_rate / 2, time // 2 + 1, device=waveform.device, dtype=waveform.dtype)
         at_bins = interpolated(gain, octaves(hertz, self.sample_rate))
-        heard = torch.fft.irfft(torch.fft.rfft(waveform) * at_bins, time)
-        share = heard / heard.abs().amax(-1, keepdim=True).clamp(min=1e-9)
-        bent: Tensor = heard * (1 + share * (square + share * cube)) + direct
-        return bent
+        heard: Tensor = torch.fft.irfft(torch.fft.rfft(waveform).mul_(at_bins), time)
+        peak = heard.abs().amax(-1, keepdim=True).clamp(min=1e-9)
+        bent = (heard * (cube / peak**2)).add_(square / peak)  # x (1 + x (square + x cube)), x = 1 at the peak
+        return bent.mul_(heard).add_(1).mul_(heard).add_(direct)
 
     def response_db(self, like: Tensor, generator: Generator) -> Tensor:
         """Draw the response of each clip of ``like`` in decibels, (batch, point), at even steps on an octave scale."""

@@ -45,9 +45,9 @@ class NoiseFloor(NamedArguments, nn.Module):
         n_bins = time // 2 + 1
         level = 10 ** (uniform(batch, self.min_db, self.max_db, waveform, generator) / 20)
         slope = uniform(batch, 0, self.max_slope, waveform, generator)
-        white = torch.view_as_complex(torch.randn(batch, n_bins, 2, generator=generator)).to(waveform.device)
+        white = torch.view_as_complex(torch.randn(batch, n_bins, 2, generator=generator).to(waveform))
         hertz = torch.linspace(0, self.sample_rate / 2, n_bins, device=waveform.device, dtype=waveform.dtype)
-        shape = (-slope[:, None] / 2 * hertz.clamp(min=LOWEST).log()).exp()
-        shape = shape * (level / shape.square().mean(-1).sqrt() / 2**0.5)[:, None]
-        noise: Tensor = torch.fft.irfft(white * shape, time, norm="ortho")
-        return waveform + noise
+        shape = (-slope[:, None] / 2 * hertz.clamp(min=LOWEST).log()).exp_()
+        shape *= (level / shape.square().mean(-1).sqrt() / 2**0.5)[:, None]
+        noise: Tensor = torch.fft.irfft(white.mul_(shape), time, norm="ortho")
+        return noise.add_(waveform)

@@ -40,7 +40,7 @@ def to_waveform(spectrum: Tensor, time: int) -> Tensor:
     """
     frames: Tensor = torch.fft.irfft(spectrum)
     n_fft = frames.shape[-1]
-    frames = frames * _window(frames, n_fft)
+    frames *= _window(frames, n_fft)
     first, second = frames[..., : n_fft // 2], frames[..., n_fft // 2 :]
     return (second[:, :-1] + first[:, 1:]).flatten(1)[:, :time]
 

@@ -48,7 +48,7 @@ class VocalTract(NamedArguments, nn.Module):
         spectrum = to_spectrum(waveform, self.n_fft)
         power = power_of(spectrum)
         least = LEAST * power.amax((1, 2), keepdim=True)
-        envelope = (power + least.clamp(min=torch.finfo(power.dtype).tiny)).log() / 2
+        envelope = power.add_(least.clamp(min=torch.finfo(power.dtype).tiny)).log_().div_(2)
         half = torch.linspace(0, 1, self.n_fft // 2 + 1, device=waveform.device, dtype=waveform.dtype)
         order = torch.arange(self.n_cepstrum, device=waveform.device, dtype=waveform.dtype)
         waves = (torch.pi * order[:, None] * half).cos()  # (cepstrum, bin)
@@ -57,8 +57,8 @@ class VocalTract(NamedArguments, nn.Module):
         cepstrum = envelope @ (waves * weight).T
         # The mean of a frame is its loudness, which no warp changes.
         warped = (torch.pi * order[:, None] * warp(half, factor)[:, None]).cos() - waves
-        change = (cepstrum @ warped).clamp(-LARGEST, LARGEST)
-        return to_waveform(spectrum * change.exp(), waveform.shape[-1])
+        change = (cepstrum @ warped).clamp_(-LARGEST, LARGEST).exp_()
+        return to_waveform(spectrum.mul_(change), waveform.shape[-1])
 
 
 def warp(half: Tensor, factor: Tensor) -> Tensor:
