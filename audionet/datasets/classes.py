@@ -4,7 +4,8 @@ All that concerns the silence class is here. `select` lists its clips, which hav
 `Clip.silence`. `silence_samples` says what such a clip contains: in training it is digital silence, which
 `audionet.augment.BackgroundNoise` fills with noise anew each time; in validation and test it is an excerpt of the
 background noise, always the same one. A network that hears no noise in training would therefore learn another silence
-than it is tested on, so whoever trains must ask for the augmentation `noise` where `Card.labels.silence` is set.
+than it is tested on, so whoever trains must ask for the augmentation `noise` where `Card.labels.silence` is set. The
+silences of `synthesis.negatives` are excerpts in training, too.
 """
 
 import math
@@ -137,15 +138,21 @@ def silence_samples(clip: Clip, background: np.ndarray, clip_length: int) -> np.
         clip_length: Number of samples.
 
     Returns:
-        (time,) int16: zeros in training; elsewhere an excerpt of the background times U(0, 1). The clip's path alone
-        decides both.
+        (time,) int16: zeros in training, if `select` listed the clip; otherwise an excerpt of the background times
+        U(0, 1). The clip's path alone decides both.
     """
-    if clip.split == "train":
+    if is_filled(clip.path):
         return np.zeros(clip_length, np.int16)
     generator = np.random.default_rng(list(clip.path.encode()))
     start = generator.integers(max(len(background) - clip_length, 0) + 1)
     excerpt = np.resize(background[start : start + clip_length], clip_length)
     return np.rint(excerpt * generator.uniform()).astype(np.int16)
+
+
+def is_filled(path: str) -> bool:
+    """Tell by its path whether a clip is a silence to train on that `select` lists, which is nothing without noise."""
+    label, _, number = path.partition("/train/")
+    return number.isdecimal() and "/" not in label
 
 
 def check_background(clips: Sequence[Clip], background: np.ndarray) -> None:

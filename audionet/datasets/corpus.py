@@ -15,7 +15,7 @@ from audionet.checks import check_at_least, check_no_misfits, check_one_of, chec
 from audionet.console import note
 from audionet.datasets import cards, natural, synthesis
 from audionet.datasets.cards import Card
-from audionet.datasets.classes import ClassSelection
+from audionet.datasets.classes import ClassSelection, is_filled
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.plain import choose_card
@@ -23,7 +23,7 @@ from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.remarks import remark
 from audionet.datasets.rendering import render
 from audionet.datasets.store import Store, open_store
-from audionet.datasets.utterances import Voices, may_lack, warn_of_unspoken
+from audionet.datasets.utterances import Voices, lacks_negatives, may_lack, warn_of_unspoken
 from audionet.files import safe_names
 from audionet.randomness import random_generator
 
@@ -70,11 +70,8 @@ class Corpus:
     @property
     def made_silences(self) -> np.ndarray:
         """Whether a clip is a silence that the augmentation fills with noise, (clip,) bool."""
-        made = np.zeros(len(self.store), bool)
-        if self.silence is not None:
-            made[self.store.indices("train")] = True
-            made &= self.label_index == self.labels.index(self.silence)
-        return made
+        made = f"{synthesis.BACKGROUND}train/"
+        return np.array([is_filled(path) or path.startswith(made) for path in self.store.paths])
 
     @property
     def silence(self) -> str | None:
@@ -95,7 +92,8 @@ class Corpus:
 
     def n_speakers(self, split: str) -> int:
         """Return how many speakers of a split are known by name; 0 where the corpus does not tell who speaks."""
-        return len({*self.store.speakers[self.store.indices(split)]} - {""})
+        recorded = [self.is_synthetic or not path.startswith(synthesis.MADE) for path in self.store.paths]
+        return len({*self.store.speakers[recorded & (self.store.splits == split)]} - {""})
 
     def categories(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Return the values of categories in the training clips, as `audionet.models.WaveNet` takes them.
@@ -176,6 +174,7 @@ def open_corpus(
     clip_seconds: float | None = 1.0,
     background: str | Path | None = None,
     words_only: bool = False,
+    negatives: bool | None = False,
     workers: int | None = None,
     skip_bad: bool = False,
     progress: bool = True,
@@ -191,7 +190,8 @@ def open_corpus(
         test_speaker: Speaker to test on, where the split leaves one out.
         synthetic: Utterances of each label by synthetic voices that join the training clips, so that a corpus of few
             speakers learns from many; the labels must then be words to speak.
-        language: Code of the language of synthetic words, such as "lt" or "en-gb"; None for the card's, or English.
+        language: Code of the language of synthetic words, and of those that the words must not be taken for, such as
+            "lt" or "en-gb"; None for the card's, or English.
         engines: Names of the speech synthesisers that may speak, such as ["espeak", "pico"]; None for the card's, or
             all that are installed.
         validation_engines: Names of those for the validation alone; none to divide voices instead; None for the card's,
@@ -203,6 +203,8 @@ def open_corpus(
             at most 4, where longer recordings are cut into pieces that are clips of their own.
         background: Folder of noise recordings; None for the card's own, or synthetic noise where it has none.
         words_only: Leave out the classes of unknown words and of silence.
+        negatives: Add other words, parts of words, sounds that are like speech, and silences, as classes of their own
+            or to those that there are; None to do so for folders and word lists that have no such classes.
         workers: Processes that build the store; None for one a core.
         skip_bad: Leave out files that cannot be used instead of refusing.
         progress: Show a bar while the store is built, if standard error is a terminal.
@@ -218,7 +220,9 @@ def open_corpus(
     voices = Voices(
         language=language, engines=engines, validation_engines=validation_engines, test_engines=test_engines
     )
-    card = voices.of(choose_card(card, root), root, synthetic)
+    card = choose_card(card, root)
+    negatives = not words_only and (lacks_negatives(card) if negatives is None else negatives)
+    card = voices.of(card, root, synthetic, negatives)
     if words_only:
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
     root = card.default_root if root is None else Path(root)
@@ -228,12 +232,17 @@ def open_corpus(
     contents = [card.layout.fingerprint(root)]
     if synthetic:
         clips += voices.utterances(clips, synthetic)
-        contents.append(voices.fingerprint())
         note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
+    if negatives:
+        card, made = voices.negatives(card, clips)
+        clips += made
+    if any(synthesis.SYNTHETIC in clip.path for clip in clips):
+        contents.append(voices.fingerprint())
     classes = card.labels.names(clip.label for clip in clips)
     _check_trained(card, classes, clips)
     noise, noise_contents = noise_for(card, root, background, sample_rate)
-    folder = _store_folder(card, root, split, test_speaker, f"synthetic{synthetic}" * bool(synthetic), voices.name)
+    added = f"synthetic{synthetic}" * bool(synthetic), "negatives" * negatives
+    folder = _store_folder(card, root, split, test_speaker, *added, voices.name)
     store = open_store(
         clips,
         partial(render, layout=card.layout, root=root, sample_rate=sample_rate),

@@ -1,7 +1,8 @@
-"""The waveforms of a corpus's clips, which are recordings, pieces of recordings, or synthetic utterances."""
+"""The waveforms of a corpus's clips: recordings, pieces of recordings, synthetic utterances, or negatives."""
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,7 @@ import numpy as np
 from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout
-
-SYNTHETIC = "_synthetic_/"
-"""What the paths of utterances that join recordings begin with."""
+from audionet.datasets.synthesis import changes
 
 _PIECE = re.compile(r"(?P<path>.+) \[(?P<number>\d+) of (?P<count>\d+)\]", re.DOTALL)
 
@@ -28,8 +27,11 @@ def render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.nda
     Raises:
         AudioError: The file cannot be used.
     """
-    if path.startswith(SYNTHETIC):
-        return synthesis.render(path.removeprefix(SYNTHETIC), sample_rate=sample_rate)
+    if path.startswith(synthesis.SYNTHETIC):
+        return synthesis.render(path.removeprefix(synthesis.SYNTHETIC), sample_rate=sample_rate)
+    if path.startswith(synthesis.NEGATIVE):
+        base = partial(render, layout=layout, root=root, sample_rate=sample_rate)
+        return changes.render(path.removeprefix(synthesis.NEGATIVE), base, sample_rate=sample_rate)
     piece = _PIECE.fullmatch(path)
     if piece is None:
         return layout.render(path, root=root, sample_rate=sample_rate)

@@ -85,7 +85,7 @@ def open_store(
     background: Callable[[], np.ndarray] | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    may_lack: str | None = None,
+    may_lack: tuple[str, ...] = (),
     progress: bool = True,
 ) -> Store:
     """Open the store of these clips. It is built first where there is none or something has changed.
@@ -104,7 +104,7 @@ def open_store(
         background: Makes the noise, (time,) float32 at `sample_rate`; called only to build. None for no noise.
         workers: Number of processes; None for one a core, 1 for this process alone.
         skip_bad: Leave out files that cannot be used, with a warning, instead of refusing them.
-        may_lack: Start of the paths of clips that may be left out without a word here; None for none.
+        may_lack: Starts of the paths of clips that may be left out without a word here.
         progress: Show a bar while building, if standard error is a terminal.
 
     Raises:
@@ -137,7 +137,7 @@ def open_store(
             store = _build_once(place, build)
     except OSError as error:
         raise as_store_error(place.parent, error) from error
-    bad = [message for message in store.skipped if may_lack is None or not message.startswith(may_lack)]
+    bad = [message for message in store.skipped if not message.startswith(may_lack)]
     if bad or len(store) == 0:
         messages = listed(bad or store.skipped, 20, separator="\n  ")
         message = f"{len(bad or store.skipped)} of {len(clips)} files cannot be used:\n  {messages}"

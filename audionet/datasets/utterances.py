@@ -1,4 +1,4 @@
-"""Who speaks the synthetic clips of a corpus, and what an engine failed to speak."""
+"""Who speaks the synthetic clips of a corpus, what is no word of it, and what an engine failed to speak."""
 
 import re
 import warnings
@@ -10,9 +10,11 @@ from audionet.checks import check_that
 from audionet.console import note
 from audionet.datasets import synthesis
 from audionet.datasets.cards import Card
+from audionet.datasets.classes import ClassSelection, PooledClass
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import SynthesisLayout
-from audionet.datasets.rendering import SYNTHETIC
+from audionet.datasets.synthesis.changes import CHANGES
+from audionet.datasets.synthesis.negatives import NEGATIVE, SILENCE, SYNTHETIC, UNKNOWN, negatives
 
 _FAILURE = re.compile(r"(?P<clip>.*/(?P<engine>[^/:]+):[^:]+\.wav): (?P<error>.*)", re.DOTALL)
 
@@ -44,13 +46,14 @@ class Voices:
         """Part of the name of a folder: the language."""
         return self.language and f"in_{self.language}"
 
-    def of(self, card: Card, root: str | Path | None, synthetic: int) -> Card:
+    def of(self, card: Card, root: str | Path | None, synthetic: int, has_negatives: bool) -> Card:
         """Return a card whose layout has these voices; of one of recordings alone it is said that they are not used.
 
         Args:
             card: Card of the corpus.
             root: Folder that the user names for it.
             synthetic: Utterances of each label that join recordings.
+            has_negatives: Whether other words do.
 
         Raises:
             ValueError: The card's clips are all synthetic, and there is a folder, or more utterances are to join them.
@@ -60,7 +63,9 @@ class Voices:
             check_that(root is None, "root", expected, root, f"{advice}: --data.card null reads the folder")
             check_that(not synthetic, "synthetic", expected, synthetic, advice)
             return replace(card, layout=replace(card.layout, **self.chosen))
-        if self.chosen and not synthetic:  # a preset may choose for its own words, and the user another corpus
+        if self.chosen and not (
+            synthetic or has_negatives
+        ):  # a preset may choose for its own words, and the user another corpus
             note(f"{card.name}: {', '.join(self.chosen)} not used, since all clips are recordings")
         return card
 
@@ -70,15 +75,36 @@ class Voices:
         spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True, **self.chosen)  # type: ignore[arg-type]
         return [replace(clip, path=SYNTHETIC + clip.path) for clip in spoken]
 
+    def negatives(self, card: Card, clips: Sequence[Clip]) -> tuple[Card, list[Clip]]:
+        """Return the negatives of a corpus, and a card that has their classes, by its own names for them."""
+        labels, chosen = card.labels, dict(self.chosen)
+        if isinstance(card.layout, SynthesisLayout):
+            chosen = {name: getattr(card.layout, name) for name in vars(self)}
+        unknown = labels.unknown or (PooledClass(UNKNOWN) if labels.keep and UNKNOWN not in labels.keep else None)
+        silence = labels.silence or (PooledClass(SILENCE) if labels.keep and SILENCE not in labels.keep else None)
+        names = {UNKNOWN: unknown.label if unknown else UNKNOWN, SILENCE: silence.label if silence else SILENCE}
+        made = [replace(clip, label=names[clip.label]) for clip in negatives(clips, **chosen)]  # type: ignore[arg-type]
+        counts = " and ".join(f"{sum(clip.label == name for clip in made)} of {name}" for name in names.values())
+        note(f"{card.name}: clips are made for what is no word, {counts}; --data.negatives false leaves them out")
+        return replace(card, labels=ClassSelection(labels.keep, unknown, silence)), made
+
     def fingerprint(self) -> str:
         """Return a text that changes when the utterances may sound different."""
         may_speak = synthesis.may_speak(self.engines, self.validation_engines, self.test_engines)
         return synthesis.fingerprint(self.language or "en", may_speak)
 
 
-def may_lack(card: Card) -> str | None:
+def lacks_negatives(card: Card) -> bool:
+    """Tell whether a card is a folder that keeps all classes, or a word list, and has no class for other sounds."""
+    is_open = isinstance(card.layout, SynthesisLayout) or not card.labels.keep
+    return is_open and not (card.labels.unknown or card.labels.silence)
+
+
+def may_lack(card: Card) -> tuple[str, ...]:
     """Return what the paths of the clips that may be lacking begin with, those that are spoken."""
-    return "" if isinstance(card.layout, SynthesisLayout) else SYNTHETIC
+    if isinstance(card.layout, SynthesisLayout):
+        return ("",)
+    return SYNTHETIC, *(f"{NEGATIVE}{change}/{SYNTHETIC}" for change in CHANGES)
 
 
 def warn_of_unspoken(messages: Sequence[str], clips: Sequence[Clip], name: str) -> None:

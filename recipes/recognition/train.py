@@ -33,6 +33,7 @@ def make_parser():
     flags.add_part(parser, "spec_augment", "audionet.augment:SpecAugment", help="masks on the spectrogram")
     flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
     flags.add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus", "seed"})
+    parser.set_defaults({"data.negatives": None})  # what is no word is learnt, too, from a folder or a word list
     made_here = {"front_end", "model", "n_classes", "augment", "spec_augment", "seed"}
     flags.add_arguments(parser, "audionet.training.recognition:Recognition", "task", skip=made_here)
     return parser
@@ -98,7 +99,7 @@ def make_task(config, data, parts):
     if corpus.silence and chosen["noise"] is None:
         raise ValueError(
             f"augment: expected noise, which fills the silent training clips of {corpus.silence}, got none; "
-            "give --augment.noise.max_amplitude 0.1, or a card without that class"
+            "give --augment.noise.max_amplitude 0.1, --data.negatives false, or a card without that class"
         )
     return audionet.training.Recognition(
         front_end=parts.front_end.module,

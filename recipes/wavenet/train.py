@@ -28,7 +28,9 @@ def make_parser():
     parser.add_argument("--model", type=flags.Arguments, default={"name": "wavenet"}, help="network and arguments")
     parser.add_argument("--n_generated", type=int, default=10, help="clips to generate for the report")
     parser.add_argument("--judge", type=str | None, default=None, help="recogniser that says what it hears in them")
-    flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
+    flags.add_arguments(
+        parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "negatives", "progress"}
+    )
     made_here = {"corpus", "seed", "model", "front_end", "context", "hop_length", "margin", "learns_end"}
     flags.add_arguments(parser, "audionet.training.data:CropData", "data", skip=made_here)
     flags.add_arguments(parser, "audionet.training.generation:Generation", "task", skip=made_here)

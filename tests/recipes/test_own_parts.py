@@ -120,6 +120,7 @@ def test_the_edits_are_few(folder: Path) -> None:
 @pytest.mark.usefixtures("registries_as_they_were")
 def test_own_parts_train_and_their_bundle_is_used(folder: Path, tone_folder: Path, monkeypatch) -> None:
     data = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.clip_seconds=0.5"]
+    data += ["--data.negatives=false"]
     parts = ["--features.name=root_mel", "--features.n_mels=20", "--model.name=my_net", "--model.channels=16"]
     parts += ["--augment.polarity.p=0.5", "--trainer.logger=my_task.MyLogger", "--task.learning_rate=0.02"]
     trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=8", "--trainer.log_every_n_steps=1"]

@@ -107,6 +107,7 @@ def test_no_preset_trains_on_something_else_than_the_folder_that_is_named(
 
     monkeypatch.setattr(audionet.training, "ClipData", stop)
     given = ["--config", str(preset), "--data.sample_rate", "8000", "--data.root", str(tone_folder)]
+    given += ["--data.negatives", "false"]
     if preset.stem in ("words", "smoke"):
         with pytest.raises(SystemExit):
             recipe.main(given)
@@ -135,10 +136,11 @@ def test_folders_of_splits_in_a_wrapper_from_end_to_end(
     (corpus / "train" / "low" / "take.raw").write_bytes(b"?")
     (corpus / "train" / "low" / "up").symlink_to(corpus)
     data = ["--data.root", corpus.parent, "--data.sample_rate", "8000", "--data.clip_seconds", "0.5"]
+    data += ["--data.engines", "[espeak]"]
     smoke = ["--config", RECIPE / "presets" / "smoke.yaml", "--data.batch_size", "30"]
     done = run(*smoke, *data, "--output", "out", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "on 10 clips" in done.stdout
+    assert "on 25 clips" in done.stdout  # 10 of words, 10 of what is none, 5 silences
     notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     for said in (
         "the class folders are taken from the folder my_words in it",
@@ -149,7 +151,7 @@ def test_folders_of_splits_in_a_wrapper_from_end_to_end(
     ):
         assert sum(said in note for note in notes) == 1, said
     recognizer = audionet.load_recognizer(tmp_path / "out" / "model.safetensors")
-    assert recognizer.labels == ("high", "low", "middle")
+    assert recognizer.labels == ("high", "low", "middle", "_unknown_", "_silence_")
 
 
 COMPLEX = ["--features.name", "spectrogram", "--features.power", "null", "--model.name", "tcresnet"]
@@ -187,6 +189,8 @@ def test_wrong_settings_get_one_clear_message(
         "8000",
         "--data.batch_size",
         "16",
+        "--data.negatives",
+        "false",
     ]
     with pytest.raises((ValueError, SystemExit)) as caught:
         recipe.main([*given, "--output", str(tmp_path / "out"), *arguments])
@@ -198,6 +202,7 @@ def test_what_could_not_be_saved_is_refused_before_the_first_step(
 ) -> None:
     monkeypatch.setattr(bundle_format, "_LONGEST", {"recognition": 10, "generation": 10})
     given = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.batch_size=16"]
+    given += ["--data.negatives=false"]
     with pytest.raises(BundleError, match="clip_length: .*up to 10, got"):
         recipe.main([*given, "--output", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

@@ -30,6 +30,7 @@ COMMON = [
 ]
 OWN = {
     "recognition": [
+        "--data.negatives=false",
         "--features.n_mels=20",
         "--model.name=tcresnet",
         "--task.warmup_epochs=0.5",

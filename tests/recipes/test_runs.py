@@ -61,6 +61,7 @@ def test_a_recipe_is_read_in_one_sitting(folder):
 def flags(tone_folder: Path) -> list[str]:
     """Flags of a run of a second."""
     data = ["--data.card=null", f"--data.root={tone_folder}", "--data.sample_rate=8000", "--data.clip_seconds=0.5"]
+    data += ["--data.negatives=false"]
     parts = ["--data.batch_size=16", "--features.n_mels=20", "--model.name=tcresnet", "--task.warmup_epochs=0"]
     trainer = ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
     return [*data, *parts, *trainer, "--trainer.enable_model_summary=false", "--trainer.log_every_n_steps=1"]

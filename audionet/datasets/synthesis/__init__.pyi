@@ -1,6 +1,13 @@
 from .confusables import check_apart as check_apart
 from .confusables import confusables as confusables
 from .lexicon import words_of as words_of
+from .negatives import BACKGROUND as BACKGROUND
+from .negatives import MADE as MADE
+from .negatives import NEGATIVE as NEGATIVE
+from .negatives import SYNTHETIC as SYNTHETIC
+from .negatives import negatives as negatives
+from .noise import make_floor as make_floor
+from .noise import make_mumble as make_mumble
 from .noise import make_noise as make_noise
 from .phonemes import distance as distance
 from .phonemes import phonemes as phonemes

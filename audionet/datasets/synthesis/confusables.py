@@ -101,8 +101,8 @@ class Apart:
         left = list(dict.fromkeys(texts))
         for accent, words in self.words.items():
             sounds = sounds_of(left, accent)
-            nearest = np.min([differences(word, list(sounds.values())) for word in words], 0)
-            left = [text for text, differing in zip(sounds, nearest, strict=True) if differing >= _APART]
+            far = np.all([differences(word, list(sounds.values())) >= _APART for word in words], 0)
+            left = [text for text, is_far in zip(sounds, np.broadcast_to(far, len(sounds)), strict=True) if is_far]
         return left
 
 

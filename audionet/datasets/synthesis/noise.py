@@ -1,4 +1,4 @@
-"""Background noise for corpora that have none."""
+"""Noise that is made: backgrounds for corpora that have none, mumbling, and what a quiet microphone hears."""
 
 import functools
 from collections.abc import Callable
@@ -45,6 +45,93 @@ def make_noise(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
         section = kinds[number % len(kinds)](int(length), sample_rate, generator)
         sections.append((section * (0.8 / np.abs(section).max())).astype(np.float32))
     return np.concatenate(sections)
+
+
+def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
+    """Make sound that is like speech and says nothing: two to seven syllables a second by a voice without words.
+
+    It is a voiced source of random pitch, or a breath, through three resonances as in Klatt (1980). The resonances
+    glide between random places of vowels from syllable to syllable.
+
+    Args:
+        sample_rate: Sample rate in hertz.
+        seconds: Length of the waveform.
+        seed: Decides all that is random.
+
+    Returns:
+        The waveform (time,), float32, with a peak of 0.7.
+
+    Raises:
+        ValueError: It is shorter than a sample.
+
+    Example:
+        >>> mumble = make_mumble(16_000, seconds=1)
+        >>> mumble.shape, float(abs(mumble).max())
+        ((16000,), 0.699999988079071)
+    """
+    n_samples = round(seconds * sample_rate)
+    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
+    generator = np.random.default_rng(seed)
+    n_syllables = max(round(seconds * generator.uniform(2, 7)), 1)
+    ends = np.linspace(0, n_samples, 2 * n_syllables + 1)  # consonant, vowel, consonant, ...
+    glide = functools.partial(np.interp, np.arange(n_samples), ends)
+    pitch = glide(generator.uniform(80, 250) * 2 ** generator.uniform(-0.3, 0.3, len(ends)))
+    voice = _pulses(pitch, sample_rate)
+    breath = generator.standard_normal(n_samples)
+    opened = np.where(np.arange(len(ends)) % 2, 1.0, generator.uniform(0, 0.4, len(ends)))
+    voiced = glide(np.where(np.arange(len(ends)) % 2, 1.0, generator.choice([0.0, 1.0], len(ends))))
+    sound = glide(opened) * (voiced * _normalized(voice) + (1 - 0.95 * voiced) * 0.3 * breath)
+    spectrum = np.fft.rfft(sound)
+    frequency = np.fft.rfftfreq(n_samples, 1 / sample_rate)
+    # Each vowel filters the whole, and the filtered ones are blended one into the next.
+    blended = np.zeros(n_samples)
+    for number in range(n_syllables):
+        gain = np.ones(len(frequency))
+        for low, high, width in ((250, 850, 90), (700, 2400, 120), (2300, 3200, 180)):
+            gain *= 1 / np.hypot(1, (frequency - generator.uniform(low, high)) / width) ** 0.5
+        near = np.maximum(1 - np.abs(np.arange(n_samples) * n_syllables / n_samples - number - 0.5), 0)
+        blended += near * np.fft.irfft(spectrum * gain, n_samples)
+    return (blended * (0.7 / max(np.abs(blended).max(), 1e-9))).astype(np.float32)
+
+
+def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
+    """Make what a microphone hears where nothing sounds: white, pink or brown noise, or hum, of -80 to -40 dB.
+
+    Args:
+        sample_rate: Sample rate in hertz.
+        seconds: Length of the waveform.
+        seed: Decides all that is random.
+
+    Returns:
+        The waveform (time,), float32; decibels are those of its root mean square below full scale.
+
+    Raises:
+        ValueError: It is shorter than a sample.
+
+    Example:
+        >>> floor = make_floor(16_000, seconds=1)
+        >>> floor.shape, bool(abs(floor).max() < 0.1)
+        ((16000,), True)
+    """
+    n_samples = round(seconds * sample_rate)
+    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
+    generator = np.random.default_rng(seed)
+    kind, decibels = generator.integers(4), generator.uniform(-80, -40)
+    noise = (
+        _hum(n_samples, sample_rate, generator)
+        if kind == 3
+        else _colored(n_samples, sample_rate, generator, exponent=float(kind))
+    )
+    return (_normalized(noise) * 10 ** (decibels / 20)).astype(np.float32)
+
+
+def _pulses(pitch: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return a pulse, smoothed as the glottis does, at each period of a pitch, (time,) in hertz."""
+    phase = np.cumsum(pitch / sample_rate)
+    pulses = np.diff(np.floor(phase), prepend=0.0)
+    frequency = np.fft.rfftfreq(len(pulses), 1 / sample_rate)
+    smoothed: np.ndarray = np.fft.irfft(np.fft.rfft(pulses) / (1 + (frequency / 200) ** 2) ** 0.5, len(pulses))
+    return smoothed - smoothed.mean()
 
 
 def _colored(

@@ -3,7 +3,7 @@
 import re
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -111,19 +111,8 @@ def index(
     """
     _check_words(words, unknown)
     check_at_least(1 if training_only else 10, clips_per_label=clips_per_label)  # one each to validate and test
-    found = speaking(language, may_speak(engines, validation_engines, test_engines))
-    if training_only:  # what is not held out by name trains
-        validation_engines, test_engines = validation_engines or (), test_engines or ()
-    held_out = hold_out([*found.engines], validation_engines, test_engines)
-    speakers = assign(found.engines, held_out, language)
     shares = {} if training_only else SHARES
-    _say(
-        language,
-        speakers,
-        shares,
-        found.missing,
-        {*(engines or ()), *(validation_engines or ()), *(test_engines or ())},
-    )
+    speakers = _cast(language, engines, validation_engines, test_engines, shares)
     sizes = {split: round(clips_per_label * share) for split, share in shares.items()}
     sizes["train"] = clips_per_label - sum(sizes.values())
     texts_of = {word: [word] for word in words} | ({"_unknown_": list(unknown)} if unknown else {})
@@ -134,6 +123,63 @@ def index(
         for split, size in sizes.items():
             clips += _utter(label, texts, split, size, speakers[split] or speakers["train"], language, seed)
     return clips
+
+
+def utterances(
+    texts: Mapping[str, Sequence[str]],
+    counts: Mapping[str, int],
+    *,
+    label: str = "_unknown_",
+    language: str = "en",
+    engines: Sequence[str] | None = None,
+    validation_engines: Sequence[str] | None = None,
+    test_engines: Sequence[str] | None = None,
+    seed: int = 0,
+) -> list[Clip]:
+    """List utterances of other texts in each split, by the voices that `index` gives to it.
+
+    Args:
+        texts: Texts of each split, spoken in turns. What no engine knows is left out.
+        counts: Utterances of each split.
+        label: Label of the clips.
+        language: As for `index`, and so the others.
+        engines: Names of the engines that may speak.
+        validation_engines: Names of the engines for the validation alone.
+        test_engines: Names of the engines for the test alone.
+        seed: Decides voices, rates and pitches.
+
+    Raises:
+        ValueError: No engine knows the language, or none is left to train on.
+
+    Example:
+        >>> clips = utterances({"train": ["low", "tow"], "test": ["mow"]}, {"train": 3, "test": 1}, engines=["espeak"])
+        >>> [(clip.path.split("/")[0], clip.split) for clip in clips]
+        [('low', 'train'), ('tow', 'train'), ('low', 'train'), ('mow', 'test')]
+    """
+    speakers = _cast(
+        language, engines, validation_engines, test_engines, [split for split in texts if split != "train"]
+    )
+    clips = []
+    for split, of_split in texts.items():
+        clips += _utter(label, of_split, split, counts[split], speakers[split] or speakers["train"], language, seed)
+    return clips
+
+
+def _cast(
+    language: str,
+    engines: Sequence[str] | None,
+    validation_engines: Sequence[str] | None,
+    test_engines: Sequence[str] | None,
+    splits: Collection[str],
+) -> dict[str, list[Speaker]]:
+    """Return who speaks in which split, and say so. Without splits to test on, what is not held out by name trains."""
+    found = speaking(language, may_speak(engines, validation_engines, test_engines))
+    if not splits:
+        validation_engines, test_engines = validation_engines or (), test_engines or ()
+    speakers = assign(found.engines, hold_out([*found.engines], validation_engines, test_engines), language)
+    named = {*(engines or ()), *(validation_engines or ()), *(test_engines or ())}
+    _say(language, speakers, splits, found.missing, named)
+    return speakers
 
 
 def _utter(
@@ -204,12 +250,12 @@ def _check_known(text: str, language: str, speakers: Sequence[Speaker]) -> None:
 def _say(
     language: str,
     speakers: Mapping[str, list[Speaker]],
-    shares: Mapping[str, float],
+    splits: Collection[str],
     missing: Mapping[str, str],
     named: set[str],
 ) -> None:
     """Say who speaks in which split, who does not, and what to know of few voices."""
-    by_split = {split: [speaker.engine.name for speaker in speakers[split]] for split in ("train", *shares)}
+    by_split = {split: [speaker.engine.name for speaker in speakers[split]] for split in ("train", *splits)}
     for name in sorted(named.intersection(missing)):
         warnings.warn(f"left out: {missing[name]}", stacklevel=3)
     parts = [f"{split} {', '.join(names)}" for split, names in by_split.items() if names]

@@ -1,0 +1,224 @@
+"""What a recogniser must not take for a word: other words, parts of words, speech that says nothing, and silences.
+
+All of it is listed as clips that `changes.render` makes when they are needed, as synthetic words are. A share is made
+of the corpus's own clips, so that nothing but the words tells the classes apart: where every word was recorded and
+every other clip made, a network would learn to tell what is recorded from what is made.
+"""
+
+import importlib.util
+import itertools
+import math
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from audionet.console import note
+from audionet.datasets.clip import SPLITS, Clip
+from audionet.datasets.synthesis.changes import CHANGES, PARTS
+from audionet.datasets.synthesis.confusables import Apart, check_apart, confusables
+from audionet.datasets.synthesis.lexicon import words_of
+from audionet.datasets.synthesis.phonemes import differences, phonemes
+from audionet.datasets.synthesis.words import utterances
+
+# What the paths of clips begin with that `words.render` and `changes.render` make.
+SYNTHETIC, NEGATIVE = "_synthetic_/", "_negative_/"
+MADE = (SYNTHETIC, NEGATIVE)
+BACKGROUND = f"{NEGATIVE}background/"  # of silences that hold background noise
+UNKNOWN, SILENCE = "_unknown_", "_silence_"
+
+_MOST = 4000  # unknown clips in a split
+_USUAL = {"train": 150}  # unknown clips in a split, if there are as many of words; 10 in the others
+_FEW = 10
+_ALIKE = 1.0  # sounds: a part of a word that differs from a word by less is one
+# Shares of the unknown clips; mumbling takes what is left.
+_SPOKEN = 0.6
+_SHARES = {
+    "first_half": 0.05,
+    "second_half": 0.05,
+    "exchanged": 0.03,
+    "backwards": 0.09,
+    "shuffled": 0.07,
+    "crowd": 0.06,
+}
+# Shares of the silences; background noise takes what is left.
+_SILENCES = {"floor": 0.25, "digital": 0.1}
+
+
+def negatives(
+    clips: Sequence[Clip],
+    *,
+    language: str = "en",
+    engines: Sequence[str] | None = None,
+    validation_engines: Sequence[str] | None = None,
+    test_engines: Sequence[str] | None = None,
+    seed: int = 0,
+) -> list[Clip]:
+    """List clips of `_unknown_` and `_silence_` that go with the words of a corpus.
+
+    There are three times as many unknown clips as clips of a word, or a quarter of the clips of all words if that is
+    more; 150 to train on at least, but in no split more than there are clips of words. Six tenths are words that sound
+    like those of the corpus, parts of its phrases, and other words of the language, by other voices in each split, and
+    no word in two splits. The others are halves of the corpus's clips; its clips and other words backwards, in shuffled
+    pieces, and as a crowd; and mumbling. There are as many silences as clips of a word: background noise, quiet
+    microphones, and digital silence.
+
+    Args:
+        clips: Clips of the corpus, with labels and splits. Those whose label begins with "_" are not asked for.
+        language: Code of the language that the words are in. Labels that are no words of letters, such as "a1", have
+            none that sound like them; other words of the language are spoken all the same.
+        engines: Names of the engines that may speak, as for `words.index`.
+        validation_engines: Names of those for the validation alone.
+        test_engines: Names of those for the test alone.
+        seed: Decides all that is random.
+
+    Returns:
+        Clips whose paths `audionet.datasets.rendering` knows.
+
+    Raises:
+        ValueError: No engine speaks the language.
+
+    Example:
+        >>> corpus = [Clip(f"{word}/{n}.wav", word, split="train") for word in ("stop", "go") for n in range(50)]
+        >>> made = negatives(corpus)
+        >>> len(made), made[0].label, made[-1].path
+        (200, '_unknown_', '_negative_/digital/train/49')
+    """
+    kept = [clip for clip in clips if not clip.label.startswith("_")]
+    labels = sorted({clip.label for clip in kept})
+    sizes = _sizes([clip.split for clip in kept], len(labels))
+    words = {label: label.replace("_", " ") for label in labels if is_word(label)}
+    counts = {split: round(_SPOKEN * n_unknown) for split, (n_unknown, _) in sizes.items()}
+    spoken: list[Clip] = []
+    fitting: dict[str, set[str]] = {}
+    if importlib.util.find_spec("espeakng_loader"):
+        if words:
+            check_apart([*words.values()], language)
+        fitting = _fitting(words, language)
+        texts = _texts([*words.values()], language, counts, seed)
+        cast = {"engines": engines, "validation_engines": validation_engines, "test_engines": test_engines}
+        listed = utterances(texts, counts, label=UNKNOWN, language=language, seed=seed, **cast)
+        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in listed]
+    else:
+        note('no other words join _unknown_: install the synthesisers with `pip install "audionet[synth]"`')
+    made = []
+    for split, (n_unknown, n_silence) in sizes.items():
+        own, others = ([clip for clip in among if clip.split == split] for among in (kept, spoken))
+        unknown = others + _changed(own, others, fitting, n_unknown, [seed, zlib.crc32(split.encode())])
+        mumbles = [f"{NEGATIVE}mumble/{split}/{number}" for number in range(len(unknown), n_unknown)]
+        made += [*unknown, *(Clip(path, UNKNOWN, split=split) for path in mumbles), *_silences(split, n_silence)]
+    return made
+
+
+def is_word(label: str) -> bool:
+    """Tell whether a label can be a word or a phrase that is spoken, such as "lights_on", and not a code like "a1".
+
+    Example:
+        >>> is_word("lights_on"), is_word("Küche"), is_word("a1"), is_word("b")
+        (True, True, False, False)
+    """
+    parts = re.split(r"[\s_'’-]+", label.strip())
+    letters = "".join(parts)
+    return len(letters) > 1 and not any(letter.isdigit() for letter in letters) and letters.isprintable()
+
+
+def _sizes(splits: Sequence[str], n_words: int) -> dict[str, tuple[int, int]]:
+    """Return how many unknown clips and silences each split gets, if it has clips of words; no more than of those."""
+    sizes = {}
+    for split in SPLITS:
+        if kept := splits.count(split):
+            a_word = kept / n_words
+            n_unknown = math.ceil(max(3 * a_word, kept / 4, min(_USUAL.get(split, _FEW), kept)))
+            sizes[split] = min(n_unknown, kept, _MOST), max(math.ceil(a_word), min(_FEW, kept // 2))
+    return sizes
+
+
+# ---- other words ---------------------------------------------------------------------------------------------------
+
+
+def _texts(words: Sequence[str], language: str, sizes: Mapping[str, int], seed: int) -> dict[str, list[str]]:
+    """Return the texts that are spoken in each split. Half of them sound like the words; none is in two splits."""
+    total = sum(sizes.values())
+    apart = Apart(words, language)
+    near = apart.among([part for word in words for part in _parts(word)])
+    near += confusables(words, language, count=math.ceil(total / 2 / len(words))) if words else ()
+    longest = max((len(word) for word in words), default=8) + 2
+    usual = [text for text in words_of(language) if len(text) <= longest and text not in {*near}]
+    drawn = [usual[place] for place in np.random.default_rng([seed, 1]).permutation(len(usual))[:total]]
+    dealt = zip(sizes, _dealt(near, sizes), _dealt(apart.among(drawn), sizes), strict=True)
+    return {split: [*first, *second] for split, first, second in dealt}
+
+
+def _parts(phrase: str) -> list[str]:
+    """Return the parts of a phrase: without its first words, and without its last ones."""
+    words = phrase.split()
+    return [" ".join(part) for place in range(1, len(words)) for part in (words[place:], words[:place])]
+
+
+def _dealt(texts: Sequence[str], sizes: Mapping[str, int]) -> list[list[str]]:
+    """Deal texts to splits in proportion to their sizes, so that each gets some of the first."""
+    turns = sorted((turn / size, split) for split, size in sizes.items() for turn in range(size))
+    hands: dict[str, list[str]] = {split: [] for split in sizes}
+    for text, (_, split) in zip(texts, itertools.cycle(turns), strict=False):
+        hands[split].append(text)
+    return list(hands.values())
+
+
+# ---- parts of words, and speech without words ----------------------------------------------------------------------
+
+
+def _fitting(words: Mapping[str, str], language: str) -> dict[str, set[str]]:
+    """Return the changes that make no word sound like a word, {label: changes}.
+
+    Backwards, "no" is "on"; half of "stop" is "up".
+
+    Args:
+        words: Word of each label that is one.
+        language: Code of the language.
+    """
+    sounds = {label: phonemes(word, language) for label, word in words.items()}
+    fitting = {}
+    for label, of in sounds.items():
+        made = {"backwards": [of[::-1]]} | {kind: [] for kind in PARTS}
+        for middle in (len(of) // 2, -(-len(of) // 2)):
+            for kind, part in zip(PARTS, (of[:middle], of[middle:], of[middle:] + of[:middle]), strict=True):
+                made[kind].append(part)
+        like = {
+            kind for kind, parts in made.items() for word in sounds.values() if differences(word, parts).min() < _ALIKE
+        }
+        fitting[label] = {*CHANGES} - like
+    return fitting
+
+
+def _changed(
+    own: Sequence[Clip], others: Sequence[Clip], fitting: Mapping[str, set[str]], n_unknown: int, seed: Sequence[int]
+) -> list[Clip]:
+    """List what is made of clips: parts are of the corpus's own, the rest half of them and half of other words."""
+    generator = np.random.default_rng(seed)
+    made = []
+    for kind, share in _SHARES.items():
+        count = round(share * n_unknown)
+        n_own = count if kind in PARTS else count - min(count // 2, len(others))
+        usable = [clip for clip in own if kind in fitting.get(clip.label, CHANGES)]
+        taken = _drawn(usable, n_own, generator)
+        if kind not in PARTS:
+            taken += _drawn(others, count - len(taken), generator)
+        made += [Clip(f"{NEGATIVE}{kind}/{clip.path}", UNKNOWN, split=clip.split) for clip in taken]
+    return made
+
+
+def _drawn(clips: Sequence[Clip], count: int, generator: np.random.Generator) -> list[Clip]:
+    return [clips[place] for place in generator.permutation(len(clips))[:count]]
+
+
+def _silences(split: str, count: int) -> list[Clip]:
+    """List silences: those that the background fills, quiet microphones and digital silence."""
+    counts = {kind: math.ceil(share * count) for kind, share in _SILENCES.items()}
+    n_background = count - sum(counts.values())
+    background = [
+        Clip(f"{BACKGROUND}{split}/{number}", SILENCE, split=split, silence=True) for number in range(n_background)
+    ]
+    made = [f"{NEGATIVE}{kind}/{split}/{number}" for kind, count in counts.items() for number in range(count)]
+    return [*background, *(Clip(path, SILENCE, split=split) for path in made)]
