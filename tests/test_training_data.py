@@ -156,6 +156,23 @@ def test_a_small_corpus_gets_a_smaller_batch(tone_folder: Path, capsys: pytest.C
         ClipData(corpus, batch_size=0)
 
 
+def test_other_people_s_speech_is_that_of_training_clips_of_all_classes(
+    tone_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ClipData(open_corpus(None, root=tone_folder, sample_rate=8000), batch_size=8)
+    store = data.corpus.store
+    rows, length = store.indices("train"), store.waveforms.shape[1]
+    assert torch.equal(data.speech, torch.from_numpy(store.waveforms[rows].copy()).flatten())
+    monkeypatch.setattr("audionet.training.data.MOST_SPEECH", 9)
+    few = data.speech.view(9, length)
+    drawn = [int((store.waveforms[rows] == clip.numpy()).all(1).argmax()) for clip in few]
+    assert {data.corpus.label_index[rows[row]] for row in drawn} == {0, 1, 2}
+    silences = np.zeros(len(store), bool)
+    silences[rows[:-1]] = True
+    monkeypatch.setattr(type(data.corpus), "made_silences", silences)
+    assert torch.equal(data.speech, torch.from_numpy(store.waveforms[rows[-1]].copy()))
+
+
 def test_one_class_is_refused(tone_folder: Path) -> None:
     for label in ("low", "middle"):
         shutil.rmtree(tone_folder / label)
