@@ -10,7 +10,7 @@ from audionet.datasets.synthesis import fingerprint, index, open_engine, render,
 from audionet.datasets.synthesis.sharing import apportion, assign, divide, hold_out
 from audionet.datasets.synthesis.voices import Engine, Survey
 from audionet.datasets.synthesis.voices.espeak import TIMBRES
-from audionet.datasets.synthesis.words import COMMANDS, OTHERS
+from audionet.datasets.synthesis.words import COMMANDS, OTHERS, utterances
 
 pytest.importorskip("espeakng_loader", reason="the synth extra is not installed")
 
@@ -277,3 +277,9 @@ def test_apportion():
     assert apportion(1, [0.3, 3]) == [0, 1] and apportion(0, [1, 1]) == [0, 0]
     for size in range(30):
         assert sum(apportion(size, [3, 2, 2, 0.3])) == size
+
+
+def test_every_unknown_word_is_spoken():
+    texts = ["cat", "dog", "bird", "tree"]
+    spoken = utterances({"train": texts}, {"train": 8}, engines=["espeak"])
+    assert [clip.path.split("/")[0] for clip in spoken] == texts * 2

@@ -84,7 +84,7 @@ def negatives(
         >>> corpus = [Clip(f"{word}/{n}.wav", word, split="train") for word in ("stop", "go") for n in range(50)]
         >>> made = negatives(corpus)
         >>> len(made), made[0].label, made[-1].path
-        (200, '_unknown_', '_negative_/digital/train/49')
+        (150, '_unknown_', '_negative_/digital/train/4')
     """
     kept = [clip for clip in clips if not clip.label.startswith("_")]
     labels = sorted({clip.label for clip in kept})

@@ -198,7 +198,7 @@ def _utter(
         low, high = np.log([engine.rates, engine.pitches]).T
         factors = np.exp(generator.uniform(low, high, (count, 2))).tolist()
         for number, (rate, pitch) in enumerate(factors):
-            text = known[engine.name][(len(clips) + number) % len(known[engine.name])]
+            text = known[engine.name][len(clips) % len(known[engine.name])]
             speaker = f"{engine.name}:{voices[turns[number]]}"
             clips.append(Clip(f"{text}/{speaker}_rate{rate:.3f}_pitch{pitch:.3f}.wav", label, speaker, split))
     return clips

@@ -50,7 +50,7 @@ def open_engine(name: str) -> Engine:
 
     Example:
         >>> open_engine("espeak").voices("en-us")[:2]
-        ['en-us', 'en-us+Alex']
+        ['en-us', 'en-us-nyc']
     """
     return ENGINES[name]()
 
