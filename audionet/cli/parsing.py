@@ -45,7 +45,9 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
 
     Args:
         command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, ``Share``, or a
-            mapping of str to str or Any, or one of these or None.
+            mapping of str to str or Any, or one of these or None. A bool whose default is False is a switch; another
+            takes true or false. Of ``*words: str`` there must be one at least, of ``*words: str | None`` there may be
+            none.
         name: Name of the command, such as "audionet recognize", for its help.
         words: The words after the name.
 
@@ -107,7 +109,7 @@ def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> Non
     """Add the argument of a parameter."""
     kind, option = _kind(parameter), "--" + parameter.name.replace("_", "-")
     required = parameter.default is parameter.empty
-    if kind is bool:
+    if kind is bool and parameter.default is False:
         parser.add_argument(option, help=text, action="store_true")
     elif get_origin(kind) is Mapping:
         parser.add_argument(option, help=text, action="append", default=[], type=_reader(kind), metavar="NAME=VALUE")
@@ -115,7 +117,8 @@ def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> Non
         text += "" if required or parameter.default is None else f" (default: {parameter.default})"
         parser.add_argument(option, help=text, required=required, default=parameter.default, type=_reader(kind))
     else:
-        number = "+" if parameter.kind is parameter.VAR_POSITIONAL else None if required else "?"
+        several = "*" if NoneType in get_args(parameter.annotation) else "+"
+        number = several if parameter.kind is parameter.VAR_POSITIONAL else None if required else "?"
         metavar = parameter.name.upper().removesuffix("S" if number else "")
         parser.add_argument(parameter.name, help=text, nargs=number, type=_reader(kind), metavar=metavar)
 
@@ -137,6 +140,10 @@ def _positive(text: str) -> int:
     if int(text) < 1:
         raise ValueError
     return int(text)
+
+
+def _yes_or_no(text: str) -> bool:
+    return {"true": True, "yes": True, "false": False, "no": False}[text.lower()]
 
 
 def _share(text: str) -> float:
@@ -162,6 +169,7 @@ def _typed_pair(text: str) -> tuple[str, object]:
 
 
 _READERS: dict[object, tuple[Callable[[str], object], str]] = {
+    bool: (_yes_or_no, "true or false"),
     str: (_text, "text"),
     int: (int, "a whole number"),
     float: (float, "a number"),
@@ -179,7 +187,7 @@ def _reader(kind: object) -> Callable[[str], object]:
     def checked(text: str) -> object:
         try:
             return read(text)
-        except ValueError:
+        except (KeyError, ValueError):
             raise ArgumentTypeError(f"expected {expected}, got {text!r}") from None
 
     return checked

@@ -12,6 +12,8 @@ from .corpus import Corpus as Corpus
 from .corpus import open_corpus as open_corpus
 from .download import get as get
 from .download import verify as verify
+from .own_words import open_words as open_words
+from .own_words import words_card as words_card
 from .plain import plain_card as plain_card
 from .spoken import open_speech as open_speech
 from .spoken import open_spoken as open_spoken

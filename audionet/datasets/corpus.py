@@ -17,7 +17,6 @@ from audionet.datasets import cards, natural, synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection, is_filled
 from audionet.datasets.clip import SPLITS, Clip
-from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.plain import choose_card
 from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.remarks import remark
@@ -74,6 +73,12 @@ class Corpus:
         return np.array([is_filled(path) or path.startswith(made) for path in self.store.paths])
 
     @property
+    def recorded(self) -> np.ndarray:
+        """Whether a clip is a recording, neither an utterance by an engine nor a silence that is made, (clip,) bool."""
+        made, silence = self.card.layout.made, f"{self.silence}/"
+        return np.array([not (path.startswith(made) or path.startswith(silence)) for path in self.store.paths], bool)
+
+    @property
     def silence(self) -> str | None:
         """Label of the class without speech; None where there is none."""
         pool = self.card.labels.silence
@@ -81,8 +86,9 @@ class Corpus:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether all clips to test on are synthetic, so that a figure on them is a smoke test."""
-        return isinstance(self.card.layout, SynthesisLayout)
+        """Whether no clip to test on is a recording, so that a figure on them is a smoke test."""
+        test = self.store.indices("test")
+        return not self.recorded[test if len(test) else slice(None)].any()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of clips of each label in each split, {label: {split: clips}}."""

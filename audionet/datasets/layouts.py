@@ -17,6 +17,7 @@ from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.recordings import scan
 from audionet.datasets.schema import check_folder, check_pattern
+from audionet.datasets.synthesis.negatives import NEGATIVE, SYNTHETIC
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +26,13 @@ class FileLayout:
 
     Attributes:
         kind: Word for the layout in a card.
+        made: What the paths of clips begin with that are no recordings.
         folder: Folder below the corpus root that holds the files.
         labels: New names for classes, as {old: new}. A class that is not named keeps its own.
     """
 
     kind: ClassVar[str]
+    made: ClassVar[tuple[str, ...]] = (SYNTHETIC, NEGATIVE)
     folder: str = "."
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -242,6 +245,7 @@ class SynthesisLayout:
     """
 
     kind: ClassVar[str] = "synthesis"
+    made: ClassVar[tuple[str, ...]] = ("",)
     words: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     clips_per_label: int = 500

@@ -6,20 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from audionet.audio import AudioError, rate_and_seconds
-from audionet.checks import listed
+from audionet.checks import check_that, listed
 from audionet.console import note
 from audionet.datasets.cards import Card
 from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.layouts import SynthesisLayout
-from audionet.datasets.rendering import pieces
+from audionet.datasets.rendering import pieces, render
 from audionet.datasets.splits import Rule, StratifiedSplit
+from audionet.labels import is_word
+from audionet.randomness import random_generator
 
 HIGHEST_RATE = 22_050
 """Hz. Recordings of a higher rate are brought to it: a network sees twice as far then, and makes twice as much."""
 
 LONGEST = 4.0
 """Seconds of a clip; longer recordings are cut."""
+
+SHORTEST_SPOKEN, LONGEST_SPOKEN = 1.0, 2.0
+"""Seconds of a clip of synthetic words."""
+
+_HEARD, _MOST_HEARD = 8, 160  # clips whose length is measured: of each word, and in all
+_RATE, _FRAME, _QUIET = 16_000, 320, 1e-3  # Hz, samples, and 30 dB below the loudest frame
+_MARGIN = 0.1  # seconds of a clip around the speech
 
 
 def follow(
@@ -39,7 +50,10 @@ def follow(
     Returns:
         The clips, their sample rate and their length.
     """
-    found = None if isinstance(card.layout, SynthesisLayout) else nature(clips, root)
+    if isinstance(card.layout, SynthesisLayout):
+        seconds = clip_seconds or spoken_seconds(card, root, clips)
+        return clips, sample_rate or card.sample_rate, seconds
+    found = nature(clips, root)
     if found is None:
         return clips, sample_rate or card.sample_rate, clip_seconds or 1.0
     rate, seconds = sample_rate or found.sample_rate, clip_seconds or found.clip_seconds
@@ -87,6 +101,43 @@ def nature(clips: Sequence[Clip], root: Path) -> Nature | None:
         counts={path: math.ceil(each / LONGEST) or 1 for path, each in seconds.items()},
         text=f"recordings of {length} at {usual} Hz",
     )
+
+
+def spoken_seconds(card: Card, root: Path, clips: Sequence[Clip]) -> float:
+    """Return the length of clips that hold a corpus of synthetic words: 1 to 2 s, as the longest of them asks.
+
+    Some training clips of each word tell; of its longest, one in ten may be cut.
+
+    Raises:
+        ValueError: Half of the utterances of a word are longer than 2 s.
+    """
+    by_word: dict[str, list[Clip]] = {}
+    for clip in clips:
+        if clip.split == "train" and not clip.silence and is_word(clip.label):
+            by_word.setdefault(clip.label, []).append(clip)
+    chosen = [clip for each in by_word.values() for clip in each[:: -(-len(each) // _HEARD)]]
+    draw = random_generator(0, "clips whose length is measured").permutation(len(chosen))[:_MOST_HEARD]
+    lengths: dict[str, list[float]] = {}
+    for clip in (chosen[place] for place in draw):
+        try:
+            waveform = render(clip.path, layout=card.layout, root=root, sample_rate=_RATE)
+        except AudioError:  # the clip store names all such clips together
+            continue
+        lengths.setdefault(clip.label, []).append(speech_seconds(waveform))
+    for word, seconds in lengths.items():
+        typical = float(np.median(seconds))
+        expected = f"phrases of at most {LONGEST_SPOKEN:g} s"
+        check_that(typical <= LONGEST_SPOKEN, "words", expected, f"{word} ({typical:.1f} s)", "shorten it")
+    longest = max((float(np.quantile(seconds, 0.9)) for seconds in lengths.values()), default=0.0) + _MARGIN
+    return math.ceil(10 * min(max(longest, SHORTEST_SPOKEN), LONGEST_SPOKEN)) / 10
+
+
+def speech_seconds(waveform: np.ndarray) -> float:
+    """Return the time from the first to the last loud frame of a waveform, (time,) at 16 kHz, in seconds."""
+    n_frames = len(waveform) // _FRAME
+    power = np.square(waveform[: n_frames * _FRAME]).reshape(n_frames, _FRAME).mean(-1)
+    loud = np.flatnonzero(power > power.max(initial=0) * _QUIET)
+    return 0.0 if not len(loud) else float(loud[-1] + 1 - loud[0]) * _FRAME / _RATE
 
 
 def cut(clips: Sequence[Clip], counts: dict[str, int], rule: Rule | None) -> list[Clip]:

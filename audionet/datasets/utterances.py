@@ -102,7 +102,7 @@ def lacks_negatives(card: Card) -> bool:
 
 def may_lack(card: Card) -> tuple[str, ...]:
     """Return what the paths of the clips that may be lacking begin with, those that are spoken."""
-    if isinstance(card.layout, SynthesisLayout):
+    if "" in card.layout.made:
         return ("",)
     return SYNTHETIC, *(f"{NEGATIVE}{change}/{SYNTHETIC}" for change in CHANGES)
 

@@ -15,6 +15,7 @@ from .voices import ENGINES as ENGINES
 from .voices import Engine as Engine
 from .voices import SpeechError as SpeechError
 from .voices import open_engine as open_engine
+from .voices import speaking as speaking
 from .voices import survey as survey
 from .words import fingerprint as fingerprint
 from .words import index as index

@@ -1,0 +1,272 @@
+"""A user's own words: spoken by every engine that knows them, and recorded in class folders if there are some."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from audionet.checks import check_no_misfits, check_that, listed
+from audionet.console import note
+from audionet.datasets import synthesis
+from audionet.datasets.cards import Card
+from audionet.datasets.classes import ClassSelection, PooledClass
+from audionet.datasets.clip import Clip, Listing
+from audionet.datasets.corpus import Corpus, open_corpus
+from audionet.datasets.layouts import FolderLayout, SynthesisLayout
+from audionet.datasets.plain import plain_card
+from audionet.datasets.recordings import scan
+from audionet.datasets.splits import Rule
+from audionet.datasets.synthesis.casting import working
+from audionet.datasets.synthesis.negatives import is_word as can_be_spoken
+from audionet.files import safe_names
+from audionet.labels import UNKNOWN, is_word
+
+MANY = 100
+"""Recordings of each word from which on a whole network is trained on them."""
+
+_ALL = 1e6  # percent: as many as there are
+_CLIPS, _FEW_CLIPS = 500, 100  # utterances of each word, where engines alone speak it and beside few recordings
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnWords(SynthesisLayout):
+    """Words that engines speak, and recordings of the same words in class folders.
+
+    Attributes:
+        spoken: The words that engines speak; all but those that are known by recordings alone.
+        recordings: How the recordings lie in the corpus root; None for the engines alone.
+        rule: Split rule of the recordings. None where they are few: all are for the test then, by classifiers that have
+            learnt the others.
+    """
+
+    kind: ClassVar[str] = "own words"
+    made: ClassVar[tuple[str, ...]] = FolderLayout.made
+    spoken: tuple[str, ...] = ()
+    recordings: FolderLayout | None = None
+    rule: Rule | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether there are recordings, and so few that a network does not learn them but only its classifier."""
+        return self.recordings is not None and self.rule is None
+
+    @property
+    def trains(self) -> bool:
+        """Whether there are enough training clips of each word for a whole network."""
+        return not self.few or self.spoken == self.words
+
+    def index(self, root: Path) -> Listing:
+        """List utterances and recordings, with their splits.
+
+        Raises:
+            ValueError: A word cannot be spoken, or the recordings do not fit their layout.
+        """
+        clips: list[Clip] = []
+        if self.spoken:
+            arguments = {field.name: getattr(self, field.name) for field in fields(SynthesisLayout)}
+            spoken = synthesis.index(**arguments | {"words": self.spoken})
+            clips = [replace(clip, path=synthesis.SYNTHETIC + clip.path) for clip in spoken]
+        if self.recordings is None:
+            return Listing(clips)
+        listing = self.recordings.index(root)
+        words = {spelled(word): word for word in self.words}
+        recorded = self.rule.assign(listing) if self.rule else listing.clips
+        for clip in recorded:
+            label = words.get(spelled(clip.label), UNKNOWN)
+            split = clip.split or ("test" if self.trains or label in self.spoken else "train")
+            clips.append(replace(clip, label=label, split=split))
+        return replace(listing, clips=clips, fields=())
+
+    def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
+        """Return the waveform of a recording, (time,) float32, by its path.
+
+        Raises:
+            AudioError: The file cannot be used.
+        """
+        assert self.recordings is not None
+        return self.recordings.render(path, root=root, sample_rate=sample_rate)
+
+    def fingerprint(self, root: Path) -> str:
+        """Return a text that changes when the words may sound different, or a recording does."""
+        spoken = super().fingerprint(root)
+        return spoken if self.recordings is None else f"{spoken} {scan(root)}"
+
+
+def spelled(name: str) -> str:
+    """Return a word or the name of its folder in the form by which they are compared.
+
+    Example:
+        >>> spelled("Lights_On") == spelled("lights on")
+        True
+    """
+    return " ".join(re.split(r"[\s_-]+", name.casefold().strip()))
+
+
+def words_card(
+    words: Sequence[str] = (),
+    *,
+    language: str = "en",
+    engines: Sequence[str] | None = None,
+    recordings: str | Path | None = None,
+    synthetic: bool | None = None,
+    clips_per_label: int | None = None,
+    seed: int = 0,
+) -> Card:
+    """Describe the corpus of some words: utterances by the engines of a language, and recordings if there are some.
+
+    The arguments are those of `open_words`.
+
+    Example:
+        >>> card = words_card(["lights on", "lights off"])
+        >>> card.name, card.labels.keep
+        ('lights on-lights off', ('lights on', 'lights off'))
+    """
+    given = tuple(" ".join(word.split()) for word in words)
+    plain = None if recordings is None else plain_card(recordings)
+    counts = {} if plain is None else _recordings_by_folder(plain)
+    chosen = given or tuple(dict.fromkeys(" ".join(folder.split()) for folder in counts if is_word(folder)))
+    check_that(chosen, "words", "at least one word or phrase", [*words], "give them, or recordings in class folders")
+    names = [*map(spelled, chosen)]
+    twice = sorted({word for word in chosen if names.count(spelled(word)) > 1})
+    check_no_misfits(twice, "words", "each word once", "leave out the second")
+    recorded = {word: sum(n for folder, n in counts.items() if spelled(folder) == spelled(word)) for word in chosen}
+    if plain is not None:
+        _say_folders(recordings, counts, recorded)
+    engines = working(chosen, language, engines)
+    spoken = _spoken(chosen, recorded, language, engines, synthetic, is_asked=bool(given))
+    layout = OwnWords(
+        words=chosen,
+        spoken=spoken,
+        clips_per_label=clips_per_label or (_CLIPS if given else _FEW_CLIPS),
+        language=language,
+        engines=engines,
+        seed=seed,
+    )
+    labels, place = ClassSelection(keep=chosen), Path()
+    if plain is not None:
+        assert isinstance(plain.layout, FolderLayout)
+        many = min(count for count in recorded.values() if count) >= MANY
+        layout = replace(layout, recordings=plain.layout, rule=plain.splits[plain.split or ""] if many else None)
+        place = plain.path
+        if any(spelled(folder) not in names for folder in counts):
+            labels = replace(labels, unknown=PooledClass(UNKNOWN, percentage=_ALL))
+    name = safe_names(["-".join(chosen)])["-".join(chosen)]
+    by = " and ".join(["engines"] * bool(spoken) + [f"the recordings in {recordings}"] * (plain is not None))
+    return Card(
+        name=name,
+        title=f"{listed(chosen, 12)} by {by}",
+        description="Words by speech synthesis, and recordings of them if there are some.",
+        homepage="",
+        license="",
+        citation="",
+        sample_rate=16_000,
+        layout=layout,
+        labels=labels,
+        path=place,
+    )
+
+
+def open_words(
+    words: Sequence[str] = (),
+    *,
+    recordings: str | Path | None = None,
+    language: str = "en",
+    engines: Sequence[str] | None = None,
+    synthetic: bool | None = None,
+    clips_per_label: int | None = None,
+    sample_rate: int = 16_000,
+    clip_seconds: float | None = None,
+    background: str | Path | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Corpus:
+    """Open the corpus of some words; what is not there yet is spoken first.
+
+    Args:
+        words: Words or phrases of up to two seconds; none to take the class folders of the recordings.
+        recordings: Folder of class folders, which hold recordings of the words; those of other names hold unknown
+            words. None for no recordings.
+        language: Code of the language that the words are in, such as "en".
+        engines: Names of the engines that may speak; None for all that are installed.
+        synthetic: Whether engines speak the words, too; None to let them speak those that can be words.
+        clips_per_label: Utterances of each word, in all splits together; None for 500, or 100 where the class folders
+            of recordings are the words.
+        sample_rate: Sample rate of the clips, 1000 to 768,000 Hz.
+        clip_seconds: Length of the clips; None for 1 to 2 s, as the longest word asks.
+        background: Folder of noise recordings; None for synthetic noise.
+        seed: Decides voices, rates and pitches.
+        workers: Processes that speak; None for one a core.
+        progress: Show a bar meanwhile, if standard error is a terminal.
+
+    Raises:
+        ValueError: There are no words, one comes twice, no engine can speak one that is not recorded, or the folder
+            holds none of them.
+    """
+    card = words_card(
+        words,
+        language=language,
+        engines=engines,
+        recordings=recordings,
+        synthetic=synthetic,
+        clips_per_label=clips_per_label,
+        seed=seed,
+    )
+    return open_corpus(
+        card,
+        sample_rate=sample_rate,
+        clip_seconds=clip_seconds,
+        background=background,
+        negatives=True,
+        language=language,
+        workers=workers,
+        skip_bad=True,
+        progress=progress,
+    )
+
+
+def _recordings_by_folder(plain: Card) -> dict[str, int]:
+    """Return how many recordings each class folder holds."""
+    listing = plain.layout.index(plain.default_root)
+    return dict(sorted(Counter(clip.label for clip in listing.clips).items()))
+
+
+def _say_folders(place: str | Path | None, counts: Mapping[str, int], recorded: Mapping[str, int]) -> None:
+    """Say which words have no recordings, and which recordings are of no word; refuse a folder without any word."""
+    expected = f"class folders that are called as the words ({listed(recorded, 10)})"
+    advice = "rename them, or leave out the words to learn those of the folders"
+    check_that(any(recorded.values()), "recordings", expected, listed(counts, 10), advice)
+    words = {*map(spelled, recorded)}
+    if others := [folder for folder in counts if spelled(folder) not in words and is_word(folder)]:
+        note(f"{place}: the recordings in {listed(others, 10)} are of no word that is asked for, and train as unknown")
+    if lacking := [word for word, count in recorded.items() if not count]:
+        note(f"{place}: no recordings of {listed(lacking, 10)}")
+
+
+def _spoken(
+    words: Sequence[str],
+    recorded: Mapping[str, int],
+    language: str,
+    engines: Sequence[str] | None,
+    synthetic: bool | None,
+    *,
+    is_asked: bool,
+) -> tuple[str, ...]:
+    """Return the words that engines speak; those that none can speak are learnt from recordings, which is said."""
+    if synthetic is False:
+        unheard = [word for word in words if not recorded[word]]
+        check_no_misfits(unheard, "recordings", "some of each word, since engines must not speak", "record them")
+        return ()
+    able = synthesis.speaking(language, engines).engines.values()
+    known = [word for word in words if any(engine.knows(word, language) for engine in able)]
+    if not is_asked and synthetic is None:
+        known = [word for word in known if can_be_spoken(word)]
+    # Those that cannot be spoken and are not recorded are refused when they are to be spoken, with the reason.
+    spoken = tuple(word for word in words if word in known or not recorded[word])
+    if left := [word for word in words if word not in spoken]:
+        note(f"learnt from the recordings alone, since no engine speaks them in {language}: {listed(left, 10)}")
+    return spoken

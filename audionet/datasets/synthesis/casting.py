@@ -1,0 +1,39 @@
+"""Which engines speak the words of a user: those that work here."""
+
+import warnings
+from collections.abc import Sequence
+
+from audionet.checks import check_that, listed
+from audionet.datasets.synthesis.voices import speaking
+
+
+def working(words: Sequence[str], language: str, engines: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Let every engine speak a word once, and leave out those that fail, which is said.
+
+    Args:
+        words: Words, of which each engine speaks the first that it knows.
+        language: Code of their language.
+        engines: Names of the engines that may speak; None for all that are installed.
+
+    Returns:
+        Names of the engines that speak; None for all that are installed.
+
+    Raises:
+        ValueError: None of them can.
+    """
+    able = speaking(language, engines).engines
+    failed = {}
+    for name, engine in able.items():
+        text = next((word for word in words if engine.knows(word, language)), None)
+        try:
+            if text is not None:
+                engine.speak(text, voice=engine.voices(language)[0])
+        except Exception as error:  # of whatever kind: an engine's own affair, which must not stop the others
+            failed[name] = f"{name} cannot speak {text!r} ({error})"
+    for reason in failed.values():
+        warnings.warn(f"left out: {reason}; the other engines go on", stacklevel=3)
+    expected = f"one that can speak {language}"
+    check_that(len(failed) < len(able), "engines", expected, listed(failed.values(), 10), "repair or install one")
+    if failed:
+        return tuple(name for name in able if name not in failed)
+    return None if engines is None else tuple(engines)

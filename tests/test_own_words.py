@@ -1,0 +1,197 @@
+"""A user's own words: which are spoken, which are recorded, how both are split, and what is said of bad input."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from audionet import save_audio
+from audionet.datasets import cards, natural
+from audionet.datasets.own_words import MANY, spelled, words_card
+from audionet.datasets.rendering import render
+from audionet.datasets.synthesis import Engine
+from audionet.datasets.synthesis.voices import Survey, registry
+
+LANGUAGE = "ia"
+
+
+class Beeps(Engine):
+    """An engine that beeps a tenth of a second for each letter."""
+
+    install, sample_rate = "ask the test", 16_000
+
+    def __init__(self, name, n_voices=3, weight=1.0, seconds=0.1):
+        self.name, self.weight, self.seconds = name, weight, seconds
+        self.catalog = {f"v{number}": (LANGUAGE,) for number in range(n_voices)}
+
+    def _speak(self, text, voice, rate, pitch):
+        return np.sin(np.arange(len(text) * self.seconds * 16_000 / rate))
+
+    def version(self):
+        return "1"
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Let these engines be all that are installed."""
+
+    def only(*engines):
+        installed = {engine.name: engine for engine in engines}
+
+        def survey(names=None):
+            return Survey({name: installed[name] for name in names or installed if name in installed}, {})
+
+        monkeypatch.setattr(registry, "survey", survey)
+        monkeypatch.setattr("audionet.datasets.synthesis.words.open_engine", installed.__getitem__)
+
+    only(*(Beeps(name) for name in ("espeak", "pico", "piper", "flite")))
+    return only
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Write short recordings into class folders: {folder: how many}."""
+
+    def write(**counts):
+        noise = np.random.default_rng(0)
+        for folder, count in counts.items():
+            (tmp_path / "mine" / folder).mkdir(parents=True)
+            for number in range(count):
+                save_audio(tmp_path / "mine" / folder / f"{number}.wav", noise.normal(0, 0.1, 800).clip(-1, 1), 8000)
+        return tmp_path / "mine"
+
+    return write
+
+
+def listed_by(card):
+    return cards.index(card)
+
+
+def counted(clips, card):
+    return Counter((clip.label, clip.split, not clip.path.startswith(card.layout.made)) for clip in clips)
+
+
+def test_words_are_spoken_by_other_engines_in_each_split(install):
+    card = words_card(["lights on", "stop"], language=LANGUAGE, clips_per_label=50)
+    clips = listed_by(card)
+    assert counted(clips, card) == {
+        (word, split, False): n
+        for word in ("lights on", "stop")
+        for split, n in (("train", 40), ("validation", 5), ("test", 5))
+    }
+    engines = {
+        split: {clip.speaker.split(":")[0] for clip in clips if clip.split == split}
+        for split in ("train", "validation", "test")
+    }
+    assert sum(map(len, engines.values())) == len(set.union(*engines.values())) == 4
+    assert card.layout.trains and not card.layout.few and card.labels.keep == ("lights on", "stop")
+    waveform = render(clips[0].path, layout=card.layout, root=card.default_root, sample_rate=8000)
+    assert waveform.ndim == 1 and len(waveform) > 1000
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.02, 1.0), (0.1, 1.5), (0.165, 2.0)])
+def test_clips_are_as_long_as_the_longest_phrase(install, seconds, expected):
+    install(*(Beeps(name, seconds=seconds) for name in ("espeak", "pico")))
+    card = words_card(["go", "lights out"], language=LANGUAGE, clips_per_label=10)
+    _, _, found = natural.follow(card, card.default_root, listed_by(card), None, 16_000, None)
+    assert found == pytest.approx(expected, abs=0.35 if expected == 1.5 else 0.01)
+
+
+def test_a_phrase_that_is_too_long_is_refused(install):
+    install(*(Beeps(name, seconds=0.4) for name in ("espeak", "pico")))
+    card = words_card(["go", "lights out"], language=LANGUAGE, clips_per_label=10)
+    with pytest.raises(ValueError, match=r"words: expected phrases of at most 2 s, got 'lights out \(\d\.\d s\)'; sho"):
+        natural.follow(card, card.default_root, listed_by(card), None, 16_000, None)
+
+
+def test_few_recordings_are_tested_by_classifiers_that_learn_the_others(install, record):
+    folder = record(Lights_On=3, other=2)
+    card = words_card(["lights on", "stop"], language=LANGUAGE, recordings=folder, clips_per_label=10)
+    clips = listed_by(card)
+    recorded = {key: n for key, n in counted(clips, card).items() if key[2]}
+    assert recorded == {("lights on", "test", True): 3, ("_unknown_", "test", True): 2}
+    assert card.layout.few and card.layout.trains
+    (path,) = [clip.path for clip in clips if clip.path.endswith("Lights_On/0.wav")]
+    assert len(render(path, layout=card.layout, root=card.default_root, sample_rate=8000)) == 800
+
+
+def test_many_recordings_are_split_and_trained_on(install, record):
+    folder = record(go=MANY, stop=MANY)
+    card = words_card(recordings=folder, language=LANGUAGE)
+    recorded = {key[:2]: n for key, n in counted(listed_by(card), card).items() if key[2]}
+    assert recorded["go", "train"] == 80 and recorded["stop", "test"] == 10
+    assert not card.layout.few and card.layout.trains
+
+
+def test_the_class_folders_are_the_words(install, record, capsys):
+    folder = record(go=2, w07=3, _unknown_=2)
+    card = words_card(recordings=folder, language=LANGUAGE)
+    assert card.layout.words == ("go", "w07") and card.layout.spoken == ("go",)
+    assert "learnt from the recordings alone, since no engine speaks them in ia: w07" in capsys.readouterr().err
+    clips = counted(listed_by(card), card)
+    assert clips["w07", "train", True] == 3 and clips["go", "test", True] == 2
+    assert clips["_unknown_", "train", True] == 2 and clips["go", "train", False] == 80
+    assert not card.layout.trains
+    asked = words_card(recordings=folder, language=LANGUAGE, synthetic=False)
+    assert asked.layout.spoken == () and {key[2] for key in counted(listed_by(asked), asked)} == {True}
+    assert words_card(recordings=folder, language=LANGUAGE, synthetic=True).layout.spoken == ("go", "w07")
+
+
+def test_what_has_no_recordings_and_what_is_no_word_is_said(install, record, capsys):
+    folder = record(go=2, nonsense=1)
+    words_card(["go", "stop"], recordings=folder, language=LANGUAGE)
+    said = capsys.readouterr().err
+    assert f"{folder}: the recordings in nonsense are of no word that is asked for, and train as unknown" in said
+    assert f"{folder}: no recordings of stop" in said
+
+
+class Crashing(Beeps):
+    """An engine that fails for words that begin with a letter."""
+
+    def __init__(self, name, letters):
+        super().__init__(name)
+        self.letters = letters
+
+    def _speak(self, text, voice, rate, pitch):
+        if text[0] in self.letters:
+            raise RuntimeError("signal 11")
+        return super()._speak(text, voice, rate, pitch)
+
+
+def test_an_engine_that_crashes_is_left_out_and_the_others_go_on(install):
+    install(Beeps("espeak"), Beeps("hibari"), Crashing("pico", "s"))
+    with pytest.warns(UserWarning, match=r"left out: pico cannot speak 'stop' \(signal 11\); the other engines go on"):
+        card = words_card(["stop", "go"], language=LANGUAGE)
+    assert card.layout.engines == ("espeak", "hibari")
+    install(Crashing("espeak", "s"))
+    with pytest.raises(ValueError, match="engines: expected one that can speak ia, got .*signal 11"):
+        with pytest.warns(UserWarning):
+            words_card(["stop"], language=LANGUAGE)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "message"),
+    [
+        ([], {}, "words: expected at least one word or phrase, got .*; give them, or recordings in class folders"),
+        (["stop", "Stop"], {}, "words: expected each word once, got Stop, stop; leave out the second"),
+        (["lights on", "lights  on"], {}, "words: expected each word once, got lights on"),
+        (["стоп"], {}, "words: expected words of the language 'ia' that espeak, .* can speak, got 'стоп'"),
+        (["stop"], {"language": "xx"}, "language: expected one that espeak, pico, .* can speak"),
+        (
+            ["halt"],
+            {"recordings": True},
+            r"recordings: expected class folders that are called as the words \(halt\), g",
+        ),
+        (["go", "stop"], {"recordings": True, "synthetic": False}, "recordings: expected some of each word.*got stop"),
+    ],
+)
+def test_words_that_cannot_be_learnt_are_refused(install, record, words, arguments, message):
+    if arguments.get("recordings"):
+        arguments = arguments | {"recordings": record(go=1)}
+    with pytest.raises(ValueError, match=message):
+        listed_by(words_card(words, **{"language": LANGUAGE} | arguments))
+
+
+def test_names_are_spelled_alike():
+    assert spelled(" Lights_On ") == spelled("lights-on") == spelled("lights  on") == "lights on"
+    assert spelled("Küche") != spelled("Kuche")
