@@ -1,3 +1,4 @@
+from . import adapt as adapt
 from . import audio as audio
 from . import augment as augment
 from . import bulk as bulk

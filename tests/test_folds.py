@@ -93,6 +93,18 @@ def test_it_says_how_sure_it_is():
     assert alone.suspects() == [] and len(alone.answers.clips) == 0 and alone.accuracies == []
 
 
+def test_what_is_not_tested_is_learnt_all_the_time():
+    copies, labels = words()
+    tested = np.arange(60) % 10 < 5
+    found = cross_validate(copies, labels, n_classes=6, tested=tested)
+    np.testing.assert_array_equal(found.answers.clips, np.flatnonzero(tested))
+    assert (found.fold[~tested] == -1).all() and (found.logits[~tested] == 0).all()
+    part = found.fold == found.fold[0]
+    head = fit_head(copies.embeddings[~part], torch.from_numpy(labels)[~part])
+    with torch.inference_mode():
+        np.testing.assert_allclose(found.logits[part], head(copies.embeddings[part]), atol=1e-5)
+
+
 def test_what_does_not_fit_is_refused():
     copies, labels = words()
     with pytest.raises(ValueError, match=r"labels: expected \(60,\), one a clip, got \(59,\)"):

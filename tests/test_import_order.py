@@ -37,6 +37,7 @@ USE = (
     "bundle_format",
     "bundle_tasks",
     "bundle",
+    "adapt",
     "inference",
     "evaluate",
     "plots",

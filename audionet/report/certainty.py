@@ -17,9 +17,12 @@ def summary(training: Training) -> str:
     """
     figure = training.get("accuracy")
     if isinstance(figure, float):
-        shown = f"test accuracy {figure:.1%} ({interval(round(figure * _count(training)), _count(training))})"
-    else:
+        kind = "cross-validated" if training.get("cross_validation") else "test"
+        shown = f"{kind} accuracy {figure:.1%} ({interval(round(figure * _count(training)), _count(training))})"
+    elif "bits_per_sample" in training:
         shown = f"{training['bits_per_sample']:.3f} bits per sample"
+    else:
+        return "not tested: each word has one recording, speaker or sound alone; record some more"
     return f"{shown} on {tested_on(training)}"
 
 

@@ -28,7 +28,7 @@ def write_recognition(
     facts: Mapping[str, str],
     labels: Sequence[str],
     confusion: ArrayLike,
-    history: str | os.PathLike[str],
+    history: str | os.PathLike[str] | None,
     cautions: Sequence[str] = (),
     settings: Mapping[str, object] = MappingProxyType({}),
     counts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
@@ -45,7 +45,7 @@ def write_recognition(
         facts: Facts about the run, such as data, model, seed, training time and command.
         labels: Name of each class.
         confusion: Counts of the test clips, (true, predicted).
-        history: Path of the metrics.csv of Lightning's CSVLogger.
+        history: Path of the metrics.csv of Lightning's CSVLogger; None where there was no training to plot.
         cautions: What the accuracy does not say, a sentence each.
         settings: Values of the run, as a preset has them; empty to show none.
         counts: Clips of each label in each split, {label: {split: clips}}; empty to show those of the test alone.
@@ -80,7 +80,7 @@ def write_recognition(
     untested = [score.label for score in scores if not score.support]
     if untested:
         cautions = [*cautions, f"Without test clips, and so not scored: {listed(untested, 10)}."]
-    matrix, curves = png(plot_confusion(confusion, labels)), png(plot_curves(history))
+    matrix, curves = png(plot_confusion(confusion, labels)), None if history is None else png(plot_curves(history))
     matrix_image = image(matrix, "Confusion matrix; the table of labels has the same figures label by label")
     named = zip(tick_names(labels), labels, strict=True)
     numbers = [name if name.startswith("#") and name != label else "" for name, label in named]
@@ -89,13 +89,13 @@ def write_recognition(
     is_wide = len(labels) > WIDE
     sections = [
         section("The run", fact_list(facts)),
-        section("Training", image(curves, "Loss, accuracy and learning rate over the epochs of training")),
+        *([] if curves is None else [_curves(curves)]),
         section("Confusion matrix", matrix_image, wide=is_wide),
         section("Scores by label", score_table(scores, numbers, counts), wide=is_wide),
     ]
     return write_page(
         folder,
-        {"confusion.png": matrix, "curves.png": curves},
+        {"confusion.png": matrix} | ({} if curves is None else {"curves.png": curves}),
         title=title,
         figure=f"{accuracy(confusion):.1%}",
         meaning=f"accuracy: {n_right:,.0f} of {n_clips:,} test clips named right, {interval(n_right, n_clips)}",
@@ -106,6 +106,10 @@ def write_recognition(
         + generated_part(generated)
         + settings_part(settings),
     )
+
+
+def _curves(picture: bytes) -> str:
+    return section("Training", image(picture, "Loss, accuracy and learning rate over the epochs of training"))
 
 
 def _errors_part(errors: Sequence[WrongAnswer], worst: Sequence[ReportClip]) -> str:

@@ -57,7 +57,9 @@ def report_recognition(
     folder, labels = Path(bundle).parent, corpus.labels
     recognizer = load(bundle, task="recognition")
     training = recognizer.bundle.training
-    files = corpus.export_clips("test", folder / "clips", per_label=1, seed=seed)
+    # Where each clip was tested by a classifier that was fitted on the others, there is no test split.
+    split = "test" if len(corpus.store.indices("test")) else "train"
+    files = corpus.export_clips(split, folder / "clips", per_label=1, seed=seed)
     wrong = answers.wrong()
     errors = [
         WrongAnswer(corpus.store.paths[clip], labels[true], labels[given], probability)
@@ -70,7 +72,7 @@ def report_recognition(
         facts=_facts(training),
         labels=labels,
         confusion=answers.confusion(len(labels)),
-        history=folder / "metrics.csv",
+        history=history if (history := folder / "metrics.csv").exists() else None,
         cautions=cautions(training),
         settings=settings,
         counts=corpus.counts(),

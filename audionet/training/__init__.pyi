@@ -15,12 +15,17 @@ from .head import copies_for as copies_for
 from .head import embed_copies as embed_copies
 from .head import fit_head as fit_head
 from .learning_rate import find_learning_rate as find_learning_rate
+from .length import set_length as set_length
 from .log_sound import LogSound as LogSound
 from .optimizers import ChainedOptimizer as ChainedOptimizer
 from .recognition import Recognition as Recognition
 from .recognition import compile_network as compile_network
 from .record import command_line as command_line
 from .record import training_record as training_record
+from .start import HeadFit as HeadFit
+from .start import fit_head_only as fit_head_only
+from .start import is_small as is_small
+from .start import start_head as start_head
 from .teacher import TEACHERS as TEACHERS
 from .teacher import open_teacher as open_teacher
 from .teacher import teacher_targets as teacher_targets

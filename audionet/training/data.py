@@ -32,22 +32,32 @@ class CorpusData(LightningDataModule, Generic[Batch]):
         seed: Seed of the order of the training items.
 
     Raises:
-        ValueError: A number is out of its range, or there are no training or no test clips.
+        ValueError: A number is out of its range, or there are no training clips.
     """
+
+    fewest_batches = 1
+    """Batches that the training clips make at least; otherwise a batch is smaller."""
 
     def __init__(self, corpus: Corpus, batch_size: int, seed: int) -> None:
         super().__init__()
         check_at_least(1, batch_size=batch_size, whole=True)
         check_seed(seed)
-        n_train, n_test = (len(corpus.store.indices(split)) for split in ("train", "test"))
+        n_train = len(corpus.store.indices("train"))
         check_that(n_train, "corpus", f"clips to train on in {corpus.card.name}", n_train, "add recordings")
-        # Said now, not after the training.
-        advice = "add recordings, or list some in testing_list.txt beside the class folders"
-        check_that(n_test, "corpus", f"clips to test on in this split of {corpus.card.name}", n_test, advice)
         self.corpus, self.batch_size, self.seed = corpus, batch_size, seed
-        if n_train < batch_size:
+        if n_train < self.fewest_batches * batch_size:
             self.batch_size = max(n_train // 4, min(n_train, 2))
             note(f"batches of {self.batch_size} clips, not of {batch_size}: there are {n_train} training clips")
+
+    def check_tested(self) -> None:
+        """Refuse a corpus without test clips: said before a training, not after it.
+
+        Raises:
+            ValueError: There are none.
+        """
+        n_test = len(self.corpus.store.indices("test"))
+        advice = "add recordings, or list some in testing_list.txt beside the class folders"
+        check_that(n_test, "corpus", f"clips to test on in this split of {self.corpus.card.name}", n_test, advice)
 
     def train_dataloader(self) -> Batches[Batch]:
         """Return the shuffled training batches."""
@@ -87,15 +97,20 @@ class ClipData(CorpusData[ClipBatch]):
 
     Args:
         corpus: Corpus to serve, from `audionet.datasets.open_corpus`.
-        batch_size: Clips of a batch, in each process; of fewer training clips than that, a quarter makes a batch.
+        batch_size: Clips of a batch, in each process; at most a quarter of the training clips.
+        epoch_batches: Batches of an epoch, at least: of few clips, it goes through each several times, augmented anew.
         seed: Seed of the order of the training clips.
 
     Raises:
-        ValueError: A number is out of its range, there are no training or no test clips, or all clips are of one class.
+        ValueError: A number is out of its range, there are no training clips, or all clips are of one class.
     """
 
-    def __init__(self, corpus: Corpus, *, batch_size: int = 100, seed: int = 0) -> None:
+    fewest_batches = 4
+
+    def __init__(self, corpus: Corpus, *, batch_size: int = 100, epoch_batches: int = 1, seed: int = 0) -> None:
         super().__init__(corpus, batch_size, seed)
+        check_at_least(1, whole=True, epoch_batches=epoch_batches)
+        self.epoch_batches = epoch_batches
         advice = "add a folder of recordings of other words or sounds"
         check_that(len(corpus.labels) > 1, "corpus", "at least two classes", list(corpus.labels), advice)
         self._on_gpu: Tensor | None = None
@@ -116,7 +131,12 @@ class ClipData(CorpusData[ClipBatch]):
     def items(self, split: str) -> tuple[Gather[ClipBatch], np.ndarray]:
         """Return what gathers clips with their labels, and the positions of the split's clips."""
         gather = gather_clips(self._waveforms(), self.corpus.label_index, self.corpus.made_silences)
-        return gather, self.corpus.store.indices(split)
+        clips = self.corpus.store.indices(split)
+        if split == "train":
+            world_size = self.trainer.world_size if self.trainer else 1
+            n_passes = math.ceil(self.epoch_batches * self.batch_size * world_size / len(clips))
+            clips = np.tile(clips, max(n_passes, 1))
+        return gather, clips
 
     def _waveforms(self) -> np.ndarray | Tensor:
         """Return the whole store, on the GPU where it takes less than half of the memory that is free there."""
@@ -205,6 +225,7 @@ class CropData(CorpusData[CropBatch]):
         check_at_least(0, 3600, window_seconds=1.0 if window_seconds is None else window_seconds)
         check_at_least(1, whole=True, epoch_batches=epoch_batches)
         super().__init__(corpus, batch_size, seed)
+        self.check_tested()
         if window_seconds is None:
             window_seconds = context / corpus.sample_rate + 0.2
         window = round(window_seconds * corpus.sample_rate) // hop_length * hop_length

@@ -140,8 +140,11 @@ def _clear(output: Path) -> None:
 
 
 def _check_test(data: LightningDataModule, share: object) -> None:
-    """Refuse a share of the test batches that is less than one, before the training instead of behind it."""
-    if isinstance(data, CorpusData) and isinstance(share, float) and share < 1:
+    """Refuse data without a test clip, or a share of the test batches that is less than one, before the training."""
+    if not isinstance(data, CorpusData):
+        return
+    data.check_tested()
+    if isinstance(share, float) and share < 1:
         n_batches = len(data.test_dataloader())
         expected = f"a share of the {n_batches} test batches that is one at least"
         check_that(int(share * n_batches) >= 1, "trainer.limit_test_batches", expected, share)

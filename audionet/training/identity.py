@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning import LightningDataModule, LightningModule
 
-from audionet.training.data import CorpusData, CropData
+from audionet.training.data import ClipData, CorpusData, CropData
 
 if TYPE_CHECKING:
     from audionet.datasets.store import Store
@@ -86,6 +86,8 @@ def _of_data(data: LightningDataModule) -> Identity:
             "data.epoch_batches": data.epoch_batches,
             "categories": data.categories,
         }
+    elif isinstance(data, ClipData):
+        windows = {"data.epoch_batches": data.epoch_batches} if data.epoch_batches > 1 else {}
     return {
         "labels": corpus.labels,
         "data.sample_rate": corpus.sample_rate,

@@ -4,7 +4,7 @@ import datetime
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,49 +14,61 @@ import yaml
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.utilities import rank_zero_only
-from torch import Tensor
+from torch import nn
 
 from audionet import __version__
 from audionet.files import whole_file
 
 if TYPE_CHECKING:  # what reads sound files is not needed to train, as on a machine without it
     from audionet.datasets.corpus import Corpus
+    from audionet.training.start import HeadFit
 
 Record = dict[str, str | int | float]
 
 
-def training_record(fitted: Trainer, corpus: "Corpus", *, seed: int, command: str, **results: float) -> Record:
+def training_record(
+    fitted: "Trainer | HeadFit", corpus: "Corpus", *, seed: int, command: str, **results: float
+) -> Record:
     """Return how a model was made, for its bundle and its report: plain JSON values.
 
     Args:
-        fitted: Trainer that `fit_and_test` returned. It knows the seconds of the training, with those before the
-            training was resumed.
+        fitted: Trainer that `fit_and_test` returned, or what `fit_head_only` did. It knows the seconds of the training,
+            with those before the training was resumed.
         corpus: Corpus that it was trained and tested on.
         seed: Seed of the run.
         command: Command that was typed.
         **results: Figures of the test, such as the accuracy. ``test_clips`` among them says how many clips were tested,
             where these are not all.
     """
-    callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
-    (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
+    model, seconds, tested = _model_and_seconds(fitted)
     versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
     commit = git_commit()
-    parameters: Iterable[Tensor] = fitted.lightning_module.model.parameters()  # type: ignore[union-attr]
-    n_speakers = corpus.n_speakers("test")
+    n_speakers = corpus.n_speakers("train" if tested else "test")
     return {
         "data": corpus.card.title,
         "test_clips": len(corpus.store.indices("test")),
         **results,
         **({"test_speakers": n_speakers} if n_speakers else {}),
         "test_is_synthetic": corpus.is_synthetic,
-        "parameters": sum(parameter.numel() for parameter in parameters),
+        **({"cross_validation": tested} if tested else {}),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "seed": seed,
         "command": command,
         **({"commit": commit} if commit else {}),
         "date": datetime.date.today().isoformat(),
-        "training_seconds": round(timer.time_elapsed()),
+        "training_seconds": round(seconds),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
+
+
+def _model_and_seconds(fitted: "Trainer | HeadFit") -> tuple[nn.Module, float, str]:
+    """Return the network, how long it was trained, and how it was tested if not on clips that it was not trained on."""
+    if not isinstance(fitted, Trainer):
+        return fitted.model, fitted.seconds, "" if fitted.validation is None else str(fitted.validation)
+    callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
+    (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
+    model: nn.Module = fitted.lightning_module.model  # type: ignore[assignment,union-attr]
+    return model, timer.time_elapsed(), ""
 
 
 def command_line(script: str | os.PathLike[str], arguments: Sequence[str]) -> str:

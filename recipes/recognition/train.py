@@ -1,7 +1,7 @@
 """Train a recogniser of single words: a preset says what on, flags change any value of it (--help lists them).
 
     one CPU     python recipes/recognition/train.py --config recipes/recognition/presets/words.yaml
-    own words   ... --data.root my_words --trainer.max_epochs 50
+    own words   ... --data.root my_words --init embedding
     one GPU     ... --trainer.accelerator gpu --trainer.devices 1 --trainer.precision bf16-mixed
     four GPUs   ... --trainer.accelerator gpu --trainer.devices 4 --trainer.strategy ddp
     two nodes   torchrun --nnodes 2 --node_rank N --master_addr HOST --nproc_per_node 4 ... --trainer.num_nodes 2
@@ -27,6 +27,9 @@ def make_parser():
     parser.add_argument("--compile", type=bool, default=False, help="compile the network with torch.compile")
     parser.add_argument("--features", type=flags.Arguments, default={"name": "LogMel"}, help="front-end and arguments")
     parser.add_argument("--model", type=flags.Arguments, default={"name": "bcresnet"}, help="network and arguments")
+    parser.add_argument("--init", type=str | None, default=None, help="bundle to start from: name or path")
+    parser.add_argument("--freeze", type=bool | None, default=None, help="of it fit the classifier alone; null if few")
+    parser.add_argument("--steps", type=int | None, default=None, help="length of the training; null: fitting the data")
     parser.add_argument("--play", type=str | None, default=None, help="generator whose known labels the report plays")
     flags.add_augmentations(parser, audionet.augment.KINDS)  # in this order
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
@@ -44,36 +47,40 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     named = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
     config = flags.parse(make_parser(), arguments, named=named)
+    start = audionet.adapt.follow(config, arguments)
     audionet.training.check_run(config)
     play = config.play and audionet.load(config.play, task="generation")
     values = config.data.as_dict()
-    batch_size = values.pop("batch_size")
-    corpus = audionet.datasets.open_corpus(**values)
-    data = audionet.training.ClipData(corpus, batch_size=batch_size, seed=config.seed)
-    parts = make_parts(config, corpus)
+    batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches")}
+    data = audionet.training.ClipData(audionet.datasets.open_corpus(**values), **batches, seed=config.seed)
+    parts = make_parts(config, data.corpus, start)
     task = make_task(config, data, parts)
     audionet.bundle.checked(parts)  # now, for after the training it would be too late
     trainer = train(config, data, task)
+    corpus, n_tested = data.corpus, int(task.confusion.sum())
     record = audionet.training.training_record(
         trainer,
         corpus,
-        accuracy=round(audionet.metrics.accuracy(task.confusion.numpy()), 4),
-        test_clips=int(task.confusion.sum()),
+        **({"accuracy": round(audionet.metrics.accuracy(task.confusion.numpy()), 4)} if n_tested else {}),
+        test_clips=n_tested,
         seed=config.seed,
         command=audionet.training.command_line(__file__, arguments),
     )
     path = Path(config.output, "model.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
         audionet.bundle.save(path, replace(parts, training=record))
-        page = write_report(config, corpus, task, path, play)
         print(audionet.report.summary(record))
         print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
-        print(f"report  {page}    model card: README.md beside it")
+        if n_tested:
+            page = audionet.report.report_recognition(
+                path, corpus=corpus, answers=task.answers, settings=config.as_dict(), play=play, seed=config.seed
+            )
+            print(f"report  {page}    model card: README.md beside it")
     return {**record, "bundle": path}
 
 
-def make_parts(config, corpus):
-    """Build the front-end and a network that fits it."""
+def make_parts(config, corpus, start):
+    """Build the front-end and a network that fits it; where a bundle is started from, with its weights."""
     import torch
 
     torch.manual_seed(config.seed)
@@ -84,13 +91,10 @@ def make_parts(config, corpus):
     audionet.training.check_clip(front_end.module, model.module, **clips)
     if config.compile:
         audionet.training.compile_network(model.module)
-    return audionet.bundle.Bundle(
-        task="recognition",
-        model=model,
-        front_end=front_end,
-        labels=corpus.labels,
-        **clips,
-    )
+    parts = {"front_end": front_end, "model": model}
+    if start:
+        audionet.adapt.take_weights(parts, start)
+    return audionet.bundle.Bundle(task="recognition", **parts, labels=corpus.labels, **clips)
 
 
 def make_task(config, data, parts):
@@ -119,7 +123,12 @@ def make_task(config, data, parts):
 
 
 def train(config, data, task):
-    """Train and test; return the trainer."""
+    """Train and test; return the trainer, or what stands for it where no more than a classifier is fitted."""
+    if config.init:
+        if audionet.training.is_small(data.corpus) if config.freeze is None else config.freeze:
+            return audionet.training.fit_head_only(task, data, output=config.output, values=config.as_dict())
+        audionet.training.start_head(task, data)
+    audionet.training.set_length(config.trainer, data, config.steps)
     settings = {"output": Path(config.output), "trainer": config.trainer.as_dict()}
     if config.find_learning_rate:
         config.task.learning_rate = audionet.training.find_learning_rate(task, data, **settings)
@@ -131,13 +140,6 @@ def train(config, data, task):
         ema_decay=config.ema_decay,
         values=config.as_dict(),
         **settings,
-    )
-
-
-def write_report(config, corpus, task, path, play):
-    """Write the page with accuracy, errors, curves and a clip of each label, and the model card; return its path."""
-    return audionet.report.report_recognition(
-        path, corpus=corpus, answers=task.answers, settings=config.as_dict(), play=play, seed=config.seed
     )
 
 

@@ -1,0 +1,205 @@
+"""The classifier of a network whose body is trained already: fitted on a corpus before, or instead of, a training."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
+
+from audionet.checks import check_that, listed
+from audionet.console import note
+from audionet.datasets.synthesis.negatives import MADE
+from audionet.labels import is_word
+from audionet.metrics import Answers
+from audionet.training.data import ClipData
+from audionet.training.folds import CrossValidation, cross_validate
+from audionet.training.head import copies_for, embed_copies, fit_head
+from audionet.training.recognition import Recognition
+from audionet.training.record import write_config
+
+if TYPE_CHECKING:
+    from audionet.datasets.corpus import Corpus
+
+FEW_CLIPS = 500  # of words to train on, up to which a fitted classifier is better than a training of the whole
+FEW_TESTS = 5  # of a word, below which each clip is tested by a classifier that was fitted on the others
+QUIET = 33  # of 32768, a peak of -60 dB
+MOST_CHECKED = 5000  # clips that are looked through for those of another word
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFit:
+    """A classifier that was fitted in place of a training.
+
+    Attributes:
+        model: The network, with the classifier in its place.
+        answers: What the test clips were taken for, by positions in the corpus's store.
+        seconds: How long it took.
+        validation: How it was tested where clips are few; None where it was tested on clips of the test split.
+        is_global_zero: Whether this process writes files, as of a trainer.
+    """
+
+    model: nn.Module
+    answers: Answers
+    seconds: float
+    validation: CrossValidation | None
+    is_global_zero: bool
+
+
+def is_small(corpus: "Corpus") -> bool:
+    """Tell whether a corpus has so few clips of words that a classifier is fitted and nothing more trained."""
+    return sum(counts["train"] for label, counts in corpus.counts().items() if is_word(label)) < FEW_CLIPS
+
+
+def start_head(task: Recognition, data: ClipData) -> None:
+    """Fit the classifier on the training clips and copies of them that the task's augmentation makes.
+
+    Recordings that sound like another word than their label says are named on standard error.
+
+    Args:
+        task: What is going to be trained; its network's body is trained already. It gets the classifier.
+        data: Data module that serves the corpus.
+
+    Raises:
+        ValueError: The network's ``head`` holds no linear layer, or several.
+    """
+    _fit(task, data, data.corpus.store.indices("train"), check=True)
+
+
+def fit_head_only(
+    task: Recognition, data: ClipData, *, output: str | os.PathLike[str], values: Mapping[str, object]
+) -> HeadFit:
+    """Fit the classifier in place of a training, and test it.
+
+    Where a word has fewer than five test clips, all clips are learnt, and each is tested by a classifier that was
+    fitted on the others: whole speakers where three or more are known. ``data.corpus`` then has training clips alone.
+    Otherwise training and validation clips are learnt, and the test clips tested.
+
+    Args:
+        task: Network with a trained body, front-end and augmentation. It gets the classifier and ``answers``.
+        data: Data module that serves the corpus.
+        output: Folder of the run, which gets its ``config.yaml``.
+        values: Values of the run, as a preset has them.
+
+    Raises:
+        ValueError: The network's ``head`` holds no linear layer, or several.
+        OSError: The folder cannot be written.
+    """
+    started = time.monotonic()
+    corpus = data.corpus
+    tests = [counts["test"] for label, counts in corpus.counts().items() if is_word(label)]
+    if min(tests) < FEW_TESTS:
+        note(
+            f"a word has only {min(tests)} test clips, so all clips are learnt, and each is tested by a classifier "
+            "that is fitted on the others"
+        )
+        data.corpus = replace(corpus, store=replace(corpus.store, splits=np.full(len(corpus.store), "train")))
+        validation = _fit(task, data, np.arange(len(corpus.store)), check=True)
+        assert validation is not None
+        answers = validation.answers
+        note(str(validation))
+    else:
+        validation, test = None, corpus.store.indices("test")
+        _fit(task, data, np.setdiff1d(np.arange(len(corpus.store)), test), check=True)
+        answers = _answers(task, data, test)
+    task.answers, task.confusion = answers, torch.from_numpy(answers.confusion(task.n_classes))
+    write_config(Path(output), values)
+    is_first = getattr(rank_zero_only, "rank", 0) == 0
+    return HeadFit(task.model, answers, time.monotonic() - started, validation, is_first)
+
+
+def _fit(task: Recognition, data: ClipData, clips: np.ndarray, *, check: bool) -> CrossValidation | None:
+    """Fit the classifier on some clips; return how well others of them were heard, unless they are very many."""
+    corpus, head = data.corpus, linear_of(task.model)
+    labels = corpus.label_index[clips]
+    copies = embed_copies(
+        corpus.store.waveforms[clips],
+        front_end=task.front_end,
+        network=task.model,  # type: ignore[arg-type]
+        augment=task.augment,
+        n_copies=0 if task.augment is None else copies_for(labels),
+        silence=corpus.made_silences[clips],
+        seed=task.seed,
+    )
+    validation = None
+    if check and len(clips) <= MOST_CHECKED:
+        tested = ~_made(corpus) | (corpus.store.splits == "test")
+        groups = _groups(corpus)[clips]
+        validation = cross_validate(copies, labels, n_classes=task.n_classes, groups=groups, tested=tested[clips])
+        _name_suspects(corpus, clips, validation)
+    fitted = fit_head(
+        copies.embeddings, torch.from_numpy(labels)[copies.clip], weights=copies.weights, n_classes=task.n_classes
+    )
+    head.load_state_dict(fitted.state_dict())
+    return validation
+
+
+def linear_of(network: nn.Module) -> nn.Linear:
+    """Return the linear layer of a network's classifier.
+
+    Raises:
+        ValueError: ``head`` holds none, or several.
+
+    Example:
+        >>> linear_of(audionet.models.create("tcresnet", n_classes=3))
+        Linear(in_features=48, out_features=3, bias=True)
+    """
+    found = [module for module in network.get_submodule("head").modules() if isinstance(module, nn.Linear)]
+    check_that(len(found) == 1, "head", "one linear layer", f"{len(found)} of them")
+    return found[0]
+
+
+def _made(corpus: "Corpus") -> np.ndarray:
+    """Tell which clips are made, beside recordings: of a corpus that is all synthetic, none."""
+    made = [path.startswith(MADE) and not corpus.is_synthetic for path in corpus.store.paths]
+    return np.array(made)
+
+
+def _groups(corpus: "Corpus") -> np.ndarray:
+    """Return what must not be parted, a name for each clip: the same samples, or whole speakers if three are known."""
+    store, made = corpus.store, _made(corpus)
+    alike = np.char.add("clip ", store.first_alike.astype(str))
+    people = {*store.speakers[~made].tolist()} - {""}
+    by_speaker = (store.speakers != "") & (made | (len(people) >= 3))
+    return np.where(by_speaker, store.speakers, alike)
+
+
+def _name_suspects(corpus: "Corpus", clips: np.ndarray, validation: CrossValidation) -> None:
+    """Say which recordings are probably of another word, hold next to nothing, or are the only one of their word."""
+    paths, made, labels = corpus.store.paths, _made(corpus)[clips], corpus.labels
+    word = np.array([is_word(label) for label in labels])[validation.labels]
+    suspects = [
+        f"{paths[clips[each.clip]]} (sounds like {labels[each.heard]}, {each.probability:.0%})"
+        for each in validation.suspects()
+        if not made[each.clip]
+    ]
+    if suspects:
+        note(
+            f"{len(suspects)} recording{'s' * (len(suspects) > 1)} may be of another word than the folder says; listen "
+            f"to them, they are learnt as they are: {listed(suspects, 10)}"
+        )
+    peaks = np.abs(corpus.store.waveforms[clips].astype(np.int32)).max(1)
+    if quiet := [paths[clip] for clip in clips[word & ~made & (peaks > 0) & (peaks < QUIET)]]:
+        note(f"{len(quiet)} recordings hold next to no sound: {listed(quiet, 5)}; record them again, nearer or louder")
+    lone = sorted({labels[label] for label in validation.labels[(validation.fold < 0) & word & ~made]})
+    if lone:
+        note(f"{listed(lone, 10)}: one recording, speaker or sound alone, so it cannot be tested; record some more")
+
+
+def _answers(task: Recognition, data: ClipData, clips: np.ndarray) -> Answers:
+    """Return what the network takes clips for."""
+    was_training = task.training
+    task.eval()
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), data.batch_size):
+            waveforms = data.corpus.store.waveforms[clips[start : start + data.batch_size]]
+            rows.append(task(torch.from_numpy(waveforms)).softmax(-1).max(-1))
+    task.train(was_training)
+    probability, given = (torch.cat(columns).numpy() for columns in zip(*rows, strict=True))
+    return Answers(clips, data.corpus.label_index[clips], given, probability.astype(np.float64))

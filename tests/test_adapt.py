@@ -1,0 +1,108 @@
+"""A network of a bundle for other labels: all weights but the classifier's, and the values of a recipe that follow."""
+
+import pytest
+import torch
+from jsonargparse import Namespace
+
+from audionet import adapt, bundle, models
+from audionet.bundle import BundleError, Part
+
+
+@pytest.fixture
+def embedding(write_bundle, tmp_path):
+    network = {"n_classes": 0, "n_bands": 20}
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = Part("tcresnet", network, models.create("tcresnet", **network))
+    return write_bundle(tmp_path / "embedding.safetensors", task="embedding", labels=(), model=model, training={})
+
+
+@pytest.mark.parametrize("of", ["embedding", "recogniser"])
+def test_everything_but_the_classifier_is_the_bundles(embedding, write_bundle, of):
+    start = adapt.load_start(embedding if of == "embedding" else write_bundle(temperature=2.0, threshold=0.5))
+    words = adapt.adapt(start, ("yes", "no", "stop"))
+    assert (words.task, words.labels, words.training) == ("recognition", ("yes", "no", "stop"), {})
+    assert (words.temperature, words.threshold) == (1.0, 0.0)
+    assert (words.sample_rate, words.clip_length) == (start.sample_rate, start.clip_length)
+    assert words.model.arguments == {"n_classes": 3, "n_bands": 20}
+    old, new = start.model.module.state_dict(), words.model.module.state_dict()
+    kept = [name for name in new if not name.startswith("head.")]
+    assert len(kept) > 10 and all(torch.equal(old[name], new[name]) for name in kept)
+    assert new["head.1.weight"].shape == (3, 48)
+    spectrogram = torch.randn(2, 1, 20, 50, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        embedded = words.model.module.eval().embed(spectrogram)  # type: ignore[operator]
+        torch.testing.assert_close(embedded, start.model.module.embed(spectrogram))  # type: ignore[operator]
+    words.model.module.load_state_dict({name: value + 1 for name, value in new.items()})
+    assert torch.equal(start.model.module.state_dict()[kept[0]], old[kept[0]])  # of the start, nothing is changed
+    assert adapt.adapt(start, ("a", "b"), clip_length=4000).clip_length == 4000
+    bundle.checked(words)
+
+
+def test_what_cannot_be_started_from_is_refused(tmp_path, write_bundle):
+    with pytest.raises(ValueError, match="init: expected a bundle whose network makes embeddings, got 'one for gener"):
+        adapt.load_start(bundle.find("digits", "generation"))
+    with pytest.raises(BundleError, match="nowhere: expected the path of a .safetensors file"):
+        adapt.load_start("nowhere")
+
+
+def values(path, **data):
+    """Values of a recipe, with its defaults."""
+    given = {"sample_rate": 16_000, "clip_seconds": 1.0, **data}
+    task = {"learning_rate": 0.1}
+    return Namespace(
+        init=str(path),
+        features={"name": "LogMel"},
+        model={"name": "bcresnet"},
+        data=Namespace(**given),
+        task=Namespace(**task),
+    )
+
+
+def test_values_follow_the_bundle(write_bundle, capsys):
+    path = write_bundle(clip_length=6000)
+    config = values(path)
+    start = adapt.follow(config, ["--init", "words", "--data.root", "my_words"])
+    assert start is not None and start.clip_length == 6000
+    assert config.features == {"name": "LogMel", "n_mels": 20}
+    assert config.model == {"name": "tcresnet", "n_bands": 20}
+    assert (config.data.sample_rate, config.data.clip_seconds) == (8000, 0.75)
+    assert config.task.learning_rate == 0.01
+    assert "tiny.safetensors: tcresnet on LogMel, clips of 0.75 s at 8000 Hz" in capsys.readouterr().err
+    again = values(path, sample_rate=8000, clip_seconds=0.75)  # as config.yaml of that run has them
+    again.task.learning_rate = 0.01
+    adapt.follow(again, ["--config", "config.yaml"])
+    assert (again.data, again.task, again.features, again.model) == (
+        config.data,
+        config.task,
+        config.features,
+        config.model,
+    )
+
+
+def test_what_is_asked_for_is_kept_or_refused(write_bundle):
+    path = write_bundle()
+    config = values(path, clip_seconds=1.5)
+    config.task.learning_rate = 0.1
+    adapt.follow(config, ["--data.clip-seconds", "1.5", "--task.learning_rate=0.1"])
+    assert (config.data.clip_seconds, config.task.learning_rate) == (1.5, 0.1)
+    for flag in ("--model.width=2", "--model", "--features.n_mels"):
+        with pytest.raises(ValueError, match=r"(model|features): expected none with --init .*, which brings its own"):
+            adapt.follow(values(path), [flag, "2"])
+    with pytest.raises(ValueError, match="data.sample_rate: expected 8000 Hz, that of .*, got 16000; leave it out"):
+        adapt.follow(values(path), ["--data.sample_rate=16000"])
+    adapt.follow(values(path, sample_rate=8000), ["--data.sample_rate=8000"])
+    none = values(path)
+    none.init = None
+    assert adapt.follow(none, ["--model.width=2"]) is None and none.model == {"name": "bcresnet"}
+
+
+def test_networks_that_differ_by_more_than_a_classifier_are_refused(write_bundle):
+    start = adapt.load_start(write_bundle())
+    wider = bundle.new_part("model", name="tcresnet", n_classes=10, n_bands=20, depth=14)
+    before = wider.module.state_dict()["stem.weight"].clone()
+    with pytest.raises(
+        ValueError, match="tcresnet: expected a part that differs by a classifier alone, got .*blocks.1.body.0.weight"
+    ):
+        adapt.take_weights({"model": wider, "front_end": start.front_end}, start)  # type: ignore[dict-item]
+    assert torch.equal(wider.module.state_dict()["stem.weight"], before)  # nothing was taken
