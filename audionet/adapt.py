@@ -15,7 +15,7 @@ from audionet.console import note
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-LEARNING_RATE, GENTLE = 0.1, 0.01  # of a training from the beginning, and of one that goes on from trained weights
+LEARNING_RATE, GENTLE = 0.1, 0.05  # of a training from the beginning, and of one that goes on from trained weights
 
 
 def load_start(name_or_path: str | os.PathLike[str]) -> Bundle:
@@ -44,7 +44,7 @@ def follow(config: "Namespace", given: Sequence[str]) -> Bundle | None:
     """Let the values of a recipe be those of the bundle that its training starts from, if there is one.
 
     Front-end, network and sample rate are the bundle's, and so is the length of a clip unless ``--data.clip_seconds``
-    is given; the learning rate is a tenth of the usual one unless ``--task.learning_rate`` is given.
+    is given; the learning rate is half of the usual one unless ``--task.learning_rate`` is given.
 
     Args:
         config: Values that `audionet.flags.parse` has read; ``init`` among them names the bundle. They are changed.

@@ -67,10 +67,10 @@ def test_values_follow_the_bundle(write_bundle, capsys):
     assert config.features == {"name": "LogMel", "n_mels": 20}
     assert config.model == {"name": "tcresnet", "n_bands": 20}
     assert (config.data.sample_rate, config.data.clip_seconds) == (8000, 0.75)
-    assert config.task.learning_rate == 0.01
+    assert config.task.learning_rate == 0.05
     assert "tiny.safetensors: tcresnet on LogMel, clips of 0.75 s at 8000 Hz" in capsys.readouterr().err
     again = values(path, sample_rate=8000, clip_seconds=0.75)  # as config.yaml of that run has them
-    again.task.learning_rate = 0.01
+    again.task.learning_rate = 0.05
     adapt.follow(again, ["--config", "config.yaml"])
     assert (again.data, again.task, again.features, again.model) == (
         config.data,

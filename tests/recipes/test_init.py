@@ -72,13 +72,15 @@ def test_of_few_recordings_a_classifier_is_fitted(
 def test_of_more_everything_is_trained_on_from_there(
     recipe: ModuleType, flags_of: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = recipe.main(flags_of(40, "--freeze=false", "--steps=4", "--data.batch_size=16"))
+    record = recipe.main(
+        flags_of(40, "--freeze=false", "--steps=4", "--data.batch_size=16", "--task.learning_rate=1e-4")
+    )
     assert "cross_validation" not in record and record["accuracy"] > 0.9  # the classifier was fitted before
     assert "4 batches" in capsys.readouterr().err
     old, new = weights(tmp_path / "start.safetensors"), weights(record["bundle"])
     moved = [float((old[name] - new[name]).abs().max()) for name in old if name.endswith("0.weight")]
     assert all(0 < distance < 0.1 for distance in moved)
-    assert yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())["task"]["learning_rate"] == 0.01
+    assert yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())["task"]["learning_rate"] == 1e-4
 
 
 def test_of_one_recording_a_word_there_is_a_bundle_and_no_figure(
