@@ -240,10 +240,10 @@ def _engines() -> list[Row]:
     rows = []
     for name, engine in found.engines.items():
         codes = sorted({code.partition("-")[0] for code in engine.languages()})
-        rows.append(
-            Row(
-                f"engine {name}", engine.version(), f"{len(engine.voices())} voices in {len(codes)}: {listed(codes, 8)}"
-            )
-        )
-    rows += [Row(f"engine {name}", "not installed", f"optional: {why}") for name, why in found.missing.items()]
-    return rows
+        counts = f"{_counted(len(engine.voices()), 'voice')} in {_counted(len(codes), 'language')}"
+        rows.append(Row(f"engine {name}", engine.version(), f"{counts}: {listed(codes, 12)}"))
+    return rows + [Row(f"engine {name}", "not installed", f"optional: {why}") for name, why in found.missing.items()]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -1,5 +1,6 @@
 """The doctor, on made-up machines and on this one."""
 
+import sys
 import tomllib
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from audionet import doctor
 from audionet.datasets.synthesis import ENGINES
+from audionet.datasets.synthesis.voices import registry
 from audionet.doctor import Machine, Problem, Report, Row, diagnose
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
@@ -200,6 +202,20 @@ def test_this_machine():
     names = {row.name for row in machine.devices}
     assert {"Python", "system", "CPU", "libsndfile", *(f"engine {name}" for name in ENGINES)} <= names
     assert any(name.startswith("GPU") for name in names)
+
+
+def test_engines_are_listed_with_their_voices_and_missing_ones_with_a_remedy(monkeypatch):
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    monkeypatch.setitem(sys.modules, "hibari", None)
+    registry.open_engine.cache_clear()
+    rows = {row.name: row for row in doctor.examine().devices}
+    registry.open_engine.cache_clear()
+    assert rows["engine espeak"].note.endswith(
+        " languages: af, am, an, ar, as, az, ba, be, bg, bn, bpy, bs and 107 more"
+    )
+    assert " voices in 119 " in rows["engine espeak"].note
+    assert rows["engine hibari"].value == "not installed"
+    assert rows["engine hibari"].note.startswith("optional: hibari: expected the package hibari, got none; install it")
 
 
 def test_an_import_that_fails_is_kept(monkeypatch):

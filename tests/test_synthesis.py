@@ -23,7 +23,8 @@ class Voice(Engine):
     install, sample_rate = "ask the test", 8000
 
     def __init__(self, name, n_voices, weight=1.0, knows="", codes=("en",)):
-        self.name, self.weight, self._knows = name, weight, knows
+        vars(self).update(name=name, weight=weight)
+        self._knows = knows
         self.catalog = {f"v{number}": codes for number in range(n_voices)}
 
     def knows(self, text, language):
@@ -49,7 +50,7 @@ def only(monkeypatch):
 
 def speaking_of(installed, language, names=None):
     able = {name: installed[name] for name in names or installed if installed[name].voices(language)}
-    return Survey(able, {name: "missing" for name in installed if name not in able})
+    return Survey(able, {name: f"{name} is missing" for name in installed if name not in able})
 
 
 def engine_of(clip):
@@ -182,11 +183,13 @@ def test_few_voices_are_warned_of(only):
     assert Counter(clip.split for clip in clips) == {"train": 8, "validation": 1, "test": 1}
 
 
-def test_a_named_engine_that_is_missing_is_warned_of():
-    absent = survey().missing or pytest.skip("every engine is installed")
-    name = next(iter(absent))
-    with pytest.warns(UserWarning, match=f"left out: {name}: expected"):
-        index(["yes"], [], clips_per_label=10, engines=["espeak", name])
+def test_a_named_engine_that_does_not_speak_is_warned_of(only):
+    only(Voice("espeak", 20), Voice("pico", 2, codes=("de",)), Voice("flite", 2, codes=("de",)))
+    with pytest.warns(UserWarning, match="left out: pico is missing"):
+        index(["yes"], [], clips_per_label=10, engines=["espeak", "pico"])
+    with pytest.warns(UserWarning, match="left out: flite is missing"):
+        clips = index(["yes"], [], clips_per_label=10, test_engines=["flite"])
+    assert {clip.split for clip in clips} == {"train", "validation", "test"}, "voices are divided instead"
 
 
 @pytest.mark.parametrize(

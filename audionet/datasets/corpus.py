@@ -251,7 +251,7 @@ def open_corpus(
     folder = _store_folder(card, root, split, test_speaker, *added, voices.name)
     store = open_store(
         clips,
-        partial(render, layout=card.layout, root=root, sample_rate=sample_rate),
+        partial(render, layout=card.layout, root=root, sample_rate=sample_rate, engines=synthesis.added_engines()),
         folder=folder,
         fingerprint=" ".join([*contents, *noise_contents]),
         sample_rate=sample_rate,

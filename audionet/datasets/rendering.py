@@ -1,6 +1,7 @@
 """The waveforms of a corpus's clips: recordings, pieces of recordings, synthetic utterances, or negatives."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,11 +12,14 @@ from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout
 from audionet.datasets.synthesis import changes
+from audionet.datasets.synthesis.voices import Engine, adopt
 
 _PIECE = re.compile(r"(?P<path>.+) \[(?P<number>\d+) of (?P<count>\d+)\]", re.DOTALL)
 
 
-def render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.ndarray:
+def render(
+    path: str, *, layout: Layout, root: Path, sample_rate: int, engines: Sequence[type[Engine]] = ()
+) -> np.ndarray:
     """Return the waveform of a clip, (time,) float32.
 
     Args:
@@ -23,10 +27,12 @@ def render(path: str, *, layout: Layout, root: Path, sample_rate: int) -> np.nda
         layout: Layout of the corpus.
         root: The corpus root.
         sample_rate: Sample rate in hertz.
+        engines: Engines that a user has added, which a worker process does not know yet.
 
     Raises:
         AudioError: The file cannot be used.
     """
+    adopt(engines)
     if path.startswith(synthesis.SYNTHETIC):
         return synthesis.render(path.removeprefix(synthesis.SYNTHETIC), sample_rate=sample_rate)
     if path.startswith(synthesis.NEGATIVE):

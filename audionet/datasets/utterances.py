@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from audionet.checks import check_that
 from audionet.console import note
@@ -36,7 +37,7 @@ class Voices:
     test_engines: Sequence[str] | None = None
 
     @property
-    def chosen(self) -> dict[str, str | tuple[str, ...]]:
+    def chosen(self) -> dict[str, Any]:
         """What is not left to others, as arguments of `synthesis.index`."""
         values = {name: value for name, value in vars(self).items() if value is not None}
         return {name: value if isinstance(value, str) else tuple(value) for name, value in values.items()}
@@ -72,7 +73,7 @@ class Voices:
     def utterances(self, clips: Sequence[Clip], clips_per_label: int) -> list[Clip]:
         """Return synthetic utterances of the labels of some clips, for training."""
         words = sorted({clip.label for clip in clips if not clip.label.startswith("_")})
-        spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True, **self.chosen)  # type: ignore[arg-type]
+        spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True, **self.chosen)
         return [replace(clip, path=SYNTHETIC + clip.path) for clip in spoken]
 
     def negatives(self, card: Card, clips: Sequence[Clip]) -> tuple[Card, list[Clip]]:

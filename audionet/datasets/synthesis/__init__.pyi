@@ -14,6 +14,7 @@ from .phonemes import phonemes as phonemes
 from .voices import ENGINES as ENGINES
 from .voices import Engine as Engine
 from .voices import SpeechError as SpeechError
+from .voices import added_engines as added_engines
 from .voices import open_engine as open_engine
 from .voices import speaking as speaking
 from .voices import survey as survey

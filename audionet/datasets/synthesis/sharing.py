@@ -100,7 +100,7 @@ def assign(
     return speakers
 
 
-def divide(groups: Sequence[Sequence[str]], splits: Sequence[str]) -> dict[str, list[Sequence[str]]]:
+def divide(groups: Sequence[list[str]], splits: Sequence[str]) -> dict[str, list[list[str]]]:
     """Divide the voices of an engine: about a tenth for each of some splits, and the rest to train on.
 
     Groups of voices that sound alike stay whole, and fall to the splits in an order that their names alone decide.
@@ -118,7 +118,7 @@ def divide(groups: Sequence[Sequence[str]], splits: Sequence[str]) -> dict[str, 
     small = [group for group in groups if len(group) <= 3 * unit]
     # The timbres of espeak-ng, after the plus sign, are divided in the same way in all languages.
     small.sort(key=lambda group: hashlib.sha256((group[0].partition("+")[2] or group[0]).encode()).digest())
-    parts: dict[str, list[Sequence[str]]] = {"train": list(groups)}
+    parts: dict[str, list[list[str]]] = {"train": list(groups)}
     for split in (split for split in SHARES if split in splits):
         missing = round(SHARES[split] * n_units) or 1
         parts[split] = []

@@ -190,7 +190,7 @@ def _utter(
         speaker.engine.name: [text for text in texts if speaker.engine.knows(text, language)] for speaker in speakers
     }
     able = [speaker for speaker in speakers if known[speaker.engine.name]]
-    clips = []
+    clips: list[Clip] = []
     for (engine, voices), count in zip(able, apportion(size, [speaker.engine.weight for speaker in able]), strict=True):
         generator = np.random.default_rng([seed, zlib.crc32(f"{label}/{split}/{engine.name}".encode())])
         # Every voice once before any comes twice.

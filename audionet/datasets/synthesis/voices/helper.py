@@ -91,8 +91,10 @@ class Helper:
         """Return the process; a fork of this one starts its own."""
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             self.close()
-            streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, self._answers: subprocess.PIPE}
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, **streams)
+            out, error = (
+                subprocess.PIPE if name == self._answers else subprocess.DEVNULL for name in ("stdout", "stderr")
+            )
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=out, stderr=error)
             self._owner = os.getpid()
             self._finalizer = weakref.finalize(self, _end, self._process, self._owner)
         return self._process

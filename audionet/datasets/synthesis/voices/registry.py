@@ -98,6 +98,18 @@ def speaking(language: str, names: Sequence[str] | None = None) -> Survey:
     return Survey(able, {**found.missing, **unable})
 
 
+def added_engines() -> tuple[type[Engine], ...]:
+    """Return the engines that a user's module or script has added to `ENGINES`, for worker processes to adopt."""
+    return tuple(ENGINES[name] for name in ENGINES if ENGINES.home(name) is None)
+
+
+def adopt(kinds: Sequence[type[Engine]]) -> None:
+    """Add engines to `ENGINES`, in a worker process that has not run what added them elsewhere."""
+    for kind in kinds:
+        if kind.name not in ENGINES:
+            ENGINES.add(kind.name, kind)
+
+
 def language_codes() -> list[str]:
     """List the codes of all languages and accents that an installed engine speaks, sorted."""
     return sorted({code for engine in survey().engines.values() for code in engine.languages()})
@@ -106,7 +118,7 @@ def language_codes() -> list[str]:
 def _refuse(language: str, found: Survey) -> None:
     check_that(found.engines, "engines", "one that is installed", "none", "; ".join(found.missing.values()))
     codes = {code: code for engine in found.engines.values() for code in engine.languages()}
-    names = {}
+    names: dict[str, str] = {}
     for engine in found.engines.values():
         names |= engine.language_names()
     by_name = {name.casefold(): code for code, name in names.items()}
