@@ -1,0 +1,250 @@
+"""Whether a recogniser knows what it does not know: are its probabilities as often right as they say, and does it
+leave other words and noise unanswered?
+
+Probabilities are calibrated by one temperature (Guo et al., On Calibration of Modern Neural Networks, 2017). An answer
+is a word if its score, `word_scores`, reaches a threshold; a threshold accepts some of the clips that hold no word, and
+rejects some that hold one.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from audionet.checks import check_at_least, check_that
+from audionet.metrics.classification import Answers
+
+TEMPERATURES = (0.05, 20.0)
+"""Temperatures that are fitted: the lowest and the highest."""
+
+
+class Bin(NamedTuple):
+    """Answers of about the same probability.
+
+    Attributes:
+        low: Probability at which it begins.
+        high: Probability at which it ends.
+        count: Answers in it.
+        probability: Mean of their probabilities; 0 if there are none.
+        accuracy: Share of them that are right; 0 if there are none.
+    """
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    accuracy: float
+
+
+class Rejection(NamedTuple):
+    """What thresholds accept and reject.
+
+    Attributes:
+        threshold: The thresholds, falling, (threshold,).
+        accepted: Share of the clips without a word that are answered with one, (threshold,).
+        rejected: Share of the clips with a word that are answered with none, (threshold,).
+    """
+
+    threshold: np.ndarray
+    accepted: np.ndarray
+    rejected: np.ndarray
+
+
+def fit_temperature(logits: ArrayLike, label_indices: ArrayLike) -> float:
+    """Return the temperature at which the probabilities of logits fit what was said best.
+
+    It minimises the mean cross-entropy of softmax(logits / temperature), which is convex in 1 / temperature. As in
+    Platt's scaling (Platt, 1999), the target of each of n clips is (n + 1) / (n + 2) for the true class, so that a
+    recogniser without an error on a few clips does not become sure of everything.
+
+    Args:
+        logits: (clip, n_classes), of clips that the network has not learned from.
+        label_indices: The true class of each clip, (clip,).
+
+    Returns:
+        A number within `TEMPERATURES`: above 1 for a network that is too sure, below 1 for one that is not sure enough.
+
+    Raises:
+        ValueError: There is no clip, or the arrays do not fit each other or are not finite.
+
+    Example:
+        >>> sure = np.array([[6.0, 0.0], [6.0, 0.0], [0.0, 6.0], [0.0, 6.0]])  # 99.8% each
+        >>> round(fit_temperature(sure, [0, 1, 1, 1]), 1)  # and three of four are right
+        8.7
+    """
+    scores, true = _checked(logits, label_indices)
+    n_clips, n_classes = scores.shape
+    smoothed = 1 / (n_clips + 2)
+    targets = np.full(scores.shape, smoothed / (n_classes - 1))
+    targets[np.arange(n_clips), true] = 1 - smoothed
+    wanted = (targets * scores).sum()
+    low, high = (float(np.log(1 / temperature)) for temperature in reversed(TEMPERATURES))
+    for _ in range(40):  # to a relative precision of 1e-11
+        middle = (low + high) / 2
+        slope = (_softmax(scores * np.exp(middle)) * scores).sum() - wanted  # of the cross-entropy
+        low, high = (middle, high) if slope < 0 else (low, middle)
+    return float(np.exp(-(low + high) / 2))
+
+
+def reliability(answers: Answers, *, n_bins: int = 10) -> list[Bin]:
+    """Return how often answers are right, by their probability, in bins of equal width.
+
+    Args:
+        answers: What a recogniser answered.
+        n_bins: Number of bins.
+
+    Raises:
+        ValueError: A probability is not within 0 and 1, or there is no bin.
+
+    Example:
+        >>> answers = Answers(np.arange(4), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), np.array([0.9, 0.9, 1, 0.6]))
+        >>> [each for each in reliability(answers, n_bins=2)][1]
+        Bin(low=0.5, high=1.0, count=4, probability=0.85, accuracy=0.75)
+    """
+    check_at_least(1, n_bins=n_bins, whole=True)
+    probability, is_right = np.asarray(answers.probability, np.float64), answers.true == answers.given
+    fits = ((probability >= 0) & (probability <= 1 + 1e-6)).all()
+    check_that(fits, "answers", "probabilities from 0 to 1", probability.tolist(), "take the softmax of the logits")
+    rows = np.minimum((probability * n_bins).astype(int), n_bins - 1)
+    counts = np.bincount(rows, minlength=n_bins)
+    means, shares = (
+        np.bincount(rows, weights=values, minlength=n_bins) / np.maximum(counts, 1)
+        for values in (probability, is_right.astype(np.float64))
+    )
+    return [
+        Bin(row / n_bins, (row + 1) / n_bins, int(counts[row]), float(means[row]), float(shares[row]))
+        for row in range(n_bins)
+    ]
+
+
+def calibration_error(answers: Answers, *, n_bins: int = 10) -> float:
+    """Return the mean distance of probability and share of right answers: the expected calibration error.
+
+    Args:
+        answers: What a recogniser answered.
+        n_bins: Number of bins of equal width (Guo et al., 2017, equation 3).
+
+    Raises:
+        ValueError: There is no answer, a probability is not within 0 and 1, or there is no bin.
+
+    Example:
+        >>> answers = Answers(np.arange(4), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), np.full(4, 0.95))
+        >>> round(calibration_error(answers), 2)  # 95% was said, and 75% are right
+        0.2
+    """
+    bins = reliability(answers, n_bins=n_bins)
+    n_answers = sum(each.count for each in bins)
+    check_that(n_answers, "answers", "at least one", n_answers)
+    return sum(each.count * abs(each.probability - each.accuracy) for each in bins) / n_answers
+
+
+def word_scores(answers: Answers, words: Sequence[bool]) -> np.ndarray:
+    """Return the score of each answer, (clip,), which a threshold accepts or rejects.
+
+    It is the probability of the answer where that is a word, and -1 where it is not, for no threshold accepts that.
+
+    Args:
+        answers: What a recogniser answered.
+        words: Whether each class is a word, (n_classes,).
+    """
+    return np.where(np.asarray(words, bool)[answers.given], answers.probability, -1.0)
+
+
+def rejection(answers: Answers, words: Sequence[bool]) -> Rejection | None:
+    """Return what every threshold accepts and rejects; None without clips with a word or without others.
+
+    Args:
+        answers: What a recogniser answered.
+        words: Whether each class is a word, (n_classes,).
+
+    Example:
+        >>> given, probability = np.array([0, 0, 1, 0]), np.array([0.9, 0.7, 0.9, 0.6])
+        >>> curve = rejection(Answers(np.arange(4), np.array([0, 0, 1, 1]), given, probability), [True, False])
+        >>> list(zip(curve.threshold.tolist(), curve.accepted.tolist(), curve.rejected.tolist(), strict=True))
+        [(1.0, 0.0, 1.0), (0.9, 0.0, 0.5), (0.7, 0.0, 0.0), (0.6, 0.5, 0.0), (0.0, 0.5, 0.0)]
+    """
+    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
+    if is_word.all() or not is_word.any():
+        return None
+    thresholds = np.unique(np.concatenate([scores[scores >= 0], [0.0, 1.0]]))[::-1]
+    others, spoken = np.sort(scores[~is_word]), np.sort(scores[is_word])
+    accepted = 1 - np.searchsorted(others, thresholds) / len(others)
+    rejected = np.searchsorted(spoken, thresholds) / len(spoken)
+    return Rejection(thresholds, accepted, rejected)
+
+
+def rates_at(answers: Answers, words: Sequence[bool], threshold: float) -> tuple[float, float] | None:
+    """Return what a threshold does: the shares of other clips that it accepts and of words that it rejects.
+
+    Args:
+        answers: What a recogniser answered.
+        words: Whether each class is a word, (n_classes,).
+        threshold: Probability from which on a word is the answer.
+
+    Returns:
+        Both shares; None without clips with a word or without others.
+    """
+    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
+    if is_word.all() or not is_word.any():
+        return None
+    return float((scores[~is_word] >= threshold).mean()), float((scores[is_word] < threshold).mean())
+
+
+def choose_threshold(
+    answers: Answers, words: Sequence[bool], *, most_accepted: float = 0.05, most_rejected: float = 0.05
+) -> float:
+    """Return the threshold at which few other clips are accepted and few words rejected.
+
+    It lies half-way, in logits, between the lowest threshold that accepts few enough and the highest that rejects few
+    enough, so that both shares have room on other people and microphones. Where none does both, it accepts few enough.
+
+    Args:
+        answers: What a recogniser answered for clips that it has not learned from.
+        words: Whether each class is a word, (n_classes,).
+        most_accepted: Share of the clips without a word that may be answered with one.
+        most_rejected: Share of the clips with a word that may be answered with none.
+
+    Returns:
+        The threshold, in steps of 0.001; 0, which accepts all, without clips with a word or without others.
+
+    Raises:
+        ValueError: A share is not within 0 and 1.
+
+    Example:
+        >>> true, given = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
+        >>> answers = Answers(np.arange(4), true, given, np.array([0.99, 0.95, 0.5, 0.9]))
+        >>> choose_threshold(answers, [True, False])  # between 0.501, and 0.95, at which no word is rejected
+        0.814
+    """
+    check_at_least(0, 1, most_accepted=most_accepted, most_rejected=most_rejected)
+    thresholds = np.arange(1001) / 1000
+    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
+    if is_word.all() or not is_word.any():
+        return 0.0
+    others, spoken = np.sort(scores[~is_word]), np.sort(scores[is_word])
+    accepts_few = 1 - np.searchsorted(others, thresholds) / len(others) <= most_accepted
+    lowest = float(thresholds[accepts_few][0]) if accepts_few.any() else 1.0
+    rejects_few = np.searchsorted(spoken, thresholds) / len(spoken) <= most_rejected
+    highest = float(thresholds[rejects_few][-1]) if rejects_few.any() else 0.0
+    if highest <= lowest:
+        return lowest
+    odds = [np.log(share / (1 - share)) for share in np.clip([lowest, highest], 0.001, 0.999)]
+    return round(float(1 / (1 + np.exp(-np.mean(odds)))), 3)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def _checked(logits: ArrayLike, label_indices: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits (clip, n_classes) as float64 and true classes (clip,), or raise a ValueError."""
+    scores, true = np.asarray(logits, np.float64), np.asarray(label_indices)
+    fits = scores.ndim == 2 and len(scores) and scores.shape[1] >= 2
+    check_that(fits, "logits", "(clip, n_classes) of a clip or more and two classes or more", scores.shape)
+    check_that(np.isfinite(scores).all(), "logits", "finite numbers", scores.tolist())
+    check_that(true.shape == scores.shape[:1], "label_indices", f"({len(scores)},), one a clip", true.shape)
+    is_index = true.dtype.kind in "iu" and ((true >= 0) & (true < scores.shape[1])).all()
+    check_that(is_index, "label_indices", f"whole numbers from 0 to {scores.shape[1] - 1}", true.tolist())
+    return scores, true
