@@ -91,9 +91,12 @@ class Bundle:
 
     @property
     def test_figure(self) -> str:
-        """The figure of its task on the test clips, as the training recorded it."""
-        figure = self.training.get(TASKS[self.task].figure)
-        return TASKS[self.task].shown.format(figure) if isinstance(figure, float) else "not recorded"
+        """The figure of its task, as the training recorded it: on people where that was measured, or on test clips."""
+        figure, people = self.training.get(TASKS[self.task].figure), self.training.get("people")
+        if isinstance(people, Mapping):
+            return f"{people['accuracy']:.1%} on people"
+        shown = TASKS[self.task].shown.format(figure) if isinstance(figure, float) else "not recorded"
+        return f"{shown}, synthetic" if self.training.get("test_is_synthetic") else shown
 
 
 def new_part(field: str, *, name: str, **arguments: object) -> Part:

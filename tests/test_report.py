@@ -12,6 +12,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.image import imread
 
 from audionet import audio
+from audionet.metrics import Answers
 from audionet.plots import plot_distribution
 from audionet.report import ReportClip, plot_clip, save_generated, write_generation, write_recognition
 
@@ -38,6 +39,7 @@ epoch,lr-Adam,step,test_bits,train_bits,validation_bits
 2,,20,2.3125,,
 """
 VOID = {"meta", "link", "img"}
+FILES = ["confusion.png", "curves.png", "reliability.png", "report.html"]
 
 
 class Page(HTMLParser):
@@ -92,13 +94,19 @@ def clips(tmp_path):
     ]
 
 
+def answers_of(confusion):
+    """Answers, all of a probability of 90%, that give these counts (true, predicted)."""
+    true, given = np.repeat(np.argwhere(np.ones_like(confusion)), np.ravel(confusion), axis=0).T
+    return Answers(np.arange(len(true)), true, given, np.full(len(true), 0.9))
+
+
 @pytest.fixture
 def arguments(history):
     return {
         "title": "Two words",
         "facts": {"seed": "17"},
         "labels": ["yes", "no"],
-        "confusion": [[30, 10], [0, 40]],
+        "answers": answers_of([[30, 10], [0, 40]]),
         "history": history,
     }
 
@@ -121,11 +129,15 @@ def test_report_says_what_came_out(tmp_path, arguments, clips):
     path = write_recognition(tmp_path / "new/folder", clips=clips, **arguments)
 
     assert path == tmp_path / "new/folder/report.html"
-    assert sorted(file.name for file in path.parent.iterdir()) == ["confusion.png", "curves.png", "report.html"]
+    assert sorted(file.name for file in path.parent.iterdir()) == FILES
     text = " ".join(Page(path).text.split())
-    assert "Two words 87.5% accuracy: 70 of 80 test clips named right" in text
+    assert "Two words 87.5% accuracy: 70 of 80 test clips named right, 95% interval 78.5% to 93.1%" in text
+    assert "Intervals are Wilson's" in text and "synthetic" not in text
     assert "seed 17" in text
-    assert "yes 100.0% 75.0% 85.7% 40" in text and "no 80.0% 100.0% 88.9% 40" in text
+    assert "yes 100.0% 75.0% 60 to 86% 85.7% 40" in text and "no 80.0% 100.0% 91 to 100% 88.9% 40" in text
+    assert "yes heard as no 10 of 40 14 to 40%" in text and "no heard as yes" not in text
+    assert "off it by 2.5 points in the mean, with the temperature 1.00" in text
+    assert "none of these" not in text and "Speakers" not in text
     assert "no ✓ right no 87.5% yes 12.5% low.wav" in text
     assert "yes ✗ wrong no 56.2% yes 43.8% high.wav" in text
 
@@ -143,11 +155,12 @@ def test_everything_is_inside_the_page(tmp_path, arguments, clips):
     page = Page(write_recognition(tmp_path, clips=clips, **arguments))
 
     pictures = [embedded(image["src"], "image/png") for image in page.all("img")]
-    assert len(pictures) == 2 + len(clips)
+    assert len(pictures) == 3 + len(clips)
     assert pictures[0] == (tmp_path / "curves.png").read_bytes()
     assert pictures[1] == (tmp_path / "confusion.png").read_bytes()
     assert all(imread(io.BytesIO(picture)).std() > 0.01 for picture in pictures), "a picture is blank"
-    assert pictures[2] != pictures[3]
+    assert pictures[2] == (tmp_path / "reliability.png").read_bytes()
+    assert pictures[3] != pictures[4]
     assert all(image["alt"] for image in page.all("img"))
     sounds = [embedded(player["src"], "audio/wav") for player in page.all("audio")]
     assert sounds == [clip.path.read_bytes() for clip in clips]
@@ -171,9 +184,46 @@ def test_text_is_escaped(tmp_path, arguments, clips):
     page = Page(write_recognition(tmp_path, clips=[clip], **arguments | changes))
 
     assert page.all("script") == [] and page.all("b") == []
-    assert page.text.count(nasty) == 7  # twice the title, fact's name, its value, label, truth, prediction
+    assert page.text.count(nasty) == 8  # twice the title, fact's name, its value, label, confusion, truth, prediction
     assert sound.name in page.text
-    assert page.all("img")[2]["alt"] == f"Spectrogram of {nasty}"
+    assert page.all("img")[3]["alt"] == f"Spectrogram of {nasty}"
+
+
+def test_a_synthetic_figure_is_called_so_and_stands_beside_others(tmp_path, arguments):
+    beside = [("81.0%", "on real recordings"), ("90.5%", "on people")]
+    path = write_recognition(tmp_path, kind="synthetic", beside=beside, **arguments)
+    text = " ".join(Page(path).text.split())
+    assert "Two words: 87.5% synthetic" in text  # the title
+    assert "87.5% synthetic accuracy: 70 of 80" in text
+    assert "81.0% on real recordings 90.5% on people" in text
+
+
+def test_the_threshold_and_what_it_does_is_said(tmp_path, arguments):
+    answers = answers_of([[30, 10], [4, 36]])
+    probability = np.where(np.arange(80) % 2 == 0, 0.95, 0.6)
+    changes = {"labels": ["yes", "_unknown_"], "answers": answers._replace(probability=probability)}
+    path = write_recognition(tmp_path, threshold=0.8, temperature=1.25, **arguments | changes)
+    assert sorted(file.name for file in path.parent.iterdir() if file.suffix == ".png")[-1] == "threshold.png"
+    text = " ".join(Page(path).text.split())
+    assert "with the temperature 1.25" in text
+    assert (
+        "At the threshold 0.8, 2 of 40 clips that hold none of the words are answered with a word (5.0%; 1 to 17%), "
+        "and 25 of 40 words with none (62.5%; 47 to 76%)."
+    ) in text
+
+
+def test_speakers_are_listed_the_worst_first(tmp_path, arguments):
+    speakers = ["ann"] * 40 + ["bob"] * 38 + ["", ""]  # 10 of ann's are wrong
+    counts = {name: {"train": 3, "validation": 0, "test": 0} for name in ("ann", "bob", "zoe")}
+    page = Page(write_recognition(tmp_path, speakers=speakers, speaker_counts=counts, **arguments))
+    text = " ".join(page.text.split())
+    assert "ann 30 of 40 75.0% 60 to 86% 3 bob 38 of 38 100.0% 91 to 100% 3" in text
+    assert "1 who were not tested speaker training zoe 3" in text
+
+
+def test_many_speakers_are_folded(tmp_path, arguments):
+    page = Page(write_recognition(tmp_path, speakers=[f"s{number:02}" for number in range(80)], **arguments))
+    assert "60 more" in page.text and len(page.all("details")) == 1
 
 
 def test_report_without_clips_or_facts(tmp_path, arguments):
@@ -183,7 +233,8 @@ def test_report_without_clips_or_facts(tmp_path, arguments):
 
 def test_many_classes_take_the_whole_width(tmp_path, arguments):
     def wide(n_classes):
-        changes = {"labels": [str(index) for index in range(n_classes)], "confusion": np.eye(n_classes, dtype=int)}
+        answers = answers_of(np.eye(n_classes, dtype=int))
+        changes = {"labels": [str(index) for index in range(n_classes)], "answers": answers}
         page = Page(write_recognition(tmp_path, **arguments | changes))
         return sum("wide" in section["class"] for section in page.all("section"))
 

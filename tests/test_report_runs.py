@@ -100,6 +100,11 @@ def test_a_run_with_odd_labels_leaves_its_report(finished: Path, tmp_path: Path)
     assert [float(error["probability"]) for error in errors] == sorted(float(e["probability"]) for e in errors)[::-1]
     files = {path for path in tmp_path.rglob("*.wav")}
     assert len(files) == 16 and {path.parent.parent for path in files} == {finished.parent}
+    assert '<p class="note">speaker ' in text and "s 4 of 5" not in text
+    with (finished.parent / "clips.csv").open(newline="", encoding="utf-8") as file:
+        kinds = [*csv.DictReader(file)]
+    assert len(kinds) == 30 and {kind["speaker"] for kind in kinds} == {"ann", "ben"}
+    assert sum(int(kind["clips"]) for kind in kinds if kind["split"] == "test") == 10
 
 
 @pytest.mark.usefixtures("quick_pictures")
@@ -107,7 +112,7 @@ def test_a_label_without_test_clips_is_listed_and_not_scored(finished: Path) -> 
     corpus = corpus_of(LABELS, untested=1)
     page = report.report_recognition(finished, corpus=corpus, answers=answers_of(corpus), settings={})
     text = page.read_text(encoding="utf-8")
-    assert '<th scope="row">Yes</th><td>–</td><td>–</td><td>–</td><td>0</td><td>1</td><td>1</td>' in text
+    assert '<th scope="row">Yes</th><td>–</td><td>–</td><td>–</td><td>–</td><td>0</td><td>1</td><td>1</td>' in text
     assert "Without test clips, and so not scored: Yes." in text
     scores = per_class([[2, 0], [0, 0]], ["a", "b"])
     assert "<td>100.0%</td><td>2</td>" in score_table(scores, ["", ""], {})
@@ -164,6 +169,44 @@ def test_a_figure_on_synthetic_clips_is_called_a_smoke_test(finished: Path, writ
     assert "smoke test" in values["model-index"][0]["results"][0]["metrics"][0]["name"]
     assert values["license"] == "unknown" and values["language"] == ["en"]
     assert report.summary(training).endswith("10 clips of 2 synthetic voices: a smoke test")
+    assert "40.0% <em>synthetic</em>" in page.read_text(encoding="utf-8")
+
+
+PEOPLE = {"accuracy": 0.9, "clips": 100, "what": "half of an archive", "speakers": 30}
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_what_commands_reaches_on_people_stands_beside_a_synthetic_figure(
+    finished: Path, write_bundle: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "shipped/recognition/commands.safetensors", training=TRAINING | {"people": PEOPLE})
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path / "shipped")
+    said = "90.0%</strong> is what the shipped recogniser commands reaches on people (95% interval 82.6% to 94.5%)"
+    for is_synthetic in (True, False):
+        write_bundle(finished, labels=LABELS, training=TRAINING | {"test_is_synthetic": is_synthetic})
+        corpus = corpus_of(LABELS)
+        page = report.report_recognition(finished, corpus=corpus, answers=answers_of(corpus), settings={})
+        assert (said in page.read_text(encoding="utf-8")) == is_synthetic
+    assert bundle.load("commands").test_figure == "90.0% on people"
+
+
+def test_what_a_bundle_knows_of_itself_is_said(write_bundle: Callable[..., Path]) -> None:
+    known = {"calibration_error": 0.012, "others_accepted": 0.04, "words_rejected": 0.05, "people": PEOPLE}
+    path = write_bundle(training=TRAINING | known | {"test_is_synthetic": True}, threshold=0.75)
+    assert report.figures(path) == [
+        "test accuracy 40.0% (95% interval 16.8% to 68.7%) on 10 clips of 2 synthetic voices: a smoke test",
+        "Its probabilities are off by 1.2 points in the mean.",
+        "At the threshold 0.75, 4.0% of the clips that hold none of its words are answered with a word, and 5.0% of "
+        "its words with none.",
+        "on people: 90.0% (95% interval 82.6% to 94.5%) of 100 recordings by 30 people: half of an archive",
+    ]
+    corpus = corpus_of(LABELS)
+    text = " ".join(report.write_model_card(path, bundle.load(path), corpus, "a.wav").read_text().split())
+    assert "On people: 90.0% (95% interval" in text and "At the threshold 0.75, 4.0% of the clips" in text
+    assert "where no word is as probable as 0.75, the answer is none of them" in text
+    unmeasured = write_bundle(training=TRAINING | {"test_is_synthetic": True})
+    assert report.figures(unmeasured) == [report.summary(TRAINING | {"test_is_synthetic": True})]
+    assert bundle.load(unmeasured).test_figure == "40.0%, synthetic"
 
 
 def test_a_readme_of_somebody_else_stays(finished: Path) -> None:
@@ -215,7 +258,7 @@ def test_the_report_of_a_generator_plays_what_it_made_beside_recordings(
     assert (tmp_path / "new.wav").exists()
 
 
-def test_a_recogniser_judges_only_what_it_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recogniser_judges_only_what_it_knows(capsys: pytest.CaptureFixture[str]) -> None:
     assert report.load_judge(None, ["kick"]) is None
     judge = report.load_judge("digits", ["seven", "one"])
     assert judge is not None and capsys.readouterr().err == ""
@@ -223,11 +266,6 @@ def test_a_recogniser_judges_only_what_it_knows(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == "judge: digits does not know kick, so it does not judge what is generated\n"
     with pytest.raises(bundle.BundleError, match="nobody"):
         report.load_judge("nobody", ["kick"])
-    drums = small_wavenet(tmp_path / "drums.safetensors")
-    assert report.save_labels(tmp_path / "a", audionet.load(drums, task="generation"), judge) == []
-    both = small_wavenet(tmp_path / "both.safetensors", categories={"label": ["seven", "kick"]})
-    (clip,) = report.save_labels(tmp_path / "b", audionet.load(both, task="generation"), judge)
-    assert clip.truth == "seven" and clip.predictions
 
 
 def test_the_command_names_the_script_that_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import torch
 import audionet
 from audionet import augment, features, models
 from audionet.datasets import open_corpus
+from audionet.metrics import Calibration, calibrate
 from audionet.training import ClipData, Recognition, fit_head_only, start, start_head
 
 
@@ -47,6 +48,12 @@ def test_of_few_clips_all_are_learnt_and_each_is_tested_by_a_head_fitted_on_the_
     assert sorted(fitted.answers.clips) == list(range(18)) and task.answers is fitted.answers
     assert data.corpus.counts() == dict.fromkeys(corpus.labels, {"train": 18 // 3, "validation": 0, "test": 0})
     assert (fitted.answers.true == fitted.answers.given).mean() > 0.9 and task.confusion.sum() == 18
+    assert fitted.validation is not None
+    assert task.calibration == calibrate(fitted.validation.logits, fitted.validation.labels, [True] * 3)
+    plain = fitted.validation.logits / task.calibration.temperature
+    expected = torch.from_numpy(plain).softmax(-1).amax(-1)
+    assert task.answers.probability == pytest.approx(expected.numpy())
+    assert task.figures["test_clips"] == 18 and task.figures["accuracy"] > 0.9
     said = capsys.readouterr().err
     assert "a word has only 1 test clips, so all clips are learnt" in said
     assert f"note: {fitted.validation}" in said and "may be of another word" not in said
@@ -60,8 +67,9 @@ def test_of_few_clips_all_are_learnt_and_each_is_tested_by_a_head_fitted_on_the_
 def test_of_many_clips_the_test_clips_are_tested(tone_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(start, "FEW_TESTS", 4)
     corpus = opened(tone_folder)
-    data, _, fitted = fit(corpus, tmp_path)
+    data, task, fitted = fit(corpus, tmp_path)
     np.testing.assert_array_equal(fitted.answers.clips, corpus.store.indices("test"))
+    assert task.calibration.temperature != 1 and task.figures["test_clips"] == len(fitted.answers.clips)
     assert fitted.validation is None and data.corpus is corpus
     assert (fitted.answers.true == fitted.answers.given).mean() > 0.9
 
@@ -94,6 +102,7 @@ def test_one_recording_a_word_is_learnt_and_not_tested(tone_folder, tmp_path, ca
     corpus = opened(few(tone_folder, 1))
     _, task, fitted = fit(corpus, tmp_path)
     assert len(fitted.answers.clips) == 0
+    assert task.figures == {"test_clips": 0} and task.calibration == Calibration()
     said = capsys.readouterr().err
     assert "high, low, middle: one recording, speaker or sound alone" in said and "no recording could be tested" in said
     with torch.inference_mode():

@@ -23,6 +23,7 @@ from audionet import evaluate, features, models
 from audionet.augment import Augment, SpecAugment
 from audionet.datasets import open_corpus
 from audionet.datasets.batches import ClipBatch
+from audionet.metrics import Calibration, calibrate
 from audionet.training import (
     ClipData,
     CropData,
@@ -132,6 +133,42 @@ def test_training_learns_and_ends_with_scores(tone_folder: Path, tmp_path: Path)
     assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"train_loss", "validation_accuracy", "test_accuracy", "lr-SGD"} <= set(header)
+    assert task.figures["accuracy"] == pytest.approx(float(trainer.callback_metrics["test_accuracy"]), abs=1e-4)
+    of_validation = calibrate(*logits_of(task, data, "validation"), [True] * 3)
+    assert task.calibration == pytest.approx(of_validation, rel=1e-3, abs=2e-3)  # of other batches
+    logits, true = logits_of(task, data, "test")
+    expected = torch.from_numpy(logits / task.calibration.temperature).softmax(-1).amax(-1)
+    assert task.answers.probability == pytest.approx(expected.numpy(), abs=1e-6)
+    assert task.answers.true.tolist() == true.tolist()
+
+
+def logits_of(task: Recognition, data: ClipData, split: str) -> tuple[np.ndarray, np.ndarray]:
+    clips = data.corpus.store.indices(split)
+    task.eval()
+    with torch.inference_mode():
+        logits = task(torch.from_numpy(data.corpus.store.waveforms[clips]))
+    return logits.double().numpy(), data.corpus.label_index[clips]
+
+
+@pytest.mark.parametrize("n_batches", [0, 1])
+def test_calibration_takes_no_more_than_the_validation_does(tone_folder: Path, tmp_path: Path, n_batches: int) -> None:
+    task, data = make(tone_folder)
+    data.batch_size = 5
+    trainer = QUIET | {"max_epochs": 1, "limit_val_batches": n_batches}
+    fit_and_test(task, data, output=tmp_path / "run", monitor=None, trainer=trainer)
+    logits, true = (part[: 5 * n_batches] for part in logits_of(task, data, "validation"))
+    expected = calibrate(logits, true, [True] * 3) if n_batches else Calibration()
+    assert task.calibration == pytest.approx(expected, rel=1e-3, abs=2e-3)
+
+
+def test_other_words_and_noise_count_for_the_threshold(tone_folder: Path, tmp_path: Path) -> None:
+    (tone_folder / "low").rename(tone_folder / "_unknown_")
+    task, data = make(tone_folder)
+    fit_and_test(task, data, output=tmp_path / "run", monitor=None, trainer=QUIET | {"max_epochs": 2})
+    words = [label != "_unknown_" for label in data.corpus.labels]
+    assert task.words == words and sum(words) == 2
+    assert task.calibration == pytest.approx(calibrate(*logits_of(task, data, "validation"), words), rel=1e-3, abs=2e-3)
+    assert {"others_accepted", "words_rejected"} <= task.figures.keys()
 
 
 @pytest.mark.parametrize("epochs", [1.0, 2.0, 2.4])
@@ -434,7 +471,8 @@ trainer = fit_and_test(task, data, output=Path({output!r}), monitor="validation_
 digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights(task).values()
                                  if value.is_floating_point() and value.requires_grad is False)).hexdigest()
 parameters = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in task.model.parameters())).hexdigest()
-Path({output!r}, f"rank{{trainer.global_rank}}.txt").write_text(f"{{parameters}} {{int(task.confusion.sum())}}")
+said = parameters, int(task.confusion.sum()), task.calibration.temperature
+Path({output!r}, f"rank{{trainer.global_rank}}.txt").write_text(" ".join(map(str, said)))
 """
 
 

@@ -1,10 +1,13 @@
 from .calibration import TEMPERATURES as TEMPERATURES
 from .calibration import Bin as Bin
+from .calibration import Calibration as Calibration
 from .calibration import Rejection as Rejection
+from .calibration import calibrate as calibrate
 from .calibration import calibration_error as calibration_error
 from .calibration import choose_threshold as choose_threshold
 from .calibration import fit_temperature as fit_temperature
 from .calibration import rates_at as rates_at
+from .calibration import recognition_figures as recognition_figures
 from .calibration import rejection as rejection
 from .calibration import reliability as reliability
 from .calibration import word_scores as word_scores

@@ -1,9 +1,8 @@
-"""Whether a recogniser knows what it does not know: are its probabilities as often right as they say, and does it
-leave other words and noise unanswered?
+"""Whether a recogniser knows what it does not know.
 
-Probabilities are calibrated by one temperature (Guo et al., On Calibration of Modern Neural Networks, 2017). An answer
-is a word if its score, `word_scores`, reaches a threshold; a threshold accepts some of the clips that hold no word, and
-rejects some that hold one.
+Are its probabilities as often right as they say? They are calibrated by one temperature (Guo et al., On Calibration of
+Modern Neural Networks, 2017). Does it leave other words and noise unanswered? A word is the answer if its probability
+reaches a threshold, which accepts some of the clips that hold no word, and rejects some that hold one.
 """
 
 from collections.abc import Sequence
@@ -17,6 +16,18 @@ from audionet.metrics.classification import Answers
 
 TEMPERATURES = (0.05, 20.0)
 """Temperatures that are fitted: the lowest and the highest."""
+
+
+class Calibration(NamedTuple):
+    """What turns the logits of a recogniser into an answer.
+
+    Attributes:
+        temperature: What they are divided by before the softmax.
+        threshold: Probability from which on a word is the answer.
+    """
+
+    temperature: float = 1.0
+    threshold: float = 0.0
 
 
 class Bin(NamedTuple):
@@ -49,6 +60,51 @@ class Rejection(NamedTuple):
     threshold: np.ndarray
     accepted: np.ndarray
     rejected: np.ndarray
+
+
+def calibrate(logits: ArrayLike, label_indices: ArrayLike, words: Sequence[bool]) -> Calibration:
+    """Return the temperature that `fit_temperature` gives and, with it, the threshold that `choose_threshold` gives.
+
+    Args:
+        logits: (clip, n_classes), of clips that the network has not learned from.
+        label_indices: The true class of each clip, (clip,).
+        words: Whether each class is a word, (n_classes,).
+
+    Raises:
+        ValueError: There is no clip, or the arrays do not fit each other or are not finite.
+    """
+    scores, true = _checked(logits, label_indices)
+    temperature = fit_temperature(scores, true)
+    answers = Answers.of_logits(np.arange(len(true)), true, scores, temperature)
+    return Calibration(temperature, choose_threshold(answers, words))
+
+
+def recognition_figures(answers: Answers, words: Sequence[bool], threshold: float) -> dict[str, float]:
+    """Return the figures of a test, by their names in a training record.
+
+    Args:
+        answers: What a recogniser answered for the test clips.
+        words: Whether each class is a word, (n_classes,).
+        threshold: Probability from which on a word is the answer.
+
+    Returns:
+        ``test_clips``; where there are some, ``accuracy`` and ``calibration_error``; and where some hold a word and
+        others none, ``others_accepted`` and ``words_rejected``, the shares of `rates_at`.
+
+    Example:
+        >>> answers = Answers(np.arange(2), np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.6]))
+        >>> recognition_figures(answers, [True, False], 0.7)["others_accepted"]
+        0.0
+    """
+    if not len(answers.true):
+        return {"test_clips": 0}
+    rates = rates_at(answers, words, threshold)
+    shares = {} if rates is None else dict(zip(("others_accepted", "words_rejected"), rates, strict=True))
+    shares["calibration_error"] = calibration_error(answers)
+    right = float((answers.true == answers.given).mean())
+    return {"accuracy": round(right, 4), "test_clips": len(answers.true)} | {
+        name: round(share, 4) for name, share in shares.items()
+    }
 
 
 def fit_temperature(logits: ArrayLike, label_indices: ArrayLike) -> float:
@@ -98,8 +154,9 @@ def reliability(answers: Answers, *, n_bins: int = 10) -> list[Bin]:
         ValueError: A probability is not within 0 and 1, or there is no bin.
 
     Example:
-        >>> answers = Answers(np.arange(4), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), np.array([0.9, 0.9, 1, 0.6]))
-        >>> [each for each in reliability(answers, n_bins=2)][1]
+        >>> true, given = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
+        >>> answers = Answers(np.arange(4), true, given, np.array([0.9, 0.9, 1, 0.6]))
+        >>> reliability(answers, n_bins=2)[1]
         Bin(low=0.5, high=1.0, count=4, probability=0.85, accuracy=0.75)
     """
     check_at_least(1, n_bins=n_bins, whole=True)

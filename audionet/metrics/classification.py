@@ -26,6 +26,19 @@ class Answers(NamedTuple):
     given: np.ndarray
     probability: np.ndarray
 
+    @classmethod
+    def of_logits(cls, clips: np.ndarray, true: np.ndarray, logits: np.ndarray, temperature: float = 1.0) -> "Answers":
+        """Return the answers that logits (clip, n_classes) stand for, with the softmax of logits / temperature.
+
+        Example:
+            >>> Answers.of_logits(np.array([7]), np.array([1]), np.array([[0.0, 3.0]]), 2.0).probability.round(3)
+            array([0.818])
+        """
+        scaled = logits / temperature
+        given = scaled.argmax(1)
+        powers = np.exp(scaled - scaled.max(1, keepdims=True))  # of the given class: 1
+        return cls(clips, true, given, 1 / powers.sum(1))
+
     def confusion(self, n_classes: int) -> np.ndarray:
         """Return the confusion matrix, (true class, predicted class) int64.
 

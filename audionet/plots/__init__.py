@@ -1,4 +1,4 @@
-"""Pictures of features, training curves, confusion matrices and distributions.
+"""Pictures of features, training curves, confusion matrices, calibration and distributions.
 
 Each function returns a matplotlib figure. matplotlib is imported with the first function, and pyplot never.
 """

@@ -95,22 +95,6 @@ def save_generated(
     return clips
 
 
-def save_labels(folder: str | os.PathLike[str], generator: "Generator", judge: "Recognizer") -> list[ReportClip]:
-    """Generate a clip of each label that a recogniser knows, and write them as `save_generated` does.
-
-    Args:
-        folder: Folder of the files, created if it is missing.
-        generator: The generator.
-        judge: The recogniser, which judges the clips.
-
-    Returns:
-        The clips, for a report; none where the generator and the recogniser have no label in common.
-    """
-    labels = [label for label in generator.categories.get("label", ()) if label in judge.labels]
-    spoken = [generator.generate(label=label)[0] for label in labels]
-    return save_generated(folder, spoken, generator.sample_rate, {"label": labels}, judge)
-
-
 def load_judge(name: str | None, labels: Iterable[str]) -> "Recognizer | None":
     """Load a recogniser that is to judge generated clips, if it knows what they are.
 

@@ -12,7 +12,7 @@ import yaml
 from audionet.bundle import Bundle
 from audionet.datasets.layouts import SynthesisLayout
 from audionet.files import whole_file
-from audionet.report.certainty import cautions, interval, summary
+from audionet.report.certainty import cautions, interval, knowing, on_people, summary
 
 if TYPE_CHECKING:
     from audionet.datasets.cards import Card
@@ -59,7 +59,7 @@ def write_model_card(bundle_path: str | os.PathLike[str], bundle: Bundle, corpus
             f"## Use\n\n```python\nimport audionet\n{_imports(bundle)}\n{_usage(bundle_path.name, bundle, example)}```",
             f"## {'Labels' if bundle.task == 'recognition' else 'Values'}\n\n{_values(bundle)}",
             f"## Training data\n\n{_data(corpus)}",
-            f"## Test\n\n{_list([summary(bundle.training).capitalize() + '.', *cautions(bundle.training)])}",
+            f"## Test\n\n{_list(_test(bundle))}",
             f"## Limits\n\n{_list(_limits(bundle))}",
             f"## How it was trained\n\n{_training(bundle.training)}\n",
         ]
@@ -196,6 +196,13 @@ def _sources(card: "Card") -> Sequence[tuple[str, str]]:
     return [("Homepage", card.homepage), ("Citation", card.citation), ("Licence of the data", card.license)]
 
 
+def _test(bundle: Bundle) -> list[str]:
+    """Return what came out of the test, a sentence each."""
+    training, people = bundle.training, on_people(bundle.training)
+    lines = [f"{summary(training).capitalize()}.", *cautions(training), *knowing(training, bundle.threshold)]
+    return lines if people is None else [*lines, f"On people: {people}."]
+
+
 def _limits(bundle: Bundle) -> list[str]:
     if bundle.task == "generation":
         people = (
@@ -206,9 +213,15 @@ def _limits(bundle: Bundle) -> list[str]:
             *people,
         ]
     seconds = bundle.clip_length / bundle.sample_rate
+    none = (
+        "Some silence, noise and words that it has never heard are answered with a word: where no word is as probable "
+        f"as {bundle.threshold:g}, the answer is none of them."
+        if bundle.threshold
+        else "It always names one of its labels, also for silence, noise and words that it has never heard, unless a "
+        "label stands for these; with `threshold=0.9` it names a word only where it is that sure."
+    )
     return [
-        "It always names one of its labels, also for silence, noise and words that it has never heard, unless a label "
-        "stands for these.",
+        none,
         f"It hears {seconds:g} s; of a longer recording it hears one stretch, of a shorter one also silence.",
         "Other microphones, rooms, accents and languages than those of the training data are likely to be worse.",
     ]

@@ -45,6 +45,8 @@ def write_page(
     figure: str,
     meaning: str,
     sections: Sequence[str],
+    kind: str = "",
+    beside: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
     below: str = "",
 ) -> Path:
@@ -58,6 +60,8 @@ def write_page(
         title: Heading of the page.
         figure: The result, such as "87.5%", the largest text of the page.
         meaning: Meaning of the figure, written below it.
+        kind: What the figure is not to be taken without, such as "synthetic", written at its side.
+        beside: Other figures with their meanings, as large as the first.
         notes: What the figure does not say, a sentence each, written below its meaning.
         sections: Cards that `section` returns; they stand side by side.
         below: HTML below the cards, over the full width.
@@ -65,7 +69,16 @@ def write_page(
     Returns:
         The path of report.html.
     """
-    page = page_text(title=title, figure=figure, meaning=meaning, sections=sections, notes=notes, below=below)
+    page = page_text(
+        title=title,
+        figure=figure,
+        meaning=meaning,
+        sections=sections,
+        kind=kind,
+        beside=beside,
+        notes=notes,
+        below=below,
+    )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in {**pictures, "report.html": page.encode(errors="backslashreplace")}.items():
@@ -75,10 +88,22 @@ def write_page(
 
 
 def page_text(
-    *, title: str, figure: str, meaning: str, sections: Sequence[str], notes: Sequence[str] = (), below: str = ""
+    *,
+    title: str,
+    figure: str,
+    meaning: str,
+    sections: Sequence[str],
+    kind: str = "",
+    beside: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    below: str = "",
 ) -> str:
     """Return the HTML of a page; the arguments are those of `write_page`."""
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    texts = {"title": escape(title), "figure": escape(figure), "meaning": escape(meaning)}
+    tag = f" <em>{escape(kind)}</em>" if kind else ""
+    figures = f"<p><strong>{escape(figure)}{tag}</strong> {escape(meaning)}</p>" + "".join(
+        f"<p><strong>{escape(other)}</strong> {escape(text)}</p>" for other, text in beside
+    )
+    texts = {"title": escape(title), "figure": escape(figure), "kind": escape(kind), "figures": figures}
     cautions = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return template.substitute(texts, notes=cautions, sections="\n".join(sections), below=below)

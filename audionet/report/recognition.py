@@ -6,17 +6,24 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from audionet.checks import check_that, listed
-from audionet.metrics import accuracy, per_class
+from audionet.metrics import Answers, ClassScores, accuracy, per_class
 from audionet.plots.confusion import WIDE, plot_confusion, tick_names
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
-from audionet.report.certainty import interval
-from audionet.report.clips import ReportClip, clips_part, generated_part
+from audionet.report.certainty import INTERVALS, interval
+from audionet.report.clips import ReportClip, clips_part
+from audionet.report.knowing import knowing_sections
 from audionet.report.page import fact_list, image, section, write_page
-from audionet.report.tables import WrongAnswer, error_table, score_table, settings_part
+from audionet.report.tables import (
+    WrongAnswer,
+    confusion_list,
+    error_table,
+    score_table,
+    settings_part,
+    speaker_table,
+)
 
 _MOST_ERRORS = 100  # in the page
 
@@ -27,85 +34,125 @@ def write_recognition(
     title: str,
     facts: Mapping[str, str],
     labels: Sequence[str],
-    confusion: ArrayLike,
+    answers: Answers,
     history: str | os.PathLike[str] | None,
+    temperature: float = 1.0,
+    threshold: float = 0.0,
+    kind: str = "",
+    beside: Sequence[tuple[str, str]] = (),
     cautions: Sequence[str] = (),
     settings: Mapping[str, object] = MappingProxyType({}),
     counts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    speakers: Sequence[str] = (),
+    speaker_counts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     errors: Sequence[WrongAnswer] = (),
     clips: Sequence[ReportClip] = (),
     worst: Sequence[ReportClip] = (),
-    generated: Sequence[ReportClip] = (),
+    people: str = "",
 ) -> Path:
-    r"""Write confusion.png, curves.png and report.html, a page that contains everything.
+    r"""Write report.html, a page that contains everything, and its pictures: confusion.png, curves.png and the like.
 
     Args:
         folder: Folder of the files, created if it is missing. Files of these names are replaced.
         title: Heading of the page.
         facts: Facts about the run, such as data, model, seed, training time and command.
         labels: Name of each class.
-        confusion: Counts of the test clips, (true, predicted).
+        answers: What the recogniser answered for the test clips, with calibrated probabilities.
         history: Path of the metrics.csv of Lightning's CSVLogger; None where there was no training to plot.
+        temperature: Temperature of these probabilities.
+        threshold: Probability from which on a word is the answer.
+        kind: What the accuracy is not to be taken without, such as "synthetic"; empty for nothing.
+        beside: Other figures with their meanings, such as the accuracy on people.
         cautions: What the accuracy does not say, a sentence each.
         settings: Values of the run, as a preset has them; empty to show none.
         counts: Clips of each label in each split, {label: {split: clips}}; empty to show those of the test alone.
+        speakers: Who speaks in each of the answered clips; empty to show no speakers.
+        speaker_counts: Clips of each speaker in each split, {speaker: {split: clips}}.
         errors: Test clips that were taken for something else, the most confident first.
         clips: Recordings to show and play, each with at least one prediction.
         worst: Recordings of errors to show and play, likewise.
-        generated: Generated clips to show and play below the recordings.
+        people: HTML of a test on real recordings, as `audionet.report.people.people_part` returns it.
 
     Returns:
         The path of report.html.
 
     Raises:
-        ValueError: The confusion matrix, the history or a clip cannot be used.
+        ValueError: There is no answer, or the history or a clip cannot be used.
 
     Example:
         >>> _ = Path("metrics.csv").write_text("step,validation_accuracy\n0,0.5\n1,0.875\n")
+        >>> true, given = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
         >>> page = write_recognition(
         ...     "words",
         ...     title="Words",
         ...     facts={"seed": "0"},
         ...     labels=["yes", "no"],
-        ...     confusion=[[30, 10], [0, 40]],
+        ...     answers=Answers(np.arange(4), true, given, np.array([0.9, 0.8, 0.9, 0.6])),
         ...     history="metrics.csv",
         ... )
         >>> sorted(file.name for file in page.parent.iterdir())
-        ['confusion.png', 'curves.png', 'report.html']
+        ['confusion.png', 'curves.png', 'reliability.png', 'report.html']
     """
     for clip in (*clips, *worst):
         check_that(clip.predictions, clip.path, "at least one (label, probability)", clip.predictions)
+    confusion = answers.confusion(len(labels))
     scores = per_class(confusion, labels)
-    n_right, n_clips = np.trace(np.asarray(confusion)), sum(score.support for score in scores)
+    n_right, n_clips = int(np.trace(confusion)), int(confusion.sum())
     untested = [score.label for score in scores if not score.support]
     if untested:
         cautions = [*cautions, f"Without test clips, and so not scored: {listed(untested, 10)}."]
-    matrix, curves = png(plot_confusion(confusion, labels)), None if history is None else png(plot_curves(history))
+    curves = None if history is None else png(plot_curves(history))
+    known, pictures = knowing_sections(answers, labels, temperature=temperature, threshold=threshold)
+    matrix, named = _confusions(confusion, scores, counts)
+    sections = [
+        section("The run", fact_list(facts)),
+        *([] if curves is None else [_curves(curves)]),
+        *named,
+        *known,
+        *_speakers(answers, speakers, speaker_counts),
+    ]
+    return write_page(
+        folder,
+        {"confusion.png": matrix, **({} if curves is None else {"curves.png": curves}), **pictures},
+        title=title,
+        figure=f"{accuracy(confusion):.1%}",
+        kind=kind,
+        meaning=f"accuracy: {n_right:,} of {n_clips:,} test clips named right, {interval(n_right, n_clips)}",
+        beside=beside,
+        notes=[*cautions, INTERVALS],
+        sections=sections,
+        below=people + _errors_part(errors, worst) + clips_part("Listen", clips) + settings_part(settings),
+    )
+
+
+def _confusions(
+    confusion: np.ndarray, scores: Sequence[ClassScores], counts: Mapping[str, Mapping[str, int]]
+) -> tuple[bytes, list[str]]:
+    """Return the picture of the confusion matrix, and the cards of what is confused and of the scores by label."""
+    labels = [score.label for score in scores]
+    matrix = png(plot_confusion(confusion, labels))
     matrix_image = image(matrix, "Confusion matrix; the table of labels has the same figures label by label")
     named = zip(tick_names(labels), labels, strict=True)
     numbers = [name if name.startswith("#") and name != label else "" for name, label in named]
     if any(numbers):
         matrix_image += '<p class="file">A number with # stands for a label of the table.</p>'
     is_wide = len(labels) > WIDE
-    sections = [
-        section("The run", fact_list(facts)),
-        *([] if curves is None else [_curves(curves)]),
+    confused = confusion_list(confusion, labels)
+    return matrix, [
         section("Confusion matrix", matrix_image, wide=is_wide),
         section("Scores by label", score_table(scores, numbers, counts), wide=is_wide),
+        *([section("What is heard as what", confused)] if confused else []),
     ]
-    return write_page(
-        folder,
-        {"confusion.png": matrix} | ({} if curves is None else {"curves.png": curves}),
-        title=title,
-        figure=f"{accuracy(confusion):.1%}",
-        meaning=f"accuracy: {n_right:,.0f} of {n_clips:,} test clips named right, {interval(n_right, n_clips)}",
-        notes=cautions,
-        sections=sections,
-        below=_errors_part(errors, worst)
-        + clips_part("Listen", clips)
-        + generated_part(generated)
-        + settings_part(settings),
-    )
+
+
+def _speakers(answers: Answers, speakers: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return the card of the speakers, where they are known."""
+    right: dict[str, tuple[int, int]] = {}
+    for speaker, is_right in zip(speakers, (answers.true == answers.given).tolist(), strict=False):
+        n_right, n = right.get(speaker, (0, 0))
+        right[speaker] = n_right + is_right, n + 1
+    right.pop("", None)
+    return [section("Speakers", speaker_table(right, counts))] if right else []
 
 
 def _curves(picture: bytes) -> str:

@@ -3,26 +3,30 @@
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from audionet.datasets.clip import SPLITS
 from audionet.files import whole_file
 from audionet.inference import load
 from audionet.metrics import Answers
 from audionet.report.certainty import cautions
-from audionet.report.clips import ReportClip, numbered_folder, numbered_name, save_generated, save_labels
+from audionet.report.clips import ReportClip, numbered_folder, numbered_name, save_generated
 from audionet.report.generation import write_generation
 from audionet.report.model_card import write_model_card
+from audionet.report.people import people_figures
 from audionet.report.recognition import write_recognition
 from audionet.report.tables import WrongAnswer
 
 if TYPE_CHECKING:
     from audionet.datasets.corpus import Corpus
-    from audionet.inference import Generator, Recognizer
+    from audionet.inference import Recognizer
 
 _MOST_CLIPS = 36  # to listen to
 _WORST = 10
@@ -34,17 +38,15 @@ def report_recognition(
     corpus: "Corpus",
     answers: Answers,
     settings: Mapping[str, object],
-    play: "Generator | None" = None,
     seed: int = 0,
 ) -> Path:
-    """Write the report of a recogniser beside its bundle: report.html, errors.csv, sound files, and README.md.
+    """Write the report of a recogniser beside its bundle: report.html, errors.csv, clips.csv, sounds, and README.md.
 
     Args:
         bundle: Path of the bundle. What is shown of files is what it says of them.
         corpus: Corpus that it was trained and tested on.
-        answers: What the test clips were taken for.
+        answers: What the test clips were taken for, with the bundle's temperature.
         settings: Values of the run, as a preset has them.
-        play: A generator whose labels are played and judged, as far as the recogniser knows them; None for none.
         seed: Decides which test clip of each label is played.
 
     Returns:
@@ -65,21 +67,29 @@ def report_recognition(
         WrongAnswer(corpus.store.paths[clip], labels[true], labels[given], probability)
         for clip, true, given, probability in zip(*(column.tolist() for column in wrong), strict=True)
     ]
-    _write_errors(folder / "errors.csv", errors)
+    rounded = [error._replace(probability=round(error.probability, 4)) for error in errors]
+    _write_table(folder / "errors.csv", WrongAnswer._fields, rounded)
+    _write_table(folder / "clips.csv", ("label", "split", "speaker", "clips"), _clips_by_kind(corpus))
+    is_synthetic = bool(training.get("test_is_synthetic"))
     page = write_recognition(
         folder,
         title=f"Recognition: {training['data']}",
         facts=_facts(training),
         labels=labels,
-        confusion=answers.confusion(len(labels)),
+        answers=answers,
         history=history if (history := folder / "metrics.csv").exists() else None,
+        temperature=recognizer.temperature,
+        threshold=recognizer.threshold,
+        kind="synthetic" if is_synthetic else "",
+        beside=people_figures(is_synthetic=is_synthetic),
         cautions=cautions(training),
         settings=settings,
         counts=corpus.counts(),
+        speakers=corpus.store.speakers[answers.clips].tolist(),
+        speaker_counts=_clips_of_speakers(corpus),
         errors=errors,
         clips=[_heard(recognizer, *each) for each in files[:: -(-len(files) // _MOST_CLIPS) or 1]],
         worst=_worst(folder / "errors", corpus, wrong, recognizer),
-        generated=[] if play is None else save_labels(folder / "generated", play, recognizer),
     )
     write_model_card(bundle, recognizer.bundle, corpus, _relative(folder, [file for file, _ in files]))
     return page
@@ -137,7 +147,8 @@ def report_generation(
 
 
 def _facts(training: Mapping[str, object]) -> dict[str, str]:
-    hidden = ("accuracy", "bits_per_sample", "test_is_synthetic")
+    elsewhere = ("accuracy", "bits_per_sample", "calibration_error", "others_accepted", "words_rejected", "people")
+    hidden = (*elsewhere, "test_is_synthetic")
     return {name.replace("_", " "): str(value) for name, value in training.items() if name not in hidden}
 
 
@@ -153,16 +164,33 @@ def _worst(folder: Path, corpus: "Corpus", wrong: Answers, recognizer: "Recogniz
         if number <= _WORST:
             path = folder / numbered_name(number, corpus.labels[true], "taken-for", corpus.labels[given])
             corpus.save_clip(clip, path)
-            clips.append(_heard(recognizer, path, corpus.labels[true]))
+            heard = _heard(recognizer, path, corpus.labels[true])
+            speaker = str(corpus.store.speakers[clip])
+            clips.append(replace(heard, conditions={"speaker": speaker} if speaker else {}))
     return clips
 
 
-def _write_errors(path: Path, errors: Sequence[WrongAnswer]) -> None:
-    """Write the wrong answers as a table that spreadsheets read."""
+def _clips_by_kind(corpus: "Corpus") -> list[tuple[str, str, str, int]]:
+    """Return the number of clips of each label, split and speaker."""
+    store = corpus.store
+    numbers = Counter(zip(corpus.label_index.tolist(), store.splits.tolist(), store.speakers.tolist(), strict=True))
+    return [(corpus.labels[label], split, speaker, n) for (label, split, speaker), n in sorted(numbers.items())]
+
+
+def _clips_of_speakers(corpus: "Corpus") -> dict[str, dict[str, int]]:
+    """Return the number of clips of each speaker who is known in each split, {speaker: {split: clips}}."""
+    store = corpus.store
+    numbers = Counter(zip(store.speakers.tolist(), store.splits.tolist(), strict=True))
+    known = sorted({*store.speakers.tolist()} - {""})
+    return {speaker: {split: numbers[speaker, split] for split in SPLITS} for speaker in known}
+
+
+def _write_table(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table that spreadsheets read."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(WrongAnswer._fields)
-    writer.writerows(error._replace(probability=round(error.probability, 4)) for error in errors)
+    writer.writerow(heads)
+    writer.writerows(rows)
     with whole_file(path) as file:
         file.write(text.getvalue().encode(errors="backslashreplace"))
 

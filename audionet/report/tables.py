@@ -1,13 +1,17 @@
-"""Tables of a report: scores and clips by label, wrong answers, and the values of a run."""
+"""Tables of a report: scores by label and by speaker, clips, wrong answers, and the values of a run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+import numpy as np
+
 from audionet.metrics import ClassScores
+from audionet.report.certainty import between
 from audionet.report.page import section, shown
 
 _SPLITS = {"validation": "validation", "train": "training"}
+_MOST_CONFUSIONS, _MOST_SPEAKERS = 15, 20  # that are seen at once
 
 
 class WrongAnswer(NamedTuple):
@@ -35,16 +39,18 @@ def score_table(scores: Sequence[ClassScores], numbers: Sequence[str], counts: M
         counts: Clips of the other splits, {label: {split: clips}}; empty if they are not known.
     """
     splits = [split for split in _SPLITS if counts]
-    heads = ["label", "precision", "recall", "F1", "test clips" if splits else "clips", *map(_SPLITS.get, splits)]
+    tested = "test clips" if splits else "clips"
+    heads = ["label", "precision", "recall", "between", "F1", tested, *map(_SPLITS.get, splits)]
     rows = []
     for score, number in zip(scores, numbers, strict=True):
         shares = [f"{share:.1%}" if score.support else "–" for share in (score.precision, score.recall, score.f1)]
+        shares.insert(2, between(round(score.recall * score.support), score.support) if score.support else "–")
         clips = [score.support, *(counts[score.label][split] for split in splits)]
         rows.append([f"{number} {score.label}".strip(), *shares, *map("{:,}".format, clips)])
     if splits:
         totals = [sum(each[split] for each in counts.values()) for split in splits]
         sums = [sum(score.support for score in scores), *totals]
-        rows.append(["all", "", "", "", *map("{:,}".format, sums)])
+        rows.append(["all", "", "", "", "", *map("{:,}".format, sums)])
     return _table("scores", heads, rows, n_names=1)
 
 
@@ -54,6 +60,54 @@ def count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
     rows = [[label, *(f"{clips[split]:,}" for split in splits)] for label, clips in counts.items()]
     totals = [f"{sum(clips[split] for clips in counts.values()):,}" for split in splits]
     return _table("scores", ["label", *splits.values()], [*rows, ["all", *totals]], n_names=1)
+
+
+def confusion_list(confusion: np.ndarray, labels: Sequence[str]) -> str:
+    """Return the HTML table of what is taken for what, the most frequent first; without errors, it is empty.
+
+    Args:
+        confusion: Counts, (true, predicted).
+        labels: Name of each class.
+    """
+    counts = np.array(confusion)
+    heard = counts.sum(1)
+    np.fill_diagonal(counts, 0)
+    pairs = [divmod(int(place), len(labels)) for place in np.argsort(-counts, axis=None, kind="stable")]
+    pairs = [(true, given) for true, given in pairs[:_MOST_CONFUSIONS] if counts[true, given]]
+    rows = [
+        [
+            f"{labels[true]} heard as {labels[given]}",
+            f"{counts[true, given]:,.0f} of {heard[true]:,.0f}",
+            between(counts[true, given], heard[true]),
+        ]
+        for true, given in pairs
+    ]
+    return _table("scores", ["confusion", "clips", "between"], rows, n_names=1) if rows else ""
+
+
+def speaker_table(right: Mapping[str, tuple[int, int]], counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the HTML table of the speakers who were tested, the worst first, and a list of the others.
+
+    Args:
+        right: Right answers and all answers of each speaker.
+        counts: Clips of each speaker in each split, {speaker: {split: clips}}; empty if there is only a test.
+    """
+    splits = [split for split in _SPLITS if any(each[split] for each in counts.values())]
+    worst_first = sorted(right, key=lambda name: (right[name][0] / right[name][1], name))
+    rows = []
+    for name in worst_first:
+        n_right, n = right[name]
+        shares = [f"{n_right:,} of {n:,}", f"{n_right / n:.1%}", between(n_right, n)]
+        rows.append([name, *shares, *(f"{counts[name][split]:,}" for split in splits)])
+    heads = ["speaker", "right", "share", "between", *map(_SPLITS.get, splits)]
+    table = _table("scores", heads, rows[:_MOST_SPEAKERS], n_names=1) if rows else ""
+    if more := rows[_MOST_SPEAKERS:]:
+        table += _folded(f"{len(more)} more", _table("scores", heads, more, n_names=1))
+    if others := sorted(counts.keys() - right.keys()):
+        heard = [[name, *(f"{counts[name][split]:,}" for split in splits)] for name in others]
+        heads = ["speaker", *map(_SPLITS.get, splits)]
+        table += _folded(f"{len(others)} who were not tested", _table("scores", heads, heard, n_names=1))
+    return table
 
 
 def error_table(errors: Iterable[WrongAnswer]) -> str:
@@ -69,6 +123,10 @@ def settings_part(values: Mapping[str, object]) -> str:
     """
     pairs = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(str(value))}</dd></div>" for key, value in _flat(values))
     return section("Hyperparameters", f'<dl class="values">{pairs}</dl>') if pairs else ""
+
+
+def _folded(summary: str, content: str) -> str:
+    return f'<details class="inner"><summary>{summary}</summary>{content}</details>'
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:

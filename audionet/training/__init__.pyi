@@ -1,6 +1,7 @@
 from .data import ClipData as ClipData
 from .data import CropData as CropData
 from .data import windows_for as windows_for
+from .domain import DomainHead as DomainHead
 from .embedding import Embedding as Embedding
 from .embedding_data import EmbeddingData as EmbeddingData
 from .embedding_data import heard as heard

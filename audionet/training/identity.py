@@ -10,12 +10,13 @@ import numpy as np
 from lightning import LightningDataModule, LightningModule
 
 from audionet.training.data import ClipData, CorpusData, CropData
+from audionet.training.domain import DomainHead
 
 if TYPE_CHECKING:
     from audionet.datasets.store import Store
 
 # What may change while a run goes on: where it is, what it tells, and values whose effect the data show.
-FREE = {"output", "resume", "find_learning_rate", "compile", "play", "judge", "n_generated", "data", "trainer"}
+FREE = {"output", "resume", "find_learning_rate", "compile", "judge", "n_generated", "data", "trainer"}
 # What of Lightning's trainer decides what a step is; all else, such as its length and its devices, may change.
 STEP = (
     "accumulate_grad_batches",
@@ -106,7 +107,16 @@ def _of_parts(task: LightningModule) -> Identity:
     return {
         "front_end": f"{' '.join(str(front_end).split())}, {getattr(front_end, 'n_bands', 0)} bands",
         "network": f"{type(network).__name__} with weights {weights}",
+        **_of_speech(getattr(task, "domain", None)),
     }
+
+
+def _of_speech(domain: DomainHead | None) -> Identity:
+    """Return the number of clips and a key of the real speech that a head tells from synthetic speech."""
+    if domain is None or domain.speech is None:
+        return {}
+    key = hashlib.sha256(domain.speech[:: max(len(domain.speech) // 1000, 1)].tobytes()).hexdigest()[:16]
+    return {"real_speech": f"{len(domain.speech)} clips, {key}"}
 
 
 def fingerprint(store: "Store", n_heard: int = 1000) -> str:

@@ -13,9 +13,12 @@ from torchmetrics.classification import MulticlassAccuracy
 from audionet.augment import Augment, SpecAugment, mixup, to_float
 from audionet.checks import check_at_least, check_positive
 from audionet.datasets.batches import ClipBatch
-from audionet.metrics import Answers
+from audionet.labels import is_word
+from audionet.metrics import Answers, Calibration, calibrate, recognition_figures
 from audionet.models import HasOwnLoss
 from audionet.randomness import check_seed, random_generator
+from audionet.training.data import ClipData
+from audionet.training.domain import DomainHead
 from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
 
 
@@ -49,10 +52,14 @@ class Recognition(LightningModule):
         front_end_learning_rate: Peak of the learning rate of Adam, which steps the parameters of a learned front-end:
             frequencies, widths and rates, each on a scale of its own.
         label_smoothing: Probability that the target spreads over all classes.
+        domain_weight: Weight with which the network unlearns what tells synthetic clips from ``speech``; 0 for none.
+        speech: Real speech without labels, (clip, time) int16, which a `DomainHead` tells from the labelled clips, all
+            of them synthetic.
         seed: Seed of augmentation, masks, mixup and dropout.
 
     Raises:
-        ValueError: The front-end makes complex numbers, or a number is out of its range.
+        ValueError: The front-end makes complex numbers, a number is out of its range, or ``domain_weight`` is without
+            speech or for a network with a loss of its own.
 
     Batches:
         `audionet.datasets.batches.ClipBatch`; waveforms may be float, too.
@@ -85,12 +92,15 @@ class Recognition(LightningModule):
         weight_decay: float = 1e-3,
         front_end_learning_rate: float = 1e-3,
         label_smoothing: float = 0.0,
+        domain_weight: float = 0.0,
+        speech: np.ndarray | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         check_at_least(2, n_classes=n_classes, whole=True)
         check_positive(learning_rate=learning_rate, front_end_learning_rate=front_end_learning_rate)
         check_at_least(0, warmup_epochs=warmup_epochs, weight_decay=weight_decay, mixup_alpha=mixup_alpha)
+        check_at_least(0, domain_weight=domain_weight)
         check_at_least(0, 1, mixup_p=mixup_p, momentum=momentum, label_smoothing=label_smoothing)
         check_seed(seed)
         if getattr(front_end, "is_complex", False):
@@ -101,8 +111,10 @@ class Recognition(LightningModule):
         self.learning_rate, self.warmup_epochs, self.momentum = learning_rate, warmup_epochs, momentum
         self.weight_decay, self.label_smoothing, self.seed = weight_decay, label_smoothing, seed
         self.front_end_learning_rate = front_end_learning_rate
+        self.domain = DomainHead(model, speech, domain_weight) if domain_weight else None
         self.validation_accuracy = MulticlassAccuracy(n_classes, average="micro")
-        self.test_rows = CatMetric(nan_strategy="disable")  # of each clip: its columns in Answers
+        self.calibration, self.words = Calibration(), [True] * n_classes
+        self.rows = CatMetric(nan_strategy="disable")  # of each clip: its place in the store, its label and its logits
 
     def inputs_and_targets(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
         """Return the spectrogram (batch, 1, n_bands, frame) and the target probabilities (batch, n_classes)."""
@@ -126,8 +138,9 @@ class Recognition(LightningModule):
 
     def make_optimizer(self) -> Optimizer:
         """Return SGD for the network, chained with Adam for what the front-end learns."""
+        parameters = [*self.model.parameters(), *([] if self.domain is None else self.domain.parameters())]
         optimizer: Optimizer = torch.optim.SGD(
-            self.model.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+            parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
         if learned := list(self.front_end.parameters()):
             optimizer = ChainedOptimizer([optimizer, torch.optim.Adam(learned, self.front_end_learning_rate)])
@@ -160,6 +173,8 @@ class Recognition(LightningModule):
         """Return the loss of an augmented batch."""
         with self._full_precision():
             spectrogram, targets = self.inputs_and_targets(batch)
+        if self.domain is not None:
+            return self._loss_of_both_domains(self.domain, spectrogram, targets)
         if not isinstance(self.model, HasOwnLoss):
             loss = self.loss(self.model(spectrogram).float(), targets)
             self.log("train_loss", loss, prog_bar=True)
@@ -170,6 +185,23 @@ class Recognition(LightningModule):
         self.log("train_second_loss", own_loss)
         return loss + own_loss
 
+    def _loss_of_both_domains(self, domain: DomainHead, spectrogram: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a batch, with that of telling it from as augmented real speech."""
+        with self._full_precision():
+            speech = domain.draw(len(targets), self.generator).to(targets.device)
+            batch: ClipBatch = {
+                "waveform": speech,
+                "label": torch.zeros(len(speech), dtype=torch.long, device=speech.device),
+            }
+            real, _ = self.inputs_and_targets(batch)
+        embedding = self.model.embed(torch.cat([spectrogram, real]))
+        loss = self.loss(self.model.head(embedding[: len(targets)]).float(), targets)
+        progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
+        told = domain.loss(embedding, torch.arange(len(embedding), device=loss.device) >= len(targets), progress)
+        self.log("train_loss", loss, prog_bar=True)
+        self.log("train_domain_loss", told)
+        return loss + told
+
     def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """Count the clips that are named right."""
         logits = self(batch["waveform"])
@@ -178,18 +210,52 @@ class Recognition(LightningModule):
         self.log("validation_loss", loss, batch_size=len(logits), sync_dist=True)
         self.log("validation_accuracy", self.validation_accuracy, prog_bar=True)
 
+    def on_test_start(self) -> None:
+        """Fit temperature and threshold on the validation clips of a `ClipData`, with the weights that are tested."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, ClipData):
+            return
+        self.words = [is_word(label) for label in data.corpus.labels]
+        batches, limit = data.val_dataloader(), self.trainer.limit_val_batches  # type: ignore[attr-defined]
+        for number, batch in enumerate(batches):
+            if number < (limit if isinstance(limit, int) else limit * len(batches)):
+                moved = self.trainer.strategy.batch_to_device(batch)
+                with self.trainer.precision_plugin.forward_context():
+                    self.test_step(moved, number)
+        if self.rows.update_called:
+            _, true, logits = self._collect()
+            self.calibration = calibrate(logits, true, self.words)
+
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
-        """Keep the answer for each clip."""
-        probability, given = self(batch["waveform"]).softmax(-1).max(-1)
-        rows = torch.stack([batch["clip"], batch["label"], given, probability], 1)
-        self.test_rows.update(rows.flatten())
+        """Keep the logits of each clip."""
+        logits = self(batch["waveform"])
+        self.rows.update(torch.cat([batch["clip"][:, None], batch["label"][:, None], logits], 1).flatten())
 
     def on_test_epoch_end(self) -> None:
-        """Log the accuracy; ``answers`` keeps what each clip was taken for, ``confusion`` the counts."""
-        rows = self.test_rows.compute().reshape(-1, 4).double().cpu().numpy()
-        rows = rows[np.argsort(rows[:, 0])]  # several processes have tested turn by turn
-        clips, true, given = rows[:, :3].T.astype(np.int64)
-        self.answers = Answers(clips, true, given, rows[:, 3])
-        self.test_rows.reset()
-        self.confusion = torch.from_numpy(self.answers.confusion(self.n_classes))
+        """Log the accuracy, and keep the answers.
+
+        ``answers`` keeps what each clip was taken for and how sure that was, ``confusion`` the counts, and ``figures``
+        what `audionet.metrics.recognition_figures` returns for the training record.
+        """
+        self.keep_answers(*self._collect())
         self.log("test_accuracy", self.confusion.trace() / self.confusion.sum())
+
+    def keep_answers(self, clips: np.ndarray, true: np.ndarray, logits: np.ndarray) -> None:
+        """Keep ``answers``, ``confusion`` and ``figures`` of a test.
+
+        Args:
+            clips: Place of each clip in the store, (clip,).
+            true: Its class, (clip,).
+            logits: (clip, n_classes).
+        """
+        self.answers = Answers.of_logits(clips, true, logits, self.calibration.temperature)
+        self.figures = recognition_figures(self.answers, self.words, self.calibration.threshold)
+        self.confusion = torch.from_numpy(self.answers.confusion(self.n_classes))
+
+    def _collect(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return place in the store (clip,), label (clip,) and logits (clip, n_classes) of all that was kept."""
+        rows = self.rows.compute().reshape(-1, 2 + self.n_classes).double().cpu().numpy()
+        self.rows.reset()
+        rows = rows[np.argsort(rows[:, 0], kind="stable")]  # several processes have tested turn by turn
+        clips, true = rows[:, :2].T.astype(np.int64)
+        return clips, true, rows[:, 2:]

@@ -16,7 +16,7 @@ from audionet.checks import check_that, listed
 from audionet.console import note
 from audionet.datasets.synthesis.negatives import MADE
 from audionet.labels import is_word
-from audionet.metrics import Answers
+from audionet.metrics import Answers, calibrate
 from audionet.training.data import ClipData
 from audionet.training.folds import CrossValidation, cross_validate
 from audionet.training.head import copies_for, embed_copies, fit_head
@@ -78,10 +78,12 @@ def fit_head_only(
 
     Where a word has fewer than five test clips, all clips are learnt, and each is tested by a classifier that was
     fitted on the others: whole speakers where three or more are known. ``data.corpus`` then has training clips alone.
-    Otherwise training and validation clips are learnt, and the test clips tested.
+    Otherwise training and validation clips are learnt, and the test clips tested. Temperature and threshold follow from
+    what classifiers answered for learnt clips that they were not fitted on.
 
     Args:
-        task: Network with a trained body, front-end and augmentation. It gets the classifier and ``answers``.
+        task: Network with a trained body, front-end and augmentation. It gets the classifier, ``calibration`` and
+            ``answers``.
         data: Data module that serves the corpus.
         output: Folder of the run, which gets its ``config.yaml``.
         values: Values of the run, as a preset has them.
@@ -92,6 +94,7 @@ def fit_head_only(
     """
     started = time.monotonic()
     corpus = data.corpus
+    task.words = [is_word(label) for label in corpus.labels]
     tests = [counts["test"] for label, counts in corpus.counts().items() if is_word(label)]
     if min(tests) < FEW_TESTS:
         note(
@@ -101,16 +104,23 @@ def fit_head_only(
         data.corpus = replace(corpus, store=replace(corpus.store, splits=np.full(len(corpus.store), "train")))
         validation = _fit(task, data, np.arange(len(corpus.store)), check=True)
         assert validation is not None
-        answers = validation.answers
+        _calibrate(task, validation)
+        (clips,) = np.nonzero(validation.fold >= 0)
+        task.keep_answers(clips, validation.labels[clips], validation.logits[clips])
         note(str(validation))
     else:
         validation, test = None, corpus.store.indices("test")
-        _fit(task, data, np.setdiff1d(np.arange(len(corpus.store)), test), check=True)
-        answers = _answers(task, data, test)
-    task.answers, task.confusion = answers, torch.from_numpy(answers.confusion(task.n_classes))
+        _calibrate(task, _fit(task, data, np.setdiff1d(np.arange(len(corpus.store)), test), check=True))
+        task.keep_answers(test, corpus.label_index[test], _logits(task, data, test))
     write_config(Path(output), values)
     is_first = getattr(rank_zero_only, "rank", 0) == 0
-    return HeadFit(task.model, answers, time.monotonic() - started, validation, is_first)
+    return HeadFit(task.model, task.answers, time.monotonic() - started, validation, is_first)
+
+
+def _calibrate(task: Recognition, validation: CrossValidation | None) -> None:
+    """Fit temperature and threshold on the clips that were tested, where there are some."""
+    if validation is not None and (tested := validation.fold >= 0).any():
+        task.calibration = calibrate(validation.logits[tested], validation.labels[tested], task.words)
 
 
 def _fit(task: Recognition, data: ClipData, clips: np.ndarray, *, check: bool) -> CrossValidation | None:
@@ -191,15 +201,14 @@ def _name_suspects(corpus: "Corpus", clips: np.ndarray, validation: CrossValidat
         note(f"{listed(lone, 10)}: one recording, speaker or sound alone, so it cannot be tested; record some more")
 
 
-def _answers(task: Recognition, data: ClipData, clips: np.ndarray) -> Answers:
-    """Return what the network takes clips for."""
+def _logits(task: Recognition, data: ClipData, clips: np.ndarray) -> np.ndarray:
+    """Return the network's logits for clips, (clip, n_classes)."""
     was_training = task.training
     task.eval()
     rows = []
     with torch.inference_mode():
         for start in range(0, len(clips), data.batch_size):
             waveforms = data.corpus.store.waveforms[clips[start : start + data.batch_size]]
-            rows.append(task(torch.from_numpy(waveforms)).softmax(-1).max(-1))
+            rows.append(task(torch.from_numpy(waveforms)).double().numpy())
     task.train(was_training)
-    probability, given = (torch.cat(columns).numpy() for columns in zip(*rows, strict=True))
-    return Answers(clips, data.corpus.label_index[clips], given, probability.astype(np.float64))
+    return np.concatenate(rows)

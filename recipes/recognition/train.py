@@ -30,14 +30,15 @@ def make_parser():
     parser.add_argument("--init", type=str | None, default=None, help="bundle to start from: name or path")
     parser.add_argument("--freeze", type=bool | None, default=None, help="of it fit the classifier alone; null if few")
     parser.add_argument("--steps", type=int | None, default=None, help="length of the training; null: fitting the data")
-    parser.add_argument("--play", type=str | None, default=None, help="generator whose known labels the report plays")
     flags.add_augmentations(parser, audionet.augment.KINDS)  # in this order
     parser.add_argument("--augment_p", type=float, default=1.0, help="share of the clips that are augmented")
     flags.add_part(parser, "spec_augment", "audionet.augment:SpecAugment", help="masks on the spectrogram")
     flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
     flags.add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus", "seed"})
     parser.set_defaults({"data.negatives": None})  # what is no word is learnt, too, from a folder or a word list
-    made_here = {"front_end", "model", "n_classes", "augment", "spec_augment", "seed"}
+    speech = "folders of unlabelled speech, for task.domain_weight"
+    parser.add_argument("--data.real_speech", nargs="*", default=[], help=speech)
+    made_here = {"front_end", "model", "n_classes", "augment", "spec_augment", "speech", "seed"}
     flags.add_arguments(parser, "audionet.training.recognition:Recognition", "task", skip=made_here)
     return parser
 
@@ -49,31 +50,24 @@ def main(arguments=None):
     config = flags.parse(make_parser(), arguments, named=named)
     start = audionet.adapt.follow(config, arguments)
     audionet.training.check_run(config)
-    play = config.play and audionet.load(config.play, task="generation")
     values = config.data.as_dict()
     batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches")}
+    values.pop("real_speech")
     data = audionet.training.ClipData(audionet.datasets.open_corpus(**values), **batches, seed=config.seed)
     parts = make_parts(config, data.corpus, start)
     task = make_task(config, data, parts)
     audionet.bundle.checked(parts)  # now, for after the training it would be too late
     trainer = train(config, data, task)
-    corpus, n_tested = data.corpus, int(task.confusion.sum())
-    record = audionet.training.training_record(
-        trainer,
-        corpus,
-        **({"accuracy": round(audionet.metrics.accuracy(task.confusion.numpy()), 4)} if n_tested else {}),
-        test_clips=n_tested,
-        seed=config.seed,
-        command=audionet.training.command_line(__file__, arguments),
-    )
+    corpus, command = data.corpus, audionet.training.command_line(__file__, arguments)
+    record = audionet.training.training_record(trainer, corpus, **task.figures, seed=config.seed, command=command)
     path = Path(config.output, "model.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
-        audionet.bundle.save(path, replace(parts, training=record))
-        print(audionet.report.summary(record))
+        audionet.bundle.save(path, replace(parts, training=record, **task.calibration._asdict()))
+        print(*audionet.report.figures(path), sep="\n")
         print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
-        if n_tested:
+        if task.figures["test_clips"]:
             page = audionet.report.report_recognition(
-                path, corpus=corpus, answers=task.answers, settings=config.as_dict(), play=play, seed=config.seed
+                path, corpus=corpus, answers=task.answers, settings=config.as_dict(), seed=config.seed
             )
             print(f"report  {page}    model card: README.md beside it")
     return {**record, "bundle": path}
@@ -105,6 +99,8 @@ def make_task(config, data, parts):
             f"augment: expected noise, which fills the silent training clips of {corpus.silence}, got none; "
             "give --augment.noise.max_amplitude 0.1, --data.negatives false, or a card without that class"
         )
+    clips = {"sample_rate": corpus.sample_rate, "clip_seconds": corpus.clip_length / corpus.sample_rate}
+    speech = audionet.datasets.open_speech(config.data.real_speech, **clips)  # none without folders
     return audionet.training.Recognition(
         front_end=parts.front_end.module,
         model=parts.model.module,
@@ -117,6 +113,7 @@ def make_task(config, data, parts):
             p=config.augment_p,
         ),
         spec_augment=None if masks is None else audionet.augment.SpecAugment(**masks),
+        speech=None if speech is None else speech.waveforms,
         seed=config.seed,
         **config.task,
     )
