@@ -14,6 +14,7 @@ from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.synthesis import changes, make_floor, make_mumble
 from audionet.datasets.synthesis import negatives as all_negatives
 from audionet.datasets.synthesis.negatives import _fitting, is_word
+from audionet.datasets.synthesis.voices import espeak_library
 
 needs_voices = pytest.mark.usefixtures("voices")
 RATE = 8000
@@ -27,7 +28,9 @@ def voices():
 @pytest.fixture
 def without_voices(monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    espeak_library.accents.cache_clear()
+    yield
+    espeak_library.accents.cache_clear()
 
 
 def corpus_of(words, train=40, validation=5, test=5):
@@ -96,6 +99,13 @@ def test_classes_that_are_no_words_of_a_language_get_its_words():
 
 
 @needs_voices
+def test_labels_that_nobody_can_read_and_languages_that_nobody_knows_are_no_obstacle(capsys):
+    assert kinds(negatives(corpus_of(["東京", "stop", "→→"]), "ja"))["_synthetic_"] > 50
+    assert "_synthetic_" not in kinds(negatives(corpus_of(["stop"]), "xx"))
+    assert "no other words join _unknown_: language: expected one of" in capsys.readouterr().err
+
+
+@needs_voices
 def test_parts_of_phrases_are_among_the_other_words():
     spoken = [clip.path.split("/")[1] for clip in negatives(corpus_of(["lights on", "lights off"]), "en")]
     assert {"lights", "off"} <= {*spoken}
@@ -120,7 +130,10 @@ def test_without_voices_the_recordings_alone_are_used(without_voices, capsys):
     made = negatives(corpus_of(["stop", "left"]), "en")
     assert "_synthetic_" not in kinds(made) and kinds(made)["backwards"] and kinds(made)["mumble"]
     assert sum(clip.label == "_unknown_" and clip.split == "train" for clip in made) == 80
-    assert "no other words join _unknown_: install" in capsys.readouterr().err
+    assert (
+        "no other words join _unknown_: espeak: expected the package espeakng-loader, got none; install"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_is_a_word():

@@ -5,7 +5,6 @@ of the corpus's own clips, so that nothing but the words tells the classes apart
 every other clip made, a network would learn to tell what is recorded from what is made.
 """
 
-import importlib.util
 import itertools
 import math
 import re
@@ -20,7 +19,8 @@ from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.synthesis.changes import CHANGES, PARTS
 from audionet.datasets.synthesis.confusables import Apart, check_apart, confusables
 from audionet.datasets.synthesis.lexicon import words_of
-from audionet.datasets.synthesis.phonemes import differences, phonemes
+from audionet.datasets.synthesis.phonemes import differences, phonemes, sounds_of
+from audionet.datasets.synthesis.voices.espeak_library import codes
 from audionet.datasets.synthesis.words import utterances
 
 # What the paths of clips begin with that `words.render` and `changes.render` make.
@@ -89,11 +89,11 @@ def negatives(
     kept = [clip for clip in clips if not clip.label.startswith("_")]
     labels = sorted({clip.label for clip in kept})
     sizes = _sizes([clip.split for clip in kept], len(labels))
-    words = {label: label.replace("_", " ") for label in labels if is_word(label)}
     counts = {split: round(_SPOKEN * n_unknown) for split, (n_unknown, _) in sizes.items()}
     spoken: list[Clip] = []
     fitting: dict[str, set[str]] = {}
-    if importlib.util.find_spec("espeakng_loader"):
+    if _can_read(language):
+        words = _readable(labels, language)
         if words:
             check_apart([*words.values()], language)
         fitting = _fitting(words, language)
@@ -101,8 +101,6 @@ def negatives(
         cast = {"engines": engines, "validation_engines": validation_engines, "test_engines": test_engines}
         listed = utterances(texts, counts, label=UNKNOWN, language=language, seed=seed, **cast)
         spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in listed]
-    else:
-        note('no other words join _unknown_: install the synthesisers with `pip install "audionet[synth]"`')
     made = []
     for split, (n_unknown, n_silence) in sizes.items():
         own, others = ([clip for clip in among if clip.split == split] for among in (kept, spoken))
@@ -119,9 +117,24 @@ def is_word(label: str) -> bool:
         >>> is_word("lights_on"), is_word("Küche"), is_word("a1"), is_word("b")
         (True, True, False, False)
     """
-    parts = re.split(r"[\s_'’-]+", label.strip())
-    letters = "".join(parts)
-    return len(letters) > 1 and not any(letter.isdigit() for letter in letters) and letters.isprintable()
+    letters = re.sub(r"[\s_'’-]+", "", label)
+    return len(letters) > 1 and any(map(str.isalpha, letters)) and not any(map(str.isdigit, letters))
+
+
+def _can_read(language: str) -> bool:
+    """Tell whether espeak-ng knows how words of a language sound; if not, why no other words are spoken is said."""
+    try:
+        return bool(codes(language))
+    except ValueError as error:
+        note(f"no other words join {UNKNOWN}: {error}")
+        return False
+
+
+def _readable(labels: Sequence[str], language: str) -> dict[str, str]:
+    """Return the text of each label that is a word which espeak-ng can read by the rules of the language."""
+    texts = {label: label.replace("_", " ") for label in labels if is_word(label)}
+    sounds = sounds_of([*texts.values()], language)
+    return {label: text for label, text in texts.items() if text in sounds}
 
 
 def _sizes(splits: Sequence[str], n_words: int) -> dict[str, tuple[int, int]]:
