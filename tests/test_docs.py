@@ -196,7 +196,7 @@ def trainings(page: Path) -> Iterator[tuple[str, list[str]]]:
                 yield recipe if (ROOT / "recipes" / recipe).is_dir() else copied, arguments[number + 1 :]
 
 
-@pytest.mark.parametrize("recipe", ["recognition", "wavenet", "embedding"])
+@pytest.mark.parametrize("recipe", ["recognition", "wavenet", "embedding", "words"])
 def test_flags_and_presets_of_the_recipes_exist(recipe: str) -> None:
     script = ROOT / "recipes" / recipe / "train.py"
     parser_help = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True).stdout

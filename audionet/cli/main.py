@@ -6,6 +6,7 @@ how the signature of a command becomes its arguments.
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -19,7 +20,7 @@ from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
     *("recognize", "evaluate", "generate", "features", "features list", "features show", "models list", "models show"),
-    *("data list", "data get", "data verify", "data cache", "copy", "doctor", "completion"),
+    *("train-words", "data list", "data get", "data verify", "data cache", "copy", "doctor", "completion"),
 )
 """Names of the commands. A name of two words belongs to a group."""
 
@@ -32,7 +33,8 @@ EXAMPLES = """examples:
 
 def function_of(name: str) -> Command:
     """Return the function of a command, such as `data_list` in audionet/cli/data.py of "data list"."""
-    function: Command = resolve_name(f"audionet.cli.{name.split()[0]}:{name.replace(' ', '_')}")
+    module, function_name = (re.sub("[ -]", "_", each) for each in (name.split()[0], name))
+    function: Command = resolve_name(f"audionet.cli.{module}:{function_name}")
     return function
 
 

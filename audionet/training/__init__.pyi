@@ -23,6 +23,7 @@ from .recognition import Recognition as Recognition
 from .recognition import compile_network as compile_network
 from .record import command_line as command_line
 from .record import training_record as training_record
+from .recordings import fit_beside_voices as fit_beside_voices
 from .start import HeadFit as HeadFit
 from .start import fit_head_only as fit_head_only
 from .start import is_small as is_small

@@ -143,6 +143,7 @@ def cross_validate(
     n_classes: int,
     groups: np.ndarray | None = None,
     tested: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     n_folds: int = 5,
     c: float = 1.0,
     balanced: bool = True,
@@ -155,6 +156,7 @@ def cross_validate(
         n_classes: Number of classes.
         groups: (clip,) what belongs together, such as the speaker; None for each by itself.
         tested: (clip,) bool, the recordings to test; heads are fitted on the others all the time. None for all.
+        weights: (clip,) how much each counts; None for 1 each.
         n_folds: Number of parts that are tested one after the other.
         c: As in `fit_head`.
         balanced: As in `fit_head`.
@@ -172,23 +174,33 @@ def cross_validate(
         [(9, 0)]
     """
     check_that(labels.shape == (copies.n_clips,), "labels", f"({copies.n_clips},), one a clip", labels.shape)
-    fold = stratified_folds(labels, groups=groups, n_folds=n_folds)
-    if tested is not None:
-        check_that(tested.shape == labels.shape, "tested", f"{labels.shape}, one a clip", tested.shape)
-        fold[~tested] = -1
+    tested = np.ones(len(labels), bool) if tested is None else tested
+    check_that(tested.shape == labels.shape, "tested", f"{labels.shape}, one a clip", tested.shape)
+    fold = _folds_of(tested, labels, groups, n_folds)
     logits = np.zeros((len(labels), n_classes))
-    rows, weights, of_row = copies.clip, copies.weights, torch.from_numpy(labels)[copies.clip]
+    rows, of_row = copies.clip, torch.from_numpy(labels)[copies.clip]
+    counts = copies.weights if weights is None else copies.weights * torch.from_numpy(weights)[rows]
     for part in np.unique(fold[fold >= 0]):
-        tested = np.flatnonzero(fold == part)
+        chosen = np.flatnonzero(fold == part)
         fitted = torch.from_numpy(fold != part)[rows]
         head = fit_head(
             copies.embeddings[fitted],
             of_row[fitted],
-            weights=weights[fitted],
+            weights=counts[fitted],
             n_classes=n_classes,
             c=c,
             balanced=balanced,
         )
         with torch.inference_mode():
-            logits[tested] = head(copies.embeddings[tested]).double().numpy()
+            logits[chosen] = head(copies.embeddings[chosen]).double().numpy()
     return CrossValidation(fold, labels, logits)
+
+
+def _folds_of(tested: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, n_folds: int) -> np.ndarray:
+    """Part the clips that are tested, (clip,); -1 for the others, and for those whose class would be unlearnt."""
+    fold, (clips,) = np.full(len(labels), -1), np.nonzero(tested)
+    if len(clips):
+        own_groups = None if groups is None else groups[clips]
+        fold[clips] = stratified_folds(labels[clips], groups=own_groups, n_folds=n_folds)
+        fold[tested & (fold < 0) & np.isin(labels, labels[~tested])] = 0  # other clips are there to learn it from
+    return fold

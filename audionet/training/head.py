@@ -65,7 +65,7 @@ def copies_for(labels: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(wanted / np.maximum(counts, 1)) - 1, 0, MOST_COPIES).astype(int)[labels]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def embed_copies(
     waveforms: np.ndarray | Tensor,
     *,

@@ -139,9 +139,9 @@ def _fit(task: Recognition, data: ClipData, clips: np.ndarray, *, check: bool) -
     validation = None
     if check and len(clips) <= MOST_CHECKED:
         tested = ~_made(corpus) | (corpus.store.splits == "test")
-        groups = _groups(corpus)[clips]
+        groups = groups_of(corpus)[clips]
         validation = cross_validate(copies, labels, n_classes=task.n_classes, groups=groups, tested=tested[clips])
-        _name_suspects(corpus, clips, validation)
+        name_suspects(corpus, clips, validation)
     fitted = fit_head(
         copies.embeddings, torch.from_numpy(labels)[copies.clip], weights=copies.weights, n_classes=task.n_classes
     )
@@ -170,7 +170,7 @@ def _made(corpus: "Corpus") -> np.ndarray:
     return np.array(made)
 
 
-def _groups(corpus: "Corpus") -> np.ndarray:
+def groups_of(corpus: "Corpus") -> np.ndarray:
     """Return what must not be parted, a name for each clip: the same samples, or whole speakers if three are known."""
     store, made = corpus.store, _made(corpus)
     alike = np.char.add("clip ", store.first_alike.astype(str))
@@ -179,7 +179,7 @@ def _groups(corpus: "Corpus") -> np.ndarray:
     return np.where(by_speaker, store.speakers, alike)
 
 
-def _name_suspects(corpus: "Corpus", clips: np.ndarray, validation: CrossValidation) -> None:
+def name_suspects(corpus: "Corpus", clips: np.ndarray, validation: CrossValidation) -> None:
     """Say which recordings are probably of another word, hold next to nothing, or are the only one of their word."""
     paths, made, labels = corpus.store.paths, _made(corpus)[clips], corpus.labels
     word = np.array([is_word(label) for label in labels])[validation.labels]

@@ -1,0 +1,114 @@
+"""`audionet train-words`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from json import dumps
+from pathlib import Path
+
+from audionet.checks import check_that
+
+
+def train_words(
+    *words: str | None,
+    output: str,
+    language: str = "en",
+    recordings: str | None = None,
+    synthetic: bool | None = None,
+    engines: str | None = None,
+    seed: int = 0,
+) -> int:
+    """Train a recogniser of your own words: from text alone, by synthetic voices, and from recordings if you have some.
+
+    It takes some minutes on two cores, and neither a recording nor a GPU. The words of recordings alone take less than
+    one. A folder beside the bundle, of its name, holds the report, the model card and the rest of the run. The same
+    command goes on with a run that was interrupted.
+
+    Args:
+        words: Words or phrases of up to two seconds, such as stop or "lights on"; none to learn the class folders of
+            the recordings.
+        output: Bundle to write (.safetensors); it must not be there yet.
+        language: Code of the language that the words are in, such as en, de or lt.
+        recordings: Folder of your recordings, in class folders that are called as the words.
+        synthetic: Whether engines speak the words, too, true or false; by default they speak all that can be words.
+        engines: Names of the engines that may speak, with commas between; by default all that `audionet doctor` lists.
+        seed: Seed of everything that is drawn.
+
+    Example:
+        audionet train-words "lights on" "lights off" stop --output lights.safetensors
+        audionet train-words namas medis --language lt --output lt.safetensors
+        audionet train-words "lights on" stop --recordings my_recordings --output mine.safetensors
+        audionet train-words --recordings my_recordings --output mine.safetensors
+    """
+    from audionet import resources
+    from audionet.files import whole_file
+
+    advice = 'such as "lights on" stop, or --recordings FOLDER to learn its class folders'
+    check_that(words or recordings, "words", "at least one word or phrase", "none", advice)
+    bundle = Path(output)
+    folder = checked_output(bundle, recordings)
+    values = {
+        "output": str(folder),
+        "resume": dumps((folder / "checkpoints").is_dir()),
+        "seed": seed,
+        "data.words": dumps(words),
+        "data.language": language,
+        "data.recordings": recordings,
+        "data.synthetic": None if synthetic is None else dumps(synthetic),
+        "data.engines": None if engines is None else dumps(engines.split(",")),
+    }
+    recipe = resources.folder("recipes") / "words"
+    preset = recipe / "presets" / "words.yaml"
+    flags = [f"--{name}={value}" for name, value in values.items() if value is not None]
+    code = run_script([str(recipe / "train.py"), f"--config={preset}", *flags])
+    if code == 0:
+        with whole_file(bundle, sync=True) as file, open(folder / "model.safetensors", "rb") as made:
+            shutil.copyfileobj(made, file)
+        print(f"{bundle}: use it with  audionet recognize {bundle} FILE...")
+    elif not any(folder.iterdir()):
+        folder.rmdir()
+    return code
+
+
+def checked_output(bundle: Path, recordings: str | None) -> Path:
+    """Return the folder of the run that makes a bundle; it is made where it is missing.
+
+    Raises:
+        ValueError: The bundle is there already or is called otherwise, or the folder is no place for a run.
+        OSError: It cannot be written.
+    """
+    from audionet.files import whole_file
+
+    check_that(bundle.suffix == ".safetensors", "output", "a name that ends in .safetensors", str(bundle))
+    advice = "name another, or move it away first"
+    check_that(not os.path.lexists(bundle), "output", "a file that is not there yet", str(bundle), advice)
+    folder = bundle.with_suffix("")
+    expected = f"a name whose folder {folder} is free, or of a run of the same command"
+    is_run = not folder.exists() or (folder / "config.yaml").is_file() or (folder.is_dir() and not os.listdir(folder))
+    within = recordings is not None and folder.resolve().is_relative_to(Path(recordings).resolve())
+    check_that(is_run and not within, "output", expected, str(bundle), "name another")
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / ".written") as file:  # what cannot be written is said now, not after the training
+        file.write(b"")
+    (folder / ".written").unlink()
+    return folder
+
+
+def run_script(arguments: Sequence[str]) -> int:
+    """Run a script by this Python and with this audionet; return its exit code, 130 where it was interrupted."""
+    from audionet.resources import PACKAGE
+
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen([sys.executable, *arguments], env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        return abs(process.wait())
+    except KeyboardInterrupt:  # the script was interrupted, too, keeps what there is, and ends
+        process.wait()
+        print("audionet: interrupted; the same command goes on with what there is", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,155 @@
+"""`audionet train-words`: what it runs, what it leaves, and what it refuses before any work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from audionet.cli import train_words as command
+from audionet.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Keep what would be run, and let it leave a bundle, or fail for the word "bad"."""
+    kept: list[list[str]] = []
+
+    def run(arguments: list[str]) -> int:
+        kept.append(arguments)
+        folder = Path(value_of(arguments, "output"))
+        if "bad" in value_of(arguments, "data.words"):
+            return 1
+        (folder / "config.yaml").write_text("seed: 0")
+        (folder / "model.safetensors").write_bytes(b"weights")
+        return 0
+
+    monkeypatch.setattr(command, "run_script", run)
+    return kept
+
+
+def value_of(arguments: list[str], name: str) -> str:
+    (value,) = [each.partition("=")[2] for each in arguments if each.startswith(f"--{name}=")]
+    return value
+
+
+def test_words_become_flags_of_the_recipe_and_its_bundle_is_the_output(
+    runs: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["lights on", "no", "7", "Küche"]
+    assert main(["train-words", *words, "--language", "de", "--output", "made/lights.safetensors", "--seed", "3"]) == 0
+    (arguments,) = runs
+    assert arguments[0].endswith("recipes/words/train.py") and Path(arguments[0]).is_file()
+    assert Path(value_of(arguments, "config")).is_file()
+    assert value_of(arguments, "output") == os.path.join("made", "lights") and value_of(arguments, "resume") == "false"
+    assert value_of(arguments, "seed") == "3" and value_of(arguments, "data.language") == "de"
+    assert not [each for each in arguments if "recordings" in each or "synthetic" in each or "engines" in each]
+    assert Path("made/lights.safetensors").read_bytes() == b"weights"
+    assert "audionet recognize made/lights.safetensors" in capsys.readouterr().out
+
+
+def test_the_recipe_reads_the_words_as_they_are_typed(runs: list[list[str]]) -> None:
+    words = ["lights on", "no", "7", "null", 'say "a"', "Küche"]
+    given = ["--recordings", "mine", "--synthetic", "false", "--engines", "espeak,pico", "--output", "a.safetensors"]
+    Path("mine").mkdir()
+    assert main(["train-words", *words, *given]) == 0
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("train", runs[0][0])
+    assert spec is not None and spec.loader is not None
+    recipe = module_from_spec(spec)
+    spec.loader.exec_module(recipe)
+    config = recipe.make_parser().parse_args(runs[0][1:])
+    assert config.data.words == words and config.data.recordings == "mine" and config.data.synthetic is False
+    assert config.data.engines == ["espeak", "pico"] and config.resume is False
+
+
+def test_a_run_that_was_interrupted_goes_on(runs: list[list[str]]) -> None:
+    Path("a/checkpoints").mkdir(parents=True)
+    Path("a/config.yaml").touch()
+    assert main(["train-words", "stop", "--output", "a.safetensors"]) == 0
+    assert value_of(runs[0], "resume") == "true"
+
+
+def test_what_fails_leaves_no_empty_folder_and_no_bundle(runs: list[list[str]]) -> None:
+    assert main(["train-words", "bad", "--output", "a.safetensors"]) == 1
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--output", "a.safetensors"],
+            "words: expected at least one word or phrase, got 'none'; such as \"lights on\"",
+        ),
+        (["stop", "--output", "a.onnx"], "output: expected a name that ends in .safetensors, got 'a.onnx'"),
+        (["stop", "--output", "old.safetensors"], "output: expected a file that is not there yet, got 'old.safet"),
+        (["stop", "--output", "kept.safetensors"], "output: expected a name whose folder kept is free, or of a run of"),
+        (["stop", "--output", "file/a.safetensors"], "a file is where a folder should be"),
+        (["stop", "--recordings", "kept", "--output", "kept/a.safetensors"], "output: expected a name whose folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_the_work(
+    runs: list[list[str]], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("old.safetensors").write_bytes(b"old")
+    Path("kept").mkdir()
+    Path("kept/mine.wav").touch()
+    Path("file").touch()
+    before = sorted(os.listdir())
+    assert main(["train-words", *arguments]) in (1, 2)
+    assert message in capsys.readouterr().err and not runs
+    assert sorted(os.listdir()) == before and Path("old.safetensors").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_place_that_cannot_be_written_is_said_before_the_work(
+    runs: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("locked").mkdir(mode=0o500)
+    assert main(["train-words", "stop", "--output", "locked/a.safetensors"]) == 1
+    assert "locked" in capsys.readouterr().err and not runs
+
+
+def test_an_option_that_is_true_or_false(runs: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train-words", "stop", "--synthetic", "perhaps", "--output", "a.safetensors"]) == 2
+    assert "--synthetic: expected true or false, got 'perhaps'" in capsys.readouterr().err
+
+
+def test_the_script_runs_with_this_audionet_and_its_exit_code_is_returned(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import sys, audionet\nopen('seen', 'w').write(audionet.__file__)\nsys.exit(7)")
+    import audionet
+
+    assert command.run_script([str(script)]) == 7
+    assert (tmp_path / "seen").read_text() == audionet.__file__
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 15)])
+def test_what_stops_the_command_stops_the_script(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, time\nopen('pid', 'w').write(str(os.getpid()))\nopen('ready', 'w').close()\ntime.sleep(60)"
+    )
+    run = f"from audionet.cli.train_words import run_script\nraise SystemExit(run_script([{str(script)!r}]))"
+    process = subprocess.Popen([sys.executable, "-c", run], start_new_session=True, stderr=subprocess.PIPE)
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.02)
+    if number == signal.SIGINT:  # a terminal sends it to both
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    assert process.wait(60) == code
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
