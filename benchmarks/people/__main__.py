@@ -54,7 +54,9 @@ def make_parser() -> argparse.ArgumentParser:
     row = _row(rows, "few", few.run, "few recordings of one speaker")
     row.add_argument("set", choices=few.SHOTS)
     row.add_argument("--embedding", help="bundle of an embedding; without it the peers alone")
-    row.add_argument("--preset", default="words", help="preset whose augmentation makes copies of the recordings")
+    row.add_argument("--preset", default="words", help="preset whose augmentation makes copies, or none")
+    row.add_argument("--clip_seconds", type=float, help="length of the clips, if not the embedding's own")
+    row.add_argument("--c", type=float, help="penalty of the head, if not that of fit_head")
     row.add_argument("--k", type=int, nargs="+", help="recordings of each word; by default those of the table")
     row.add_argument("--draws", type=int, default=5, help="how often recordings are drawn")
 

@@ -43,24 +43,32 @@ class Ours:
     Args:
         path: Bundle of the embedding, or name of a shipped one.
         recordings: All recordings.
-        preset: Preset of the recognition recipe whose augmentation makes the copies.
+        preset: Preset of the recognition recipe whose augmentation makes the copies; "none" for no copies.
+        clip_seconds: Length of the clips; None for the embedding's own.
+        c: Penalty of the head; None for that of `fit_head`.
     """
 
     name = "audionet"
 
-    def __init__(self, path: str, recordings: Recordings, preset: str) -> None:
-        self.subject = f"{identity(bundle.find(path, 'embedding'))} {preset}"
+    def __init__(
+        self, path: str, recordings: Recordings, preset: str, clip_seconds: float | None = None, c: float | None = None
+    ) -> None:
+        self.subject = f"{identity(bundle.find(path, 'embedding'))} {preset} {clip_seconds} {c}"
         self._embedder: Embedder = load_embedder(path)
         self._recordings = recordings
-        chain = yaml.safe_load(runs.preset(preset).read_text())["augment"]
         rate = self._embedder.sample_rate
-        noise = torch.from_numpy(make_noise(rate, _NOISE_SECONDS))
-        self._augment = Augment(chain, sample_rate=rate, background=noise)
+        self._length = self._embedder.clip_length if clip_seconds is None else round(clip_seconds * rate)
+        self._penalty = {} if c is None else {"c": c}
+        self._augment = None
+        if preset != "none":
+            chain = yaml.safe_load(runs.preset(preset).read_text())["augment"]
+            noise = torch.from_numpy(make_noise(rate, _NOISE_SECONDS))
+            self._augment = Augment(chain, sample_rate=rate, background=noise)
         self.seconds = 0.0
 
     @cached_property
     def _clips(self) -> np.ndarray:
-        return self._recordings.clips(self._embedder.sample_rate, self._embedder.clip_length)
+        return self._recordings.clips(self._embedder.sample_rate, self._length)
 
     @cached_property
     def _embeddings(self) -> torch.Tensor:
@@ -75,10 +83,10 @@ class Ours:
             front_end=self._embedder.front_end,
             network=self._embedder.network,
             augment=self._augment,
-            n_copies=training.copies_for(labels),
+            n_copies=0 if self._augment is None else training.copies_for(labels),
             seed=seed,
         )
-        head = training.fit_head(copies.embeddings, labels[copies.clip], weights=copies.weights)
+        head = training.fit_head(copies.embeddings, labels[copies.clip], weights=copies.weights, **self._penalty)
         self.seconds = time.perf_counter() - start
         with torch.inference_mode():
             yield words[head(everything).argmax(-1).numpy()]
@@ -109,7 +117,7 @@ def run(options: Namespace, book: Book) -> None:
     recordings = find(options.set, options.data)
     systems: list[System] = []
     if options.embedding is not None:
-        systems.append(Ours(options.embedding, recordings, options.preset))
+        systems.append(Ours(options.embedding, recordings, options.preset, options.clip_seconds, options.c))
     if not options.no_peers:
         systems += [Peer(name, recordings, options.output) for name in ("Google", "MFCC")]
     for number in (*range(options.draws), FIRST):
@@ -121,7 +129,8 @@ def run(options: Namespace, book: Book) -> None:
 def line(k: int, side: str, *, drawn: bool = True) -> str:
     """Return the line of a figure: of the other speakers ("others"), or of the speaker's own recordings ("own")."""
     which = f"{k} of one speaker" if drawn else f"the first {k} of one speaker"
-    return f"{which}, {'the others tested' if side == 'others' else 'that speaker tested'}"
+    tested = "the others tested" if side == "others" else "that speaker's others tested"
+    return f"{which}, {tested}"
 
 
 def _measure(book: Book, system: System, recordings: Recordings, name: str, k: int, number: int | str) -> None:
