@@ -33,10 +33,10 @@ def make_parser() -> argparse.ArgumentParser:
     row.add_argument("--model", required=True, help="bundle of the 12 classes")
     _add_half(row)
 
-    row = _row(rows, "commands-text", commands.run_text, "12 classes from text alone", trains="words")
+    row = _row(rows, "commands-text", commands.run_text, "12 classes from text alone", trains="commands")
     _add_half(row)
 
-    row = _row(rows, "folds", folds.run, "12 classes, with real clips of four folds of five", trains="words")
+    row = _row(rows, "folds", folds.run, "12 classes, with real clips of four folds of five", trains="commands")
     row.add_argument("--folds", type=int, nargs="+", default=list(range(folds.N_FOLDS)), help="which to test")
 
     row = _row(rows, "devices", microphones.run, "12 classes through twelve made-up devices")

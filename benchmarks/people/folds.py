@@ -16,6 +16,7 @@ from benchmarks.people.splits import fold
 
 N_FOLDS = 5
 WHOM = "four folds of the shared half trained on, the fifth tested"
+_SYNTHETIC = 400  # clips of each label by synthetic voices beside the real ones
 _VALIDATED = 12  # of so many speakers of the four folds, one is for validation
 
 
@@ -78,7 +79,8 @@ def run(options: Namespace, book: Book) -> None:
     folder = options.output / "runs" / f"folds-{subject}"
     for seed in options.seeds:
         for number in options.folds:
-            flags = ["--data.card", str(card), "--data.split", f"fold{number}", "--seed", str(seed), *options.flags]
+            flags = ["--data.card", str(card), "--data.split", f"fold{number}", "--data.synthetic", str(_SYNTHETIC)]
+            flags += ["--seed", str(seed), *options.flags]
             heard = Heard(runs.recipe(folder / f"fold{number}-seed{seed}", config, flags), subject)
             tested = recordings.take(split_of(group_of(recordings), number) == "test")
             sample = {"seed": seed, "fold": number}

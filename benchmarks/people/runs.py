@@ -27,7 +27,7 @@ def identity(*parts: str | Path) -> str:
 def recipe(run: Path, config: Path, flags: Sequence[str]) -> Path:
     """Run the recognition recipe, or go on with it, unless it has ended; return its bundle."""
     bundle = run / "model.safetensors"
-    if not (bundle.exists() and (run / "report.html").exists()):
+    if not bundle.exists():
         script = REPOSITORY / "recipes" / "recognition" / "train.py"
         always = ["--config", str(config), "--output", str(run), "--resume", "true"]
         _execute([str(script), *always, "--trainer.enable_progress_bar", "false", *flags], run)
