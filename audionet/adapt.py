@@ -31,7 +31,7 @@ def load_start(name_or_path: str | os.PathLike[str]) -> Bundle:
 
     Example:
         >>> load_start("digits").model.name
-        'bcresnet'
+        'cnn_tdnn'
     """
     start = bundle.load(name_or_path)
     fits = start.front_end is not None and hasattr(start.model.module, "embed")
@@ -106,7 +106,7 @@ def adapt(start: Bundle, labels: Sequence[str], *, clip_length: int | None = Non
     Example:
         >>> words = adapt(load_start("digits"), ["yes", "no", "stop"])
         >>> words.labels, words.sample_rate, words.model.arguments["n_classes"]
-        (('yes', 'no', 'stop'), 8000, 3)
+        (('yes', 'no', 'stop'), 16000, 3)
     """
     n_classes = {"model": {"n_classes": len(labels)}}
     parts = {

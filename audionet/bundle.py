@@ -210,7 +210,7 @@ def load(name_or_path: str | os.PathLike[str], task: str | None = None) -> Bundl
     Example:
         >>> digits = load("digits", task="recognition")
         >>> digits.model.name, digits.front_end.name, digits.sample_rate
-        ('bcresnet', 'LogMel', 8000)
+        ('cnn_tdnn', 'LogMel', 16000)
     """
     path = find(name_or_path, task)
     with _named(path):

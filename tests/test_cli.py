@@ -349,7 +349,10 @@ def test_wrong_usage(capsys, arguments, words):
         (["recognize", __file__, "a.wav"], "expected a safetensors file"),
         (["data", "get", "nothing"], "got 'nothing'"),
         (["data", "verify", "nothing"], "got 'nothing'"),
-        (["copy", "cooking", "somewhere"], "recipe: expected one of recognition, wavenet, got 'cooking'"),
+        (
+            ["copy", "cooking", "somewhere"],
+            "recipe: expected one of embedding, recognition, wavenet, words, got 'cooking'",
+        ),
         (["features", "a.wav", "--output", "out", "--kind", "bark"], "got 'bark'"),
         (["features", "a.wav", "--output", "out", "--like", "sox"], "'sox'"),
         (["features", "a.wav", "--output", "out", "--like", "librosa", "--kind", "cqt"], "kind: expected one of"),

@@ -142,7 +142,7 @@ def embeddings_and_probabilities(
         >>> recognizer = audionet.load_recognizer("digits")
         >>> embeddings, probabilities = embeddings_and_probabilities(recognizer, [waveform], sample_rate)
         >>> embeddings.shape, probabilities.argmax().item()
-        (torch.Size([1, 64]), 7)
+        (torch.Size([1, 128]), 7)
     """
     fits = hasattr(recognizer.network, "embed") and hasattr(recognizer.network, "head")
     advice = "give it both, as audionet.models.RecognitionNetwork says"

@@ -40,9 +40,9 @@ class Embedder:
     Example:
         >>> embedder = Embedder(audionet.bundle.load("digits", task="recognition"))
         >>> embedder
-        <Embedder: bcresnet on LogMel, clips of 0.8 s at 8000 Hz, on cpu>
+        <Embedder: cnn_tdnn on LogMel, clips of 1 s at 16000 Hz, on cpu>
         >>> embedder.embed_file("seven.wav").shape
-        (64,)
+        (128,)
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
@@ -83,7 +83,7 @@ class Embedder:
         Example:
             >>> embedder = Embedder(audionet.bundle.load("digits", task="recognition"))
             >>> embedder.embed(waveform, sample_rate).shape
-            (64,)
+            (128,)
         """
         return self.embed_clips(self.hearing.waveform(waveform, sample_rate).clip[None])[0]
 

@@ -82,10 +82,10 @@ class Recognizer:
     Example:
         >>> recognizer = audionet.load_recognizer("digits")
         >>> recognizer
-        <Recognizer of zero, one, two and 7 more: bcresnet on LogMel, clips of 0.8 s at 8000 Hz, on cpu>
+        <Recognizer of zero, one, two and 9 more: cnn_tdnn on LogMel, clips of 1 s at 16000 Hz, on cpu>
         >>> (best,) = recognizer.recognize_file("seven.wav", top_k=1)
         >>> best.label, round(best.probability, 2)
-        ('seven', 1.0)
+        ('seven', 0.99)
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
@@ -135,7 +135,7 @@ class Recognizer:
         Example:
             >>> recognizer = audionet.load_recognizer("digits")
             >>> [label for label, _ in recognizer.recognize(waveform, sample_rate, top_k=2)]
-            ['seven', 'six']
+            ['seven', '_unknown_']
         """
         return self._predict([self.hearing.waveform(waveform, sample_rate)], top_k, threshold)[0]
 
