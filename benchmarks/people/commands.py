@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from audionet.checks import check_no_misfits
+from audionet.labels import is_word
 from benchmarks.people import runs
 from benchmarks.people.hearing import Heard, Hearer
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
-from benchmarks.people.scores import calibration_error, of_all, of_words
+from benchmarks.people.scores import answered, calibration_error, count, of_all, of_words
 from benchmarks.people.splits import groups, in_half
 from benchmarks.people.trained_peer import trained
 
 FIGURES = ("ten words", "12 classes", "calibration error")
+REJECTED, ACCEPTED = "words not answered at the threshold", "unknown and silence answered with a word"
 
 
 def half(data: Path, which: str) -> Recordings:
@@ -37,7 +39,7 @@ def whom(which: str) -> str:
 
 
 def test(book: Book, hearers: Sequence[Hearer], recordings: Recordings, whom: str, **what: Any) -> None:
-    """Test on the 12 classes, and write down the ten words, the 12 classes and the calibration.
+    """Test on the 12 classes; write down the ten words, the 12 classes, what a threshold does, and the calibration.
 
     Args:
         book: Where the figures go.
@@ -62,6 +64,11 @@ def test(book: Book, hearers: Sequence[Hearer], recordings: Recordings, whom: st
     recalls = {label: round(float(np.mean(best[true == label] == label)), 4) for label in sorted({*true.tolist()})}
     book.add(of_words(probabilities, labels, true.tolist()), **what, line=ten)
     book.add(of_all(probabilities, labels, true.tolist()), **what, line=twelve, more={"recalls": recalls})
+    if hearers[0].threshold > 0:
+        at_threshold = np.array([word or "" for word in answered(probabilities, labels, hearers[0].threshold)])
+        is_spoken = np.array([is_word(label) for label in true])
+        book.add(count(at_threshold[is_spoken] == ""), **what, line=f"{REJECTED}, {whom}")
+        book.add(count(at_threshold[~is_spoken] != ""), **what, line=f"{ACCEPTED}, {whom}")
     book.add(calibration_error(probabilities.max(-1), best == true), **what, line=calibration)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks.people import digits, few, folds, microphones, minutes, rejections, wake
-from benchmarks.people.commands import whom
+from benchmarks.people.commands import ACCEPTED, REJECTED, whom
 from benchmarks.people.results import SYSTEMS, Book, Result
 
 
@@ -35,6 +35,8 @@ LINES = (
     Line("commands-text", f"12 classes, {_EVEN}", "with unknown and silence, from text alone", (0.88, 0.92)),
     Line("folds", f"ten words, {folds.WHOM}", "ten words, with real clips of four folds, on the fifth", ahead=True),
     Line("folds", f"12 classes, {folds.WHOM}", "the same with unknown and silence", (0.95,)),
+    Line("folds", f"{REJECTED}, {folds.WHOM}", "the same: words not answered, at the shipped threshold", most=0.05),
+    Line("folds", f"{ACCEPTED}, {folds.WHOM}", "the same: unknown and silence answered with a word", most=0.05),
     Line("devices", f"{microphones.CLEAN}, {_EVEN}", "12 classes, clean recordings"),
     Line("devices", f"{microphones.WORST}, {_EVEN}", "the same by the worst of twelve devices: points lost", most=4),
     Line("wake", wake.ALL, "alexa, computer, jarvis from text alone: right of all", (0.95,)),
