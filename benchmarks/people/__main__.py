@@ -43,10 +43,10 @@ def make_parser() -> argparse.ArgumentParser:
     row.add_argument("--model", required=True, help="bundle of the 12 classes")
     _add_half(row)
 
-    row = _row(rows, "wake", wake.run, "alexa, computer and jarvis from text alone", trains="")
+    row = _row(rows, "wake", wake.run, "alexa, computer and jarvis from text alone", trains="words")
     row.add_argument("--model", help="bundle of the three words, in place of training")
 
-    row = _row(rows, "fsdd-text", digits.run_text, "FSDD's digits from text alone", trains="")
+    row = _row(rows, "fsdd-text", digits.run_text, "FSDD's digits from text alone", trains="words")
     row.add_argument("--model", help="bundle of the ten digits, in place of training")
 
     _row(rows, "fsdd", digits.run_leave_one_out, "FSDD, leaving out one speaker after the other", trains="fsdd")
@@ -72,17 +72,16 @@ def make_parser() -> argparse.ArgumentParser:
 def _row(
     rows: Any, name: str, run: Callable[..., None], help: str, *, trains: str | None = None
 ) -> argparse.ArgumentParser:
-    """Add a command; ``trains`` is the preset of one that trains, "" for that of `audionet train-words`."""
+    """Add a command; ``trains`` is the preset of one that trains, "" for one that takes no preset."""
     row: argparse.ArgumentParser = rows.add_parser(name, help=help, description=help)
     row.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real recordings")
     row.add_argument("--output", type=Path, default=Path("runs/people"), help="folder of the figures and the runs")
     row.add_argument("--no_peers", action="store_true", help="leave out Google's embedding and other peers")
     row.set_defaults(run=run, trains=trains is not None)
-    if trains is not None:
-        row.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-        row.add_argument("--per_label", type=int, default=300, help="training clips of each class that the peer learns")
     if trains:
-        row.add_argument("--preset", default=trains, help="preset of the recognition recipe, or its path")
+        row.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="none for the peers that need no run")
+        row.add_argument("--per_label", type=int, default=300, help="training clips of each class that the peer learns")
+        row.add_argument("--preset", default=trains, help="preset of the recipe, or its path")
     return row
 
 

@@ -84,9 +84,9 @@ def run_text(options: Namespace, book: Book) -> None:
     subject = runs.identity(config, *options.flags)
     folder = options.output / "runs" / f"commands-text-{subject}"
     for seed in options.seeds:
-        bundle = runs.recipe(folder / f"seed{seed}", config, ["--seed", str(seed), *options.flags])
+        bundle = runs.train("recognition", folder / f"seed{seed}", config, ["--seed", str(seed), *options.flags])
         heard = Heard(bundle, subject)
         test(book, [heard], recordings, whom(options.half), row="commands-text", sample={"seed": seed})
-    if not options.no_peers:
+    if options.seeds and not options.no_peers:
         peers = trained(folder / f"seed{options.seeds[0]}", options.output, options.per_label)
         test(book, peers, recordings, whom(options.half), row="commands-text")

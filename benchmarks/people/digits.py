@@ -26,13 +26,14 @@ def run_text(options: Namespace, book: Book) -> None:
     if options.model is not None:
         _test(book, [Heard(options.model)], recordings)
         return
-    subject = runs.identity(*options.flags)
+    config = runs.preset(options.preset, "words")
+    subject = runs.identity(config, *options.flags)
     folder = options.output / "runs" / f"fsdd-text-{subject}"
     for seed in options.seeds:
-        bundle = runs.train_words(folder / f"seed{seed}", DIGITS, ["--seed", str(seed), *options.flags])
+        bundle = runs.train_words(folder / f"seed{seed}", DIGITS, config, ["--seed", str(seed), *options.flags])
         _test(book, [Heard(bundle, subject)], recordings, sample={"seed": seed})
-    if not options.no_peers:
-        run_of_first = folder / f"seed{options.seeds[0]}" / "words"
+    if options.seeds and not options.no_peers:
+        run_of_first = folder / f"seed{options.seeds[0]}"
         _test(book, trained(run_of_first, options.output, options.per_label), recordings)
 
 
@@ -61,7 +62,7 @@ def run_leave_one_out(options: Namespace, book: Book) -> None:
         counts = {}
         for speaker, own in left_out(recordings.speakers):
             chosen = [*flags, "--data.test_speaker", speaker, "--seed", str(seed), *options.flags]
-            heard = Heard(runs.recipe(folder / f"{speaker}-seed{seed}", config, chosen), subject)
+            heard = Heard(runs.train("recognition", folder / f"{speaker}-seed{seed}", config, chosen), subject)
             tested = recordings.take(own)
             counts[speaker] = of_words(heard.probabilities(heard.clips(tested)), heard.labels, tested.labels.tolist())
         _write_left_out(book, counts, "audionet", subject=subject, sample={"seed": seed})

@@ -81,7 +81,7 @@ def run(options: Namespace, book: Book) -> None:
         for number in options.folds:
             flags = ["--data.card", str(card), "--data.split", f"fold{number}", "--data.synthetic", str(_SYNTHETIC)]
             flags += ["--seed", str(seed), *options.flags]
-            heard = Heard(runs.recipe(folder / f"fold{number}-seed{seed}", config, flags), subject)
+            heard = Heard(runs.train("recognition", folder / f"fold{number}-seed{seed}", config, flags), subject)
             tested = recordings.take(split_of(group_of(recordings), number) == "test")
             sample = {"seed": seed, "fold": number}
             test(book, [heard], tested, WHOM, row="folds", sample=sample)

@@ -22,5 +22,5 @@ def run(options: Namespace, book: Book) -> None:
     folder = options.output / "runs" / f"minutes-{what['subject']}"
     shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
-    runs.train_words(folder, PHRASES, options.flags)
+    runs.command(folder, PHRASES, options.flags)
     book.add((time.perf_counter() - start) / 60, **what, unit="minutes")

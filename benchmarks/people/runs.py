@@ -12,10 +12,10 @@ REPOSITORY = Path(__file__).parents[2]
 _LAST = 2000  # characters of a log that an error shows
 
 
-def preset(name: str) -> Path:
-    """Return the path of a preset of the recognition recipe, by its name or as it is."""
+def preset(name: str, recipe: str = "recognition") -> Path:
+    """Return the path of a preset of a recipe, by its name or as it is."""
     path = Path(name)
-    return path if path.suffix else REPOSITORY / "recipes" / "recognition" / "presets" / f"{name}.yaml"
+    return path if path.suffix else REPOSITORY / "recipes" / recipe / "presets" / f"{name}.yaml"
 
 
 def identity(*parts: str | Path) -> str:
@@ -24,22 +24,24 @@ def identity(*parts: str | Path) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:10]
 
 
-def recipe(run: Path, config: Path, flags: Sequence[str]) -> Path:
-    """Run the recognition recipe, or go on with it, unless it has ended; return its bundle."""
+def train(recipe: str, run: Path, config: Path, flags: Sequence[str]) -> Path:
+    """Run a recipe, or go on with it, unless it has ended; return its bundle."""
     bundle = run / "model.safetensors"
     if not bundle.exists():
-        script = REPOSITORY / "recipes" / "recognition" / "train.py"
+        script = REPOSITORY / "recipes" / recipe / "train.py"
         always = ["--config", str(config), "--output", str(run), "--resume", "true"]
         _execute([str(script), *always, "--trainer.enable_progress_bar", "false", *flags], run)
     return bundle
 
 
-def train_words(run: Path, words: Sequence[str], flags: Sequence[str]) -> Path:
-    """Run `audionet train-words`, unless it has ended; return its bundle."""
-    bundle = run / "words.safetensors"
-    if not bundle.exists():
-        _execute(["-m", "audionet", "train-words", *words, "--output", str(bundle), *flags], run)
-    return bundle
+def train_words(run: Path, words: Sequence[str], config: Path, flags: Sequence[str]) -> Path:
+    """Run the recipe that `audionet train-words` runs, or go on with it, unless it has ended; return its bundle."""
+    return train("words", run, config, ["--data.words", json.dumps(words), *flags])
+
+
+def command(run: Path, words: Sequence[str], flags: Sequence[str]) -> None:
+    """Run `audionet train-words` itself."""
+    _execute(["-m", "audionet", "train-words", *words, "--output", str(run / "words.safetensors"), *flags], run)
 
 
 def _execute(arguments: list[str], run: Path) -> None:

@@ -36,13 +36,14 @@ def run(options: Namespace, book: Book) -> None:
     if options.model is not None:
         measure(book, [Heard(options.model)], words, requests)
         return
-    subject = runs.identity(*options.flags)
+    config = runs.preset(options.preset, "words")
+    subject = runs.identity(config, *options.flags)
     folder = options.output / "runs" / f"wake-{subject}"
     for seed in options.seeds:
-        bundle = runs.train_words(folder / f"seed{seed}", WORDS, ["--seed", str(seed), *options.flags])
+        bundle = runs.train_words(folder / f"seed{seed}", WORDS, config, ["--seed", str(seed), *options.flags])
         measure(book, [Heard(bundle, subject)], words, requests, sample={"seed": seed})
-    if not options.no_peers:
-        run_of_first = folder / f"seed{options.seeds[0]}" / "words"
+    if options.seeds and not options.no_peers:
+        run_of_first = folder / f"seed{options.seeds[0]}"
         measure(book, trained(run_of_first, options.output, options.per_label), words, requests)
 
 
