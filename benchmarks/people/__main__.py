@@ -73,7 +73,7 @@ def _row(
     rows: Any, name: str, run: Callable[..., None], help: str, *, trains: str | None = None
 ) -> argparse.ArgumentParser:
     """Add a command; ``trains`` is the preset of one that trains, "" for one that takes no preset."""
-    row: argparse.ArgumentParser = rows.add_parser(name, help=help, description=help)
+    row: argparse.ArgumentParser = rows.add_parser(name, help=help, description=help, allow_abbrev=False)
     row.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real recordings")
     row.add_argument("--output", type=Path, default=Path("runs/people"), help="folder of the figures and the runs")
     row.add_argument("--no_peers", action="store_true", help="leave out Google's embedding and other peers")
