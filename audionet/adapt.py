@@ -3,8 +3,11 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from torch import Tensor, nn
 
 from audionet import bundle
@@ -15,7 +18,7 @@ from audionet.console import note
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-LEARNING_RATE, GENTLE = 0.1, 0.05  # of a training from the beginning, and of one that goes on from trained weights
+GENTLE = 0.05  # learning rate of a training that goes on from trained weights
 
 
 def load_start(name_or_path: str | os.PathLike[str]) -> Bundle:
@@ -43,8 +46,8 @@ def load_start(name_or_path: str | os.PathLike[str]) -> Bundle:
 def follow(config: "Namespace", given: Sequence[str]) -> Bundle | None:
     """Let the values of a recipe be those of the bundle that its training starts from, if there is one.
 
-    Front-end, network and sample rate are the bundle's, and so is the length of a clip unless ``--data.clip_seconds``
-    is given; the learning rate is half of the usual one unless ``--task.learning_rate`` is given.
+    Front-end, network and sample rate are the bundle's, and so is the length of a clip unless a preset or a flag says
+    ``data.clip_seconds``; the learning rate is half of the usual one unless they say ``task.learning_rate``.
 
     Args:
         config: Values that `audionet.flags.parse` has read; ``init`` among them names the bundle. They are changed.
@@ -75,9 +78,10 @@ def follow(config: "Namespace", given: Sequence[str]) -> Bundle | None:
     config.model = {"name": start.model.name, **start.model.arguments}
     config.model.pop("n_classes", None)
     config.data.sample_rate = rate
-    if "data.clip_seconds" not in flags or config.data.clip_seconds is None:
+    said = flags | _in_presets(given)
+    if "data.clip_seconds" not in said or config.data.clip_seconds is None:
         config.data.clip_seconds = seconds
-    if "task.learning_rate" not in flags and config.task.learning_rate == LEARNING_RATE:
+    if "task.learning_rate" not in said:
         config.task.learning_rate = GENTLE
     what = f"{start.model.name} on {start.front_end.name}"
     note(f"from {name}: {what}, clips of {config.data.clip_seconds:g} s at {rate} Hz")
@@ -87,6 +91,17 @@ def follow(config: "Namespace", given: Sequence[str]) -> Bundle | None:
 def _flag(argument: str) -> str:
     """Return the name of a flag, as a preset has it; empty for a value."""
     return argument[2:].partition("=")[0].replace("-", "_") if argument.startswith("--") else ""
+
+
+def _in_presets(given: Sequence[str]) -> set[str]:
+    """Return the names of the values that the presets of a command line set."""
+    names: set[str] = set()
+    paths = [each.partition("=")[2] for each in given if each.startswith("--config=")]
+    paths += [path for flag, path in pairwise(given) if flag == "--config"]
+    for path in paths:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        names |= {f"{group}.{name}" for group, each in values.items() if isinstance(each, dict) for name in each}
+    return names
 
 
 def adapt(start: Bundle, labels: Sequence[str], *, clip_length: int | None = None) -> Bundle:

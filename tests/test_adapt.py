@@ -59,7 +59,7 @@ def values(path, **data):
     )
 
 
-def test_values_follow_the_bundle(write_bundle, capsys):
+def test_values_follow_the_bundle(write_bundle, capsys, tmp_path, monkeypatch):
     path = write_bundle(clip_length=6000)
     config = values(path)
     start = adapt.follow(config, ["--init", "words", "--data.root", "my_words"])
@@ -69,8 +69,10 @@ def test_values_follow_the_bundle(write_bundle, capsys):
     assert (config.data.sample_rate, config.data.clip_seconds) == (8000, 0.75)
     assert config.task.learning_rate == 0.05
     assert "tiny.safetensors: tcresnet on LogMel, clips of 0.75 s at 8000 Hz" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
     again = values(path, sample_rate=8000, clip_seconds=0.75)  # as config.yaml of that run has them
     again.task.learning_rate = 0.05
+    (tmp_path / "config.yaml").write_text("{data: {clip_seconds: 0.75}, task: {learning_rate: 0.05}}")
     adapt.follow(again, ["--config", "config.yaml"])
     assert (again.data, again.task, again.features, again.model) == (
         config.data,
@@ -80,12 +82,18 @@ def test_values_follow_the_bundle(write_bundle, capsys):
     )
 
 
-def test_what_is_asked_for_is_kept_or_refused(write_bundle):
+def test_what_is_asked_for_is_kept_or_refused(write_bundle, tmp_path):
     path = write_bundle()
     config = values(path, clip_seconds=1.5)
     config.task.learning_rate = 0.1
     adapt.follow(config, ["--data.clip-seconds", "1.5", "--task.learning_rate=0.1"])
     assert (config.data.clip_seconds, config.task.learning_rate) == (1.5, 0.1)
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("{seed: 0, data: {clip_seconds: 1.0, sample_rate: 16000}, task: {learning_rate: 0.1}}")
+    for given in (["--config", str(preset)], [f"--config={preset}"]):
+        config = values(path)
+        adapt.follow(config, given)
+        assert (config.data.clip_seconds, config.data.sample_rate, config.task.learning_rate) == (1.0, 8000, 0.1)
     for flag in ("--model.width=2", "--model", "--features.n_mels"):
         with pytest.raises(ValueError, match=r"(model|features): expected none with --init .*, which brings its own"):
             adapt.follow(values(path), [flag, "2"])

@@ -21,6 +21,12 @@ def flags_of(write_bundle: Callable[..., Path], tone_folder: Path, tmp_path: Pat
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = bundle.Part("tcresnet", network, models.create("tcresnet", **network))
+    # The statistics of a network that is trained are those of what it hears; others would move while it is trained on.
+    tones = torch.stack([audionet.load_audio(path)[0][0] for path in sorted(tone_folder.rglob("*.wav"))])
+    spectrogram = audionet.features.LogMel(sample_rate=8000, n_mels=20)(tones)[:, None]
+    with torch.no_grad():
+        for _ in range(60):
+            model.module(spectrogram)
     fields = {"task": "embedding", "labels": (), "model": model, "training": {}, "clip_length": 4000}
     path = write_bundle(tmp_path / "start.safetensors", **fields)
 
@@ -104,6 +110,4 @@ def test_flags_that_do_not_go_with_a_bundle_are_refused_before_anything_is_read(
     ):
         with pytest.raises(ValueError, match=message):
             recipe.main([*flags_of(8), flag])
-    with pytest.raises(ValueError, match="data.clip_seconds: expected longer clips"):
-        recipe.main(flags_of(8, "--data.clip_seconds=0.05"))
     assert not (tmp_path / "out").exists()
