@@ -140,7 +140,7 @@ def test_the_chosen_threshold_accepts_few_and_rejects_few():
     probability = np.concatenate([generator.beta(12, 1, 1000), generator.beta(2, 4, 1000)])  # words and others
     answers = Answers(np.arange(2000), true, np.zeros(2000, int), probability)
     threshold = choose_threshold(answers, WORDS)
-    accepted, rejected = rates_at(answers, WORDS, threshold)
+    accepted, rejected = rates_at(answers, WORDS, threshold)  # type: ignore[misc]
     assert accepted < 0.05 and rejected < 0.05
     lowest, highest = np.quantile(probability[1000:], 0.95), np.quantile(probability[:1000], 0.05)
     assert lowest + 0.01 < threshold < highest - 0.01
@@ -151,9 +151,9 @@ def test_where_no_threshold_does_both_few_are_accepted():
     logits, true = drawn(1000)
     answers = answers_of(logits, true)
     threshold = choose_threshold(answers, WORDS)
-    accepted, rejected = rates_at(answers, WORDS, threshold)
+    accepted, rejected = rates_at(answers, WORDS, threshold)  # type: ignore[misc]
     assert accepted <= 0.05 and rejected > 0.05
-    assert rates_at(answers, WORDS, threshold - 0.001)[0] > 0.05  # it is the lowest
+    assert rates_at(answers, WORDS, threshold - 0.001)[0] > 0.05  # it is the lowest  # type: ignore[index, misc]
     never_right = answers._replace(given=np.full(1000, 3))
     assert choose_threshold(never_right, WORDS) == 0.0  # which accepts nothing, and so few enough
     with pytest.raises(ValueError, match="most_accepted: expected a number from 0 to 1"):

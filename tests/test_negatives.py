@@ -228,7 +228,7 @@ def test_sounds_of_any_length(make):
 
 def opened(folder, **given):
     fixed = {"sample_rate": RATE, "clip_seconds": 0.5, "engines": ["espeak"], "workers": 1, "progress": False}
-    return open_corpus(root=folder, **fixed, **given)
+    return open_corpus(root=folder, **fixed, **given)  # type: ignore[arg-type]
 
 
 @needs_voices

@@ -21,7 +21,7 @@ class Beeps(Engine):
     install, sample_rate = "ask the test", 16_000
 
     def __init__(self, name, n_voices=3, weight=1.0, seconds=0.1):
-        self.name, self.weight, self.seconds = name, weight, seconds
+        self.name, self.weight, self.seconds = name, weight, seconds  # type: ignore[misc]
         self.catalog = {f"v{number}": (LANGUAGE,) for number in range(n_voices)}
 
     def _speak(self, text, voice, rate, pitch):
@@ -84,7 +84,7 @@ def test_words_are_spoken_by_other_engines_in_each_split(install):
         for split in ("train", "validation", "test")
     }
     assert sum(map(len, engines.values())) == len(set.union(*engines.values())) == 4
-    assert card.layout.trains and not card.layout.few and card.labels.keep == ("lights on", "stop")
+    assert card.layout.trains and not card.layout.few and card.labels.keep == ("lights on", "stop")  # type: ignore[union-attr]
     waveform = render(clips[0].path, layout=card.layout, root=card.default_root, sample_rate=8000)
     assert waveform.ndim == 1 and len(waveform) > 1000
 
@@ -110,7 +110,7 @@ def test_few_recordings_are_tested_by_classifiers_that_learn_the_others(install,
     clips = listed_by(card)
     recorded = {key: n for key, n in counted(clips, card).items() if key[2]}
     assert recorded == {("lights on", "test", True): 3, ("_unknown_", "test", True): 2}
-    assert card.layout.few and card.layout.trains
+    assert card.layout.few and card.layout.trains  # type: ignore[union-attr]
     (path,) = [clip.path for clip in clips if clip.path.endswith("Lights_On/0.wav")]
     assert len(render(path, layout=card.layout, root=card.default_root, sample_rate=8000)) == 800
 
@@ -120,21 +120,21 @@ def test_many_recordings_are_split_and_trained_on(install, record):
     card = words_card(recordings=folder, language=LANGUAGE)
     recorded = {key[:2]: n for key, n in counted(listed_by(card), card).items() if key[2]}
     assert recorded["go", "train"] == 80 and recorded["stop", "test"] == 10
-    assert not card.layout.few and card.layout.trains
+    assert not card.layout.few and card.layout.trains  # type: ignore[union-attr]
 
 
 def test_the_class_folders_are_the_words(install, record, capsys):
     folder = record(go=2, w07=3, _unknown_=2)
     card = words_card(recordings=folder, language=LANGUAGE)
-    assert card.layout.words == ("go", "w07") and card.layout.spoken == ("go",)
+    assert card.layout.words == ("go", "w07") and card.layout.spoken == ("go",)  # type: ignore[union-attr]
     assert "learnt from the recordings alone, since no engine speaks them in ia: w07" in capsys.readouterr().err
     clips = counted(listed_by(card), card)
     assert clips["w07", "train", True] == 3 and clips["go", "test", True] == 2
     assert clips["_unknown_", "train", True] == 2 and clips["go", "train", False] == 80
-    assert not card.layout.trains
+    assert not card.layout.trains  # type: ignore[union-attr]
     asked = words_card(recordings=folder, language=LANGUAGE, synthetic=False)
-    assert asked.layout.spoken == () and {key[2] for key in counted(listed_by(asked), asked)} == {True}
-    assert words_card(recordings=folder, language=LANGUAGE, synthetic=True).layout.spoken == ("go", "w07")
+    assert asked.layout.spoken == () and {key[2] for key in counted(listed_by(asked), asked)} == {True}  # type: ignore[union-attr]
+    assert words_card(recordings=folder, language=LANGUAGE, synthetic=True).layout.spoken == ("go", "w07")  # type: ignore[union-attr]
 
 
 def test_what_has_no_recordings_and_what_is_no_word_is_said(install, record, capsys):
@@ -162,7 +162,7 @@ def test_an_engine_that_crashes_is_left_out_and_the_others_go_on(install):
     install(Beeps("espeak"), Beeps("hibari"), Crashing("pico", "s"))
     with pytest.warns(UserWarning, match=r"left out: pico cannot speak 'stop' \(signal 11\); the other engines go on"):
         card = words_card(["stop", "go"], language=LANGUAGE)
-    assert card.layout.engines == ("espeak", "hibari")
+    assert card.layout.engines == ("espeak", "hibari")  # type: ignore[union-attr]
     install(Crashing("espeak", "s"))
     with pytest.raises(ValueError, match="engines: expected one that can speak ia, got .*signal 11"):
         with pytest.warns(UserWarning):

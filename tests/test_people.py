@@ -89,12 +89,12 @@ def test_leaving_out_names_each_speaker_once():
 def test_a_draw_is_of_one_speaker_and_fewer_are_the_first_of_more():
     labels = np.array(["one", "two"] * 20)
     own = np.arange(40) < 20
-    few, more = (splits.draw(labels, own, k, 3, "ann") for k in (2, 5))
+    few, more = (splits.draw(labels, own, k, 3, "ann") for k in (2, 5))  # type: ignore[arg-type]
     assert own[more].all() and len(set(more)) == 10
     assert labels[more].tolist() == ["one"] * 5 + ["two"] * 5
     assert few.tolist() == [*more[:2], *more[5:7]]
-    assert few.tolist() != splits.draw(labels, own, 2, 4, "ann").tolist()
-    assert more.tolist() == splits.draw(labels, own, 5, 3, "ann").tolist()
+    assert few.tolist() != splits.draw(labels, own, 2, 4, "ann").tolist()  # type: ignore[arg-type]
+    assert more.tolist() == splits.draw(labels, own, 5, 3, "ann").tolist()  # type: ignore[arg-type]
 
 
 def test_more_recordings_than_there_are_cannot_be_drawn():
@@ -166,7 +166,7 @@ def test_the_table_pools_samples_and_takes_the_newest_subject(tmp_path, capsys):
 
 def test_what_is_wanted_is_met_or_missed_or_only_wanted():
     share, points = (Result(row="", line="", value=value, of=of) for value, of in ((0.04, 100), (3.5, 0)))
-    none, google = {"audionet": []}, [Result(row="", line="", value=0.05, of=100)]
+    none, google = {"audionet": []}, [Result(row="", line="", value=0.05, of=100)]  # type: ignore[var-annotated]
     assert table.verdict(table.Line("", "", most=0.05), {"audionet": [share]}) == "≤ 5: met"
     assert table.verdict(table.Line("", "", most=0.03), {"audionet": [share]}) == "≤ 3: missed"
     assert table.verdict(table.Line("", "", most=4), {"audionet": [points]}) == "≤ 4: met"

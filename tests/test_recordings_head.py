@@ -59,7 +59,7 @@ def corpus_of(rows):
         silent=[path for path, each in zip(paths, waveforms, strict=True) if not each.any()],
     )
     card = SimpleNamespace(layout=SimpleNamespace(made=("spoken/",)), labels=SimpleNamespace(silence=None))
-    return Corpus(card=card, store=store, labels=LABELS, label_index=labels)
+    return Corpus(card=card, store=store, labels=LABELS, label_index=labels)  # type: ignore[arg-type]
 
 
 def spoken(n_train=30, n_other=10):
@@ -76,7 +76,7 @@ def fit(rows, network=None):
     task = SimpleNamespace(model=network or Plain(), front_end=nn.Identity(), augment=None, seed=0, n_classes=3)
     corpus = corpus_of(rows) if isinstance(rows, list) else rows
     with tempfile.TemporaryDirectory() as output:
-        fitted = fit_beside_voices(task, SimpleNamespace(corpus=corpus), output=output, values={"seed": 0})
+        fitted = fit_beside_voices(task, SimpleNamespace(corpus=corpus), output=output, values={"seed": 0})  # type: ignore[arg-type]
         assert Path(output, "config.yaml").read_text().endswith("seed: 0\n")
     assert fitted.answers is task.answers and fitted.model is task.model
     return task, fitted

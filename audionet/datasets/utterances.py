@@ -84,7 +84,7 @@ class Voices:
         unknown = labels.unknown or (PooledClass(UNKNOWN) if labels.keep and UNKNOWN not in labels.keep else None)
         silence = labels.silence or (PooledClass(SILENCE) if labels.keep and SILENCE not in labels.keep else None)
         names = {UNKNOWN: unknown.label if unknown else UNKNOWN, SILENCE: silence.label if silence else SILENCE}
-        made = [replace(clip, label=names[clip.label]) for clip in negatives(clips, **chosen)]  # type: ignore[arg-type]
+        made = [replace(clip, label=names[clip.label]) for clip in negatives(clips, **chosen)]
         counts = " and ".join(f"{sum(clip.label == name for clip in made)} of {name}" for name in names.values())
         note(f"{card.name}: clips are made for what is no word, {counts}; --data.negatives false leaves them out")
         return replace(card, labels=ClassSelection(labels.keep, unknown, silence)), made

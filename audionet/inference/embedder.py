@@ -85,7 +85,7 @@ class Embedder:
             >>> embedder.embed(waveform, sample_rate).shape
             (128,)
         """
-        return self.embed_clips(self.hearing.waveform(waveform, sample_rate).clip[None])[0]
+        return self.embed_clips(self.hearing.waveform(waveform, sample_rate).clip[None])[0]  # type: ignore[no-any-return]
 
     def embed_file(self, source: audio.Source, *, lenient: bool = False) -> np.ndarray:
         """Embed one audio file.
@@ -100,7 +100,7 @@ class Embedder:
         Raises:
             audionet.audio.AudioError: The file cannot be read, is empty, damaged or longer than 60 s.
         """
-        return self.embed_clips(self.hearing.file(source, lenient=lenient).clip[None])[0]
+        return self.embed_clips(self.hearing.file(source, lenient=lenient).clip[None])[0]  # type: ignore[no-any-return]
 
     def embed_files(
         self, sources: Iterable[audio.Source], *, batch_size: int = 32, lenient: bool = False

@@ -49,7 +49,7 @@ class AttentivePooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, n_channels, frame) to (batch, n_channels)."""
-        return (x * self.attention(x).softmax(-1)).sum(-1)
+        return (x * self.attention(x).softmax(-1)).sum(-1)  # type: ignore[no-any-return]
 
 
 class CNNTDNN(NamedArguments, nn.Module):

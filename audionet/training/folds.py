@@ -176,6 +176,8 @@ def cross_validate(
     check_that(labels.shape == (copies.n_clips,), "labels", f"({copies.n_clips},), one a clip", labels.shape)
     tested = np.ones(len(labels), bool) if tested is None else tested
     check_that(tested.shape == labels.shape, "tested", f"{labels.shape}, one a clip", tested.shape)
+    fits = groups is None or groups.shape == labels.shape
+    check_that(fits, "groups", f"{labels.shape}, one a clip", None if groups is None else groups.shape)
     fold = _folds_of(tested, labels, groups, n_folds)
     logits = np.zeros((len(labels), n_classes))
     rows, of_row = copies.clip, torch.from_numpy(labels)[copies.clip]

@@ -62,7 +62,7 @@ def copies_for(labels: np.ndarray) -> np.ndarray:
     """
     counts = np.bincount(labels)
     wanted = min(PER_CLASS, IN_ALL / np.count_nonzero(counts))
-    return np.clip(np.ceil(wanted / np.maximum(counts, 1)) - 1, 0, MOST_COPIES).astype(int)[labels]
+    return np.clip(np.ceil(wanted / np.maximum(counts, 1)) - 1, 0, MOST_COPIES).astype(int)[labels]  # type: ignore[no-any-return]
 
 
 @torch.no_grad()

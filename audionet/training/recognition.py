@@ -194,8 +194,8 @@ class Recognition(LightningModule):
                 "label": torch.zeros(len(speech), dtype=torch.long, device=speech.device),
             }
             real, _ = self.inputs_and_targets(batch)
-        embedding = self.model.embed(torch.cat([spectrogram, real]))
-        loss = self.loss(self.model.head(embedding[: len(targets)]).float(), targets)
+        embedding = self.model.embed(torch.cat([spectrogram, real]))  # type: ignore[operator]
+        loss = self.loss(self.model.head(embedding[: len(targets)]).float(), targets)  # type: ignore[operator]
         progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
         told = domain.loss(embedding, torch.arange(len(embedding), device=loss.device) >= len(targets), progress)
         self.log("train_loss", loss, prog_bar=True)
@@ -216,7 +216,7 @@ class Recognition(LightningModule):
         if not isinstance(data, ClipData):
             return
         self.words = [is_word(label) for label in data.corpus.labels]
-        batches, limit = data.val_dataloader(), self.trainer.limit_val_batches  # type: ignore[attr-defined]
+        batches, limit = data.val_dataloader(), self.trainer.limit_val_batches
         for number, batch in enumerate(batches):
             if number < (limit if isinstance(limit, int) else limit * len(batches)):
                 moved = self.trainer.strategy.batch_to_device(batch)

@@ -67,7 +67,7 @@ def _model_and_seconds(fitted: "Trainer | HeadFit") -> tuple[nn.Module, float, s
         return fitted.model, fitted.seconds, "" if fitted.validation is None else str(fitted.validation)
     callbacks: list[Callback] = fitted.callbacks  # type: ignore[attr-defined]
     (timer,) = (callback for callback in callbacks if isinstance(callback, Timer))
-    model: nn.Module = fitted.lightning_module.model  # type: ignore[assignment,union-attr]
+    model: nn.Module = fitted.lightning_module.model  # type: ignore[assignment]
     return model, timer.time_elapsed(), ""
 
 

@@ -76,7 +76,7 @@ def fit_beside_voices(
     if clips.recorded.any():
         groups, tested = groups_of(data.corpus)[learnt], clips.tested[learnt]
         counts = {"weights": weights[learnt], "n_classes": task.n_classes, "n_folds": n_folds}
-        found = cross_validate(own, labels, groups=groups, tested=tested, **counts)
+        found = cross_validate(own, labels, groups=groups, tested=tested, **counts)  # type: ignore[arg-type]
         fold[learnt] = found.fold
         logits[fold >= 0] = found.logits[found.fold >= 0]
         (own_clips,) = np.nonzero(clips.recorded)
@@ -106,7 +106,7 @@ class _Clips:
     @property
     def validated(self) -> np.ndarray:
         """Whether a clip is made for the validation."""
-        return self.made & (self.split == "validation")
+        return self.made & (self.split == "validation")  # type: ignore[no-any-return]
 
     @property
     def tested(self) -> np.ndarray:
@@ -115,7 +115,7 @@ class _Clips:
         Where no clip is made for the validation, the threshold follows from those.
         """
         others = self.made & (self.split == "train") & ~self.words[self.labels]
-        return self.recorded if self.validated.any() else self.recorded | others
+        return self.recorded if self.validated.any() else self.recorded | others  # type: ignore[no-any-return]
 
     @property
     def n_copies(self) -> np.ndarray:
@@ -132,7 +132,7 @@ class _Clips:
             np.bincount(self.labels[of], minlength=self.n_classes) for of in (spoken, self.recorded)
         )
         each = np.clip(n_spoken / np.maximum(n_recorded, 1), 1, MOST_WEIGHT)
-        return np.where(self.recorded, each[self.labels], spoken.astype(float))
+        return np.where(self.recorded, each[self.labels], spoken.astype(float))  # type: ignore[no-any-return]
 
 
 def _disagreeing(clips: _Clips, copies: Copies) -> np.ndarray:

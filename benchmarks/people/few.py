@@ -86,7 +86,7 @@ class Ours:
             n_copies=0 if self._augment is None else training.copies_for(labels),
             seed=seed,
         )
-        head = training.fit_head(copies.embeddings, labels[copies.clip], weights=copies.weights, **self._penalty)
+        head = training.fit_head(copies.embeddings, labels[copies.clip], weights=copies.weights, **self._penalty)  # type: ignore[arg-type]
         self.seconds = time.perf_counter() - start
         with torch.inference_mode():
             yield words[head(everything).argmax(-1).numpy()]
@@ -144,9 +144,9 @@ def _measure(book: Book, system: System, recordings: Recordings, name: str, k: i
     found: dict[str, dict[str, Count]] = {"others": {}, "own": {}}
     seconds = []
     takes = np.array([int(path.stem.rpartition("_")[2]) for path in recordings.paths])
-    for speaker, own in left_out(recordings.speakers):
+    for speaker, own in left_out(recordings.speakers):  # type: ignore[arg-type]
         if drawn:
-            rows, tested = draw(recordings.labels, own, k, int(number), speaker), np.ones(len(own), bool)
+            rows, tested = draw(recordings.labels, own, k, int(number), speaker), np.ones(len(own), bool)  # type: ignore[arg-type]
         else:
             (rows,), tested = np.nonzero(own & np.isin(takes, np.unique(takes)[:k])), takes < _TESTED_FIRST
         tested[rows] = False

@@ -28,11 +28,11 @@ def groups(labels: Sequence[str], speakers: Sequence[str], paths: Sequence[str])
         >>> groups(["yes", "_silence_", "no", "_silence_"], ["ann", "", "bob", ""], ["1", "4", "2", "3"]).tolist()
         [1, 2, 2, 1]
     """
-    speakers, paths = np.asarray(speakers), np.asarray(paths)
+    speakers, paths = np.asarray(speakers), np.asarray(paths)  # type: ignore[assignment]
     found = np.zeros(len(labels), np.int64)
     nobody = speakers == ""
     for rows, names in ((~nobody, speakers), (nobody, paths)):
-        if rows.any():
+        if rows.any():  # type: ignore[attr-defined]
             found[rows] = positions(names[rows])
     return found
 
@@ -44,7 +44,7 @@ def in_half(group: np.ndarray, half: str) -> np.ndarray:
         >>> in_half(np.array([1, 2, 3]), "odd").tolist()
         [True, False, True]
     """
-    return group % 2 == (1 if half == "odd" else 0)
+    return group % 2 == (1 if half == "odd" else 0)  # type: ignore[no-any-return]
 
 
 def fold(group: np.ndarray, n_folds: int = 5) -> np.ndarray:

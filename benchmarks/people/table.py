@@ -121,9 +121,9 @@ def verdict(line: Line, of: dict[str, list[Result]]) -> str:
     shown = {">=": "≥", "<=": "≤"}
     said = []
     for sign, bound in bounds:
-        scale = 100 if bound < 1 else 1
-        met = ours and (mean(ours) >= bound if sign == ">=" else mean(ours) <= bound)
-        said.append(f"{shown[sign]} {scale * bound:g}" + (f": {_met(bool(met))}" if ours else ""))
+        scale = 100 if bound < 1 else 1  # type: ignore[operator]
+        met = ours and (mean(ours) >= bound if sign == ">=" else mean(ours) <= bound)  # type: ignore[operator]
+        said.append(f"{shown[sign]} {scale * bound:g}" + (f": {_met(bool(met))}" if ours else ""))  # type: ignore[operator]
     if line.ahead:
         said.append("ahead of Google" + (f": {_met(mean(ours) > mean(google))}" if ours and google else ""))
     return ", ".join(said)

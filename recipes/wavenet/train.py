@@ -6,7 +6,6 @@
     four GPUs   ... --trainer.accelerator gpu --trainer.devices 4 --trainer.strategy ddp
     two nodes   torchrun --nnodes 2 --node_rank N --master_addr HOST --nproc_per_node 4 ... --trainer.num_nodes 2
     go on       ... --resume true
-    once more   python recipes/wavenet/train.py --config runs/wavenet_words/config.yaml --output runs/again
 
 Leaves in --output: model.safetensors (the bundle), report.html, README.md (model card), config.yaml, checkpoints, logs.
 """
@@ -28,9 +27,8 @@ def make_parser():
     parser.add_argument("--model", type=flags.Arguments, default={"name": "wavenet"}, help="network and arguments")
     parser.add_argument("--n_generated", type=int, default=10, help="clips to generate for the report")
     parser.add_argument("--judge", type=str | None, default=None, help="recogniser that says what it hears in them")
-    flags.add_arguments(
-        parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "negatives", "progress"}
-    )
+    not_values = {"words_only", "negatives", "progress"}
+    flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip=not_values)
     made_here = {"corpus", "seed", "model", "front_end", "context", "hop_length", "margin", "learns_end"}
     flags.add_arguments(parser, "audionet.training.data:CropData", "data", skip=made_here)
     flags.add_arguments(parser, "audionet.training.generation:Generation", "task", skip=made_here)

@@ -26,7 +26,15 @@ PRESETS = sorted((RECIPE / "presets").glob("*.yaml"))
 
 def test_the_presets_are_those_the_documents_name() -> None:
     names = {preset.stem for preset in PRESETS}
-    assert names == {"smoke", "words", "fsdd", "wavenet_classifier", "speech_commands_v2_12", "speech_commands_v2_35"}
+    assert names == {
+        "smoke",
+        "words",
+        "commands",
+        "fsdd",
+        "wavenet_classifier",
+        "speech_commands_v2_12",
+        "speech_commands_v2_35",
+    }
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)

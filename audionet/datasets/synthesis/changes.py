@@ -99,7 +99,7 @@ def _crowd(waveform: np.ndarray, sample_rate: int, generator: np.random.Generato
         pause = round(generator.uniform(0, 0.3) * sample_rate)
         repeated = np.resize(np.pad(voice, (0, pause)), len(total))
         total += generator.uniform(0.4, 1) * np.roll(repeated, generator.integers(len(total)))
-    return total * (0.7 / max(np.abs(total).max(), 1e-9))
+    return total * (0.7 / max(np.abs(total).max(), 1e-9))  # type: ignore[no-any-return]
 
 
 PARTS = ("first_half", "second_half", "exchanged")

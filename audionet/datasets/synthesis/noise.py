@@ -76,7 +76,7 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     ends = np.linspace(0, n_samples, 2 * n_syllables + 1)  # consonant, vowel, consonant, ...
     glide = functools.partial(np.interp, np.arange(n_samples), ends)
     pitch = glide(generator.uniform(80, 250) * 2 ** generator.uniform(-0.3, 0.3, len(ends)))
-    voice = _pulses(pitch, sample_rate)
+    voice = _pulses(pitch, sample_rate)  # type: ignore[arg-type]
     breath = generator.standard_normal(n_samples)
     opened = np.where(np.arange(len(ends)) % 2, 1.0, generator.uniform(0, 0.4, len(ends)))
     voiced = glide(np.where(np.arange(len(ends)) % 2, 1.0, generator.choice([0.0, 1.0], len(ends))))
@@ -91,7 +91,7 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
             gain *= 1 / np.hypot(1, (frequency - generator.uniform(low, high)) / width) ** 0.5
         near = np.maximum(1 - np.abs(np.arange(n_samples) * n_syllables / n_samples - number - 0.5), 0)
         blended += near * np.fft.irfft(spectrum * gain, n_samples)
-    return (blended * (0.7 / max(np.abs(blended).max(), 1e-9))).astype(np.float32)
+    return (blended * (0.7 / max(np.abs(blended).max(), 1e-9))).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
@@ -131,7 +131,7 @@ def _pulses(pitch: np.ndarray, sample_rate: int) -> np.ndarray:
     pulses = np.diff(np.floor(phase), prepend=0.0)
     frequency = np.fft.rfftfreq(len(pulses), 1 / sample_rate)
     smoothed: np.ndarray = np.fft.irfft(np.fft.rfft(pulses) / (1 + (frequency / 200) ** 2) ** 0.5, len(pulses))
-    return smoothed - smoothed.mean()
+    return smoothed - smoothed.mean()  # type: ignore[no-any-return]
 
 
 def _colored(
