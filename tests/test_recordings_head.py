@@ -12,6 +12,7 @@ from torch import nn
 from audionet.datasets.corpus import Corpus
 from audionet.datasets.store import Store
 from audionet.metrics import calibrate
+from audionet.training import Recognition
 from audionet.training.head import fit_head
 from audionet.training.recordings import MOST_WEIGHT, _Clips, fit_beside_voices
 from audionet.training.start import groups_of
@@ -73,7 +74,7 @@ def recorded(label, n, clip=None, speaker=""):
 
 def fit(rows, network=None):
     """Fit a network on rows; return the task and what was fitted."""
-    task = SimpleNamespace(model=network or Plain(), front_end=nn.Identity(), augment=None, seed=0, n_classes=3)
+    task = Recognition(front_end=nn.Identity(), model=network or Plain(), n_classes=3)
     corpus = corpus_of(rows) if isinstance(rows, list) else rows
     with tempfile.TemporaryDirectory() as output:
         fitted = fit_beside_voices(task, SimpleNamespace(corpus=corpus), output=output, values={"seed": 0})  # type: ignore[arg-type]
@@ -165,7 +166,7 @@ def test_recordings_alone_without_any_voice():
     one_each = [*recorded(0, 1), *recorded(1, 1), *recorded(2, 1)]
     task, fitted = fit(one_each)
     assert "no recording could be tested" in str(fitted.validation)
-    assert task.figures == {"test_clips": 0} and len(task.answers.clips) == 0
+    assert task.figures["test_clips"] == 0 and len(task.answers.clips) == 0
 
 
 def test_a_threshold_follows_from_what_is_no_word_where_nothing_is_spoken_for_the_validation():

@@ -26,7 +26,7 @@ def remark(corpus: "Corpus") -> None:
         remarks.append(
             f"{len(copies)} clips are copies of others, from which nothing more is learnt: {_named(store, copies)}"
         )
-    if corpus.untested:
+    if corpus.untested and not getattr(corpus.card.layout, "few", False):  # few recordings are all tested, in turns
         remarks.append(f"no test clips, and so no score, of {listed(corpus.untested, 10)}")
     for values, what in ((store.labels, "classes"), (store.splits, "splits")):
         if twins := np.flatnonzero(values != values[store.first_alike]).tolist():

@@ -32,8 +32,8 @@ def training_record(
     """Return how a model was made, for its bundle and its report: plain JSON values.
 
     Args:
-        fitted: Trainer that `fit_and_test` returned, or what `fit_head_only` did. It knows the seconds of the training,
-            with those before the training was resumed.
+        fitted: Trainer that `fit_and_test` returned, or what `fit_head_only` or `fit_beside_voices` did. It knows the
+            seconds of the training, with those before the training was resumed.
         corpus: Corpus that it was trained and tested on.
         seed: Seed of the run.
         command: Command that was typed.
@@ -43,7 +43,8 @@ def training_record(
     model, seconds, tested = _model_and_seconds(fitted)
     versions = {"audionet": __version__, "torch": torch.__version__, "lightning": lightning.__version__}
     commit = git_commit()
-    n_speakers = corpus.n_speakers("train" if tested else "test")
+    clips = corpus.store.indices("test") if isinstance(fitted, Trainer) else fitted.answers.clips
+    n_speakers = len({*corpus.store.speakers[clips].tolist()} - {""})
     return {
         "data": corpus.card.title,
         "test_clips": len(corpus.store.indices("test")),

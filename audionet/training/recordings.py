@@ -82,6 +82,7 @@ def fit_beside_voices(
         (own_clips,) = np.nonzero(clips.recorded)
         validation = CrossValidation(fold[own_clips], clips.labels[own_clips], logits[own_clips])
         name_suspects(data.corpus, own_clips, validation)
+        note(str(validation))
     _test(task, clips, logits, fold)
     write_config(Path(output), values)
     seconds, is_first = time.monotonic() - started, getattr(rank_zero_only, "rank", 0) == 0
@@ -171,24 +172,16 @@ def _logits(head: nn.Module, embeddings: torch.Tensor) -> np.ndarray:
 
 def _test(task: Recognition, clips: _Clips, logits: np.ndarray, fold: np.ndarray) -> None:
     """Give the task what a test leaves, from logits (clip, n_classes); in a fold, those of a head without the clip."""
-    chosen, words = np.flatnonzero(clips.validated | (fold >= 0)), clips.words.tolist()
-    task.calibration = calibrate(logits[chosen], clips.labels[chosen], words) if len(chosen) else Calibration()
-
-    def answers(chosen: np.ndarray) -> Answers:
-        return Answers.of_logits(chosen, clips.labels[chosen], logits[chosen], task.calibration.temperature)
-
-    test, recorded = (np.flatnonzero(of) for of in (clips.made & (clips.split == "test"), clips.recorded & (fold >= 0)))
-    task.answers = answers(recorded if clips.recorded.any() else test)
-    task.confusion = torch.from_numpy(task.answers.confusion(task.n_classes))
-    task.figures = {"test_clips": len(task.answers.clips)}
-    if len(task.answers.clips):
-        others = np.flatnonzero(clips.made & (fold >= 0) & (clips.split != "test"))
-        every = answers(np.concatenate([test, recorded, others]))
-        task.figures = recognition_figures(every, words, task.calibration.threshold) | task.figures
-        task.figures["accuracy"] = _accuracy(task.answers)
-    if len(recorded) and len(test):
-        task.figures["accuracy_on_voices"] = _accuracy(answers(test))
-
-
-def _accuracy(answers: Answers) -> float:
-    return round(float((answers.true == answers.given).mean()), 4)
+    task.words, labels = clips.words.tolist(), clips.labels
+    chosen = np.flatnonzero(clips.validated | (fold >= 0))
+    task.calibration = calibrate(logits[chosen], labels[chosen], task.words) if len(chosen) else Calibration()
+    recorded, made = clips.recorded & (fold >= 0), clips.made & ((clips.split == "test") | (fold >= 0))
+    tested, every = (np.flatnonzero(of) for of in (recorded if clips.recorded.any() else made, recorded | made))
+    task.keep_answers(tested, labels[tested], logits[tested])
+    if recorded.any():  # what is accepted and rejected is one of other words, too, which engines speak
+        answers = Answers.of_logits(every, labels[every], logits[every], task.calibration.temperature)
+        figures = recognition_figures(answers, task.words, task.calibration.threshold)
+        task.figures |= {name: figures[name] for name in ("others_accepted", "words_rejected") if name in figures}
+    voices = np.flatnonzero(made & clips.words[labels])
+    if recorded.any() and len(voices):
+        task.figures["accuracy_on_voices"] = round(float((logits[voices].argmax(1) == labels[voices]).mean()), 4)
