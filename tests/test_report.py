@@ -134,8 +134,8 @@ def test_report_says_what_came_out(tmp_path, arguments, clips):
     assert "Two words 87.5% accuracy: 70 of 80 test clips named right, 95% interval 78.5% to 93.1%" in text
     assert "Intervals are Wilson's" in text and "synthetic" not in text
     assert "seed 17" in text
-    assert "yes 100.0% 75.0% 60 to 86% 85.7% 40" in text and "no 80.0% 100.0% 91 to 100% 88.9% 40" in text
-    assert "yes heard as no 10 of 40 14 to 40%" in text and "no heard as yes" not in text
+    assert "yes 100.0% 75.0% 60–86% 85.7% 40" in text and "no 80.0% 100.0% 91–100% 88.9% 40" in text
+    assert "yes heard as no 10 of 40 14–40%" in text and "no heard as yes" not in text
     assert "off it by 2.5 points in the mean, with the temperature 1.00" in text
     assert "none of these" not in text and "Speakers" not in text
     assert "no ✓ right no 87.5% yes 12.5% low.wav" in text
@@ -207,8 +207,8 @@ def test_the_threshold_and_what_it_does_is_said(tmp_path, arguments):
     text = " ".join(Page(path).text.split())
     assert "with the temperature 1.25" in text
     assert (
-        "At the threshold 0.8, 2 of 40 clips that hold none of the words are answered with a word (5.0%; 1 to 17%), "
-        "and 25 of 40 words with none (62.5%; 47 to 76%)."
+        "At the threshold 0.8, 2 of 40 clips that hold none of the words are answered with a word (5.0%; 1–17%), "
+        "and 25 of 40 words with none (62.5%; 47–76%)."
     ) in text
 
 
@@ -217,7 +217,7 @@ def test_speakers_are_listed_the_worst_first(tmp_path, arguments):
     counts = {name: {"train": 3, "validation": 0, "test": 0} for name in ("ann", "bob", "zoe")}
     page = Page(write_recognition(tmp_path, speakers=speakers, speaker_counts=counts, **arguments))
     text = " ".join(page.text.split())
-    assert "ann 30 of 40 75.0% 60 to 86% 3 bob 38 of 38 100.0% 91 to 100% 3" in text
+    assert "ann 30 of 40 75.0% 60–86% 3 bob 38 of 38 100.0% 91–100% 3" in text
     assert "1 who were not tested speaker training zoe 3" in text
 
 

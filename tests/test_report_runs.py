@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import audionet
-from audionet import bundle, models, report
+from audionet import bundle, evaluate, models, report
 from audionet.datasets import Corpus, Store, plain_card, read_card
 from audionet.metrics import Answers, per_class
 from audionet.report.tables import score_table
@@ -169,7 +169,7 @@ def test_a_figure_on_synthetic_clips_is_called_a_smoke_test(finished: Path, writ
     assert "smoke test" in values["model-index"][0]["results"][0]["metrics"][0]["name"]
     assert values["license"] == "unknown" and values["language"] == ["en"]
     assert report.summary(training).endswith("10 clips of 2 synthetic voices: a smoke test")
-    assert "40.0% <em>synthetic</em>" in page.read_text(encoding="utf-8")
+    assert "40.0%</strong> <em>synthetic</em>" in page.read_text(encoding="utf-8")
 
 
 PEOPLE = {"accuracy": 0.9, "clips": 100, "what": "half of an archive", "speakers": 30}
@@ -272,3 +272,54 @@ def test_the_command_names_the_script_that_ran(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     assert command_line(tmp_path / "mine" / "train.py", ["--seed", "1 2"]) == "python mine/train.py --seed '1 2'"
     assert command_line("train.py", []) == "python train.py"
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """Write a folder of recordings by two people, of two labels that the recogniser knows and one that it does not."""
+    generator = np.random.default_rng(1)
+    for label in ("zero", "one", "tree"):
+        (tmp_path / "strangers" / label).mkdir(parents=True)
+        for speaker in ("eve", "ida"):
+            path = tmp_path / "strangers" / label / f"{speaker}_nohash_0.wav"
+            audionet.save_audio(path, generator.uniform(-0.5, 0.5, 6000), 8000)
+    return tmp_path / "strangers"
+
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "_unknown_")
+
+
+def test_people_are_tested_and_recorded(strangers: Path, write_bundle: Callable[..., Path]) -> None:
+    path = write_bundle(labels=DIGITS, training=TRAINING, threshold=0.9)
+    found = report.try_on_people(path, strangers)
+    assert found.threshold == 0 and len(found.right) == 6
+    assert [found.labels[true] for true in found.answers.true] == ["one"] * 2 + ["_unknown_"] * 2 + ["zero"] * 2
+    kept = bundle.load(path)
+    expected = {"accuracy": round(found.accuracy, 4), "clips": 6, "what": "strangers", "speakers": 2}
+    assert kept.training == TRAINING | {"people": expected} and kept.threshold == 0.9
+    assert report.figures(path)[-1].endswith("of 6 recordings by 2 people: strangers")
+    with pytest.raises(ValueError, match="nowhere: expected a folder, got 'nothing there'"):
+        report.try_on_people(path, strangers.parent / "nowhere")
+
+
+@pytest.mark.usefixtures("quick_pictures")
+def test_people_have_a_part_of_the_report(finished: Path, strangers: Path, write_bundle: Callable[..., Path]) -> None:
+    write_bundle(finished, labels=DIGITS, training=TRAINING, threshold=0.9)
+    people = report.try_on_people(finished, strangers)
+    corpus = corpus_of(DIGITS)
+    page = report.report_recognition(finished, corpus=corpus, answers=answers_of(corpus), settings={}, people=people)
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    n_right = int(people.right.sum())
+    assert f"<strong>{n_right / 6:.1%}</strong> on real recordings, strangers: {n_right} of 6 named right" in text
+    part = text.partition("<h2>On real recordings: strangers</h2>")[2]
+    assert f"{n_right} of 6 are named right" in part and "None of them was trained on." in part
+    assert "At the threshold 0.9, 0 of 2 clips that hold none of the words are answered with a word" in part
+    assert '<th scope="row">eve</th>' in part and '<th scope="row">ida</th>' in part
+    assert f"{6 - n_right} recordings were taken for something else" in part
+
+
+def test_recordings_that_no_recogniser_of_these_labels_knows(strangers: Path) -> None:
+    assert len(evaluate.recordings_in(strangers)) == len(evaluate.recordings_in(strangers, ["zero", "ten"])) == 6
+    assert len(evaluate.recordings_in(strangers, ["ten", "_unknown_"])) == 6
+    with pytest.raises(ValueError, match=r"strangers: expected folders called nine, ten, got 'one, tree, zero'; call"):
+        evaluate.recordings_in(strangers, ["nine", "ten"])

@@ -143,7 +143,7 @@ def evaluate_folder(
         (0.5, [('nine', 'seven', 1)])
     """
     folder = Path(folder)
-    clips = _clips(folder)
+    clips = recordings_in(folder)
     threshold = recognizer.threshold if threshold is None else threshold
     truths = _truths(clips, recognizer.labels, threshold)
     clips = [clip for clip in clips if clip.label in truths]
@@ -173,14 +173,28 @@ def evaluate_folder(
     )
 
 
-def _clips(folder: Path) -> list[Clip]:
-    """List the recordings of a folder, with what it calls them."""
+def recordings_in(folder: str | os.PathLike[str], known: Sequence[str] | None = None) -> list[Clip]:
+    """Return the recordings of a folder that has a folder of them for each label, with what it calls them.
+
+    Args:
+        folder: The folder, which is read as a corpus is: with a `card.yaml` as that says, or as it lies.
+        known: Labels of a recogniser, one of which must be there; None where any labels will do.
+
+    Raises:
+        ValueError: There is no such folder, it holds no recordings, or none of a label that is known.
+    """
+    folder = Path(folder)
     advice = "name a folder with a folder of recordings for each label"
     check_that(folder.is_dir(), folder, "a folder", "a file" if folder.exists() else "nothing there", advice)
     card = read_card(folder) if (folder / "card.yaml").is_file() else plain_card(folder)
     check_that(isinstance(card.layout, FileLayout), folder, "recordings", f"a card of {card.layout.kind}", advice)
     assert isinstance(card.layout, FileLayout)
-    return card.layout.index(folder).clips
+    clips = card.layout.index(folder).clips
+    found = sorted({clip.label for clip in clips})
+    if known is not None and UNKNOWN not in known:
+        advice = "call the class folders as the recogniser calls its labels"
+        check_that({*found} & {*known}, folder, f"folders called {listed(known, 40)}", listed(found, 20), advice)
+    return clips
 
 
 def _truths(clips: Sequence[Clip], known: Sequence[str], threshold: float) -> dict[str, str]:

@@ -254,7 +254,8 @@ def choose_threshold(
     """Return the threshold at which few other clips are accepted and few words rejected.
 
     It lies half-way, in logits, between the lowest threshold that accepts few enough and the highest that rejects few
-    enough, so that both shares have room on other people and microphones. Where none does both, it accepts few enough.
+    enough, so that both shares have room on other people and microphones. Where none does both, it is the one at which
+    the larger of the two shares is the smallest.
 
     Args:
         answers: What a recogniser answered for clips that it has not learned from.
@@ -280,13 +281,12 @@ def choose_threshold(
     if is_word.all() or not is_word.any():
         return 0.0
     others, spoken = np.sort(scores[~is_word]), np.sort(scores[is_word])
-    accepts_few = 1 - np.searchsorted(others, thresholds) / len(others) <= most_accepted
-    lowest = float(thresholds[accepts_few][0]) if accepts_few.any() else 1.0
-    rejects_few = np.searchsorted(spoken, thresholds) / len(spoken) <= most_rejected
-    highest = float(thresholds[rejects_few][-1]) if rejects_few.any() else 0.0
-    if highest <= lowest:
-        return lowest
-    odds = [np.log(share / (1 - share)) for share in np.clip([lowest, highest], 0.001, 0.999)]
+    accepted = 1 - np.searchsorted(others, thresholds) / len(others)
+    rejected = np.searchsorted(spoken, thresholds) / len(spoken)
+    fitting = thresholds[(accepted <= most_accepted) & (rejected <= most_rejected)]
+    if not len(fitting):
+        return float(thresholds[np.maximum(accepted, rejected).argmin()])
+    odds = [np.log(share / (1 - share)) for share in np.clip([fitting[0], fitting[-1]], 0.001, 0.999)]
     return round(float(1 / (1 + np.exp(-np.mean(odds)))), 3)
 
 

@@ -18,7 +18,7 @@ _WANTED = 0.05  # at most, of other clips and of words
 def plot_reliability(bins: Sequence[Bin]) -> Figure:
     """Plot the share of right answers over their probability: on the diagonal, 90% is right nine times in ten.
 
-    Each bin is a bar with its number of answers above it, where there is room for it.
+    Each bin is a bar with its number of answers at its foot.
 
     Args:
         bins: The bins, as `audionet.metrics.reliability` returns them.
@@ -43,13 +43,10 @@ def plot_reliability(bins: Sequence[Bin]) -> Figure:
     for each in filled:
         width = 0.9 * (each.high - each.low)
         axes.bar((each.low + each.high) / 2, each.accuracy, width, color=COLORS[0], alpha=0.35, zorder=2)
-        axes.text(
-            (each.low + each.high) / 2, each.accuracy, f"{each.count}", color=SOFT, fontsize=8, ha="center", va="bottom"
-        )
+        axes.text((each.low + each.high) / 2, 0.01, f"{each.count}", color=SOFT, fontsize=8, ha="center", va="bottom")
     said, right = ([getattr(each, name) for each in filled] for name in ("probability", "accuracy"))
     axes.plot(said, right, color=COLORS[0], marker="o", markersize=4, linewidth=1.4, zorder=3)
     _show_shares(axes, "probability of the answer", "share of right answers")
-    axes.set_ylim(0, 1.06)
     return figure
 
 
@@ -67,7 +64,8 @@ def plot_rejection(curve: Rejection, threshold: float) -> Figure:
         >>> curve = audionet.metrics.Rejection(np.array([1.0, 0.0]), np.array([0.0, 0.4]), np.array([1.0, 0.1]))
         >>> figure = plot_rejection(curve, 0.7)
         >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-        ['other words and noise answered with a word', 'words answered with none', 'the threshold, 0.7']
+        ['other words and noise answered with a word', 'words answered with none', '5%, which neither should exceed',
+        'the threshold, 0.7']
     """
     figure, axes = make_figure(*_SIZE)
     steps = np.append(curve.threshold, -1e-9)[::-1]  # rising, and constant up to each threshold
@@ -76,7 +74,7 @@ def plot_rejection(curve: Rejection, threshold: float) -> Figure:
         (curve.rejected, COLORS[0], "words answered with none"),
     ):
         axes.stairs(shares[::-1], steps, baseline=None, color=color, linewidth=1.6, label=label)
-    axes.axhline(_WANTED, color=LINE, linewidth=1.2, zorder=1)
+    axes.axhline(_WANTED, color=LINE, linewidth=1.2, zorder=1, label=f"{_WANTED:.0%}, which neither should exceed")
     axes.axvline(threshold, color=COLORS[2], linestyle="--", linewidth=1.4, label=f"the threshold, {threshold:g}")
     _show_shares(axes, "threshold", "share of the clips")
     axes.legend(frameon=False, labelcolor=INK, fontsize=9)

@@ -48,13 +48,13 @@ def between(n: float, of: float) -> str:
 
     Example:
         >>> between(8, 10)
-        '49 to 94%'
+        '49–94%'
         >>> between(2527, 2738)
-        '91.2 to 93.2%'
+        '91.2–93.2%'
     """
     low, high = wilson_interval(n, of)
     digits = 0 if of < 500 else 1
-    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}%"
+    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
 
 
 def tested_on(training: Training) -> str:

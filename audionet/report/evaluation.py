@@ -9,10 +9,10 @@ from audionet.evaluate import Evaluation
 from audionet.files import whole_file
 from audionet.plots.confusion import WIDE, plot_confusion, tick_names
 from audionet.plots.style import png
-from audionet.report.certainty import interval
+from audionet.report.certainty import INTERVALS, interval
 from audionet.report.clips import ReportClip, clips_part
 from audionet.report.page import fact_list, image, page_text, section
-from audionet.report.tables import WrongAnswer, error_table, score_table
+from audionet.report.tables import WrongAnswer, confusion_list, error_table, score_table, speaker_table
 
 if TYPE_CHECKING:
     from audionet.inference import Recognizer
@@ -44,34 +44,17 @@ def write_evaluation(
         OSError: It cannot be written.
     """
     n_right, n = int(found.right.sum()), len(found.right)
-    used = sorted({*found.answers.true.tolist(), *found.answers.given.tolist()})
-    labels = [found.labels[position] for position in used]
-    confusion = found.answers.confusion(len(found.labels))[used][:, used]
-    numbers = [
-        name if name.startswith("#") and name != label else ""
-        for name, label in zip(tick_names(labels), labels, strict=True)
-    ]
     facts = {"model": model, "recordings": str(found.folder), "threshold": f"{found.threshold:g}"}
     (rejected, n_words), (false, n_others) = found.rejected, found.false_words
     facts |= {"words answered with no word": f"{rejected} of {n_words}"} if n_words else {}
     facts |= {"other sounds answered with a word": f"{false} of {n_others}"} if n_others else {}
-    facts |= {f"speaker {name}": f"{right} of {of}" for name, (right, of) in [*found.by_speaker.items()][:10]}
-    confusions = {f"{true} taken for {given}": str(number) for true, given, number in found.confusions[:20]}
-    matrix = image(png(plot_confusion(confusion, labels)), "Confusion matrix; the table of labels has the same figures")
-    is_wide = len(labels) > WIDE
-    sections = [
-        section("Evaluation", fact_list(facts)),
-        section("Confusion matrix", matrix, wide=is_wide),
-        section("Scores by label", score_table(found.scores, numbers, {}), wide=is_wide),
-        *([section("Confusions", fact_list(confusions))] if confusions else []),
-    ]
     page = page_text(
         title=f"Evaluation: {found.folder.name}",
         figure=f"{found.accuracy:.1%}",
         meaning=f"accuracy: {n_right:,} of {n:,} recordings named right, {interval(n_right, n)}",
-        notes=[*notes, *(f"left out: {error}" for error in found.errors)],
-        sections=sections,
-        below=_errors(found, recognizer),
+        notes=[*notes, *(f"left out: {error}" for error in found.errors), INTERVALS],
+        sections=[section("Evaluation", fact_list(facts)), *evaluation_cards(found)],
+        below=evaluation_errors(found, recognizer),
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +63,26 @@ def write_evaluation(
     return path
 
 
-def _errors(found: Evaluation, recognizer: "Recognizer") -> str:
+def evaluation_cards(found: Evaluation) -> list[str]:
+    """Return the cards of an evaluation: confusion matrix, scores by label, what is heard as what, and speakers."""
+    used = sorted({*found.answers.true.tolist(), *found.answers.given.tolist()})
+    labels = [found.labels[position] for position in used]
+    confusion = found.answers.confusion(len(found.labels))[used][:, used]
+    numbers = [
+        name if name.startswith("#") and name != label else ""
+        for name, label in zip(tick_names(labels), labels, strict=True)
+    ]
+    matrix = image(png(plot_confusion(confusion, labels)), "Confusion matrix; the table of labels has the same figures")
+    is_wide, confused = len(labels) > WIDE, confusion_list(confusion, labels)
+    return [
+        section("Confusion matrix", matrix, wide=is_wide),
+        section("Scores by label", score_table(found.scores, numbers, {}), wide=is_wide),
+        *([section("What is heard as what", confused)] if confused else []),
+        *([section("Speakers", speaker_table(found.by_speaker, {}))] if found.by_speaker else []),
+    ]
+
+
+def evaluation_errors(found: Evaluation, recognizer: "Recognizer") -> str:
     """Return the HTML part of the errors: the most confident to hear, then a table."""
     worst = found.worst
     if not worst:

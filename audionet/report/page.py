@@ -100,8 +100,8 @@ def page_text(
 ) -> str:
     """Return the HTML of a page; the arguments are those of `write_page`."""
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
-    tag = f" <em>{escape(kind)}</em>" if kind else ""
-    figures = f"<p><strong>{escape(figure)}{tag}</strong> {escape(meaning)}</p>" + "".join(
+    tag = f"<em>{escape(kind)}</em> " if kind else ""
+    figures = f"<p><strong>{escape(figure)}</strong> {tag}{escape(meaning)}</p>" + "".join(
         f"<p><strong>{escape(other)}</strong> {escape(text)}</p>" for other, text in beside
     )
     texts = {"title": escape(title), "figure": escape(figure), "kind": escape(kind), "figures": figures}

@@ -20,12 +20,13 @@ from audionet.report.certainty import cautions
 from audionet.report.clips import ReportClip, numbered_folder, numbered_name, save_generated
 from audionet.report.generation import write_generation
 from audionet.report.model_card import write_model_card
-from audionet.report.people import people_figures
+from audionet.report.people import people_figures, people_part
 from audionet.report.recognition import write_recognition
 from audionet.report.tables import WrongAnswer
 
 if TYPE_CHECKING:
     from audionet.datasets.corpus import Corpus
+    from audionet.evaluate import Evaluation
     from audionet.inference import Recognizer
 
 _MOST_CLIPS = 36  # to listen to
@@ -38,6 +39,7 @@ def report_recognition(
     corpus: "Corpus",
     answers: Answers,
     settings: Mapping[str, object],
+    people: "Evaluation | None" = None,
     seed: int = 0,
 ) -> Path:
     """Write the report of a recogniser beside its bundle: report.html, errors.csv, clips.csv, sounds, and README.md.
@@ -47,6 +49,7 @@ def report_recognition(
         corpus: Corpus that it was trained and tested on.
         answers: What the test clips were taken for, with the bundle's temperature.
         settings: Values of the run, as a preset has them.
+        people: What the recogniser answered for real recordings, as `try_on_people` returns it; None for none.
         seed: Decides which test clip of each label is played.
 
     Returns:
@@ -81,7 +84,7 @@ def report_recognition(
         temperature=recognizer.temperature,
         threshold=recognizer.threshold,
         kind="synthetic" if is_synthetic else "",
-        beside=people_figures(is_synthetic=is_synthetic),
+        beside=people_figures(people, is_synthetic=is_synthetic),
         cautions=cautions(training),
         settings=settings,
         counts=corpus.counts(),
@@ -90,6 +93,7 @@ def report_recognition(
         errors=errors,
         clips=[_heard(recognizer, *each) for each in files[:: -(-len(files) // _MOST_CLIPS) or 1]],
         worst=_worst(folder / "errors", corpus, wrong, recognizer),
+        people="" if people is None else people_part(people, recognizer),
     )
     write_model_card(bundle, recognizer.bundle, corpus, _relative(folder, [file for file, _ in files]))
     return page

@@ -36,8 +36,9 @@ def make_parser():
     flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip={"words_only", "progress"})
     flags.add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus", "seed"})
     parser.set_defaults({"data.negatives": None})  # what is no word is learnt, too, from a folder or a word list
-    speech = "folders of unlabelled speech, for task.domain_weight"
-    parser.add_argument("--data.real_speech", nargs="*", default=[], help=speech)
+    add = parser.add_argument
+    add("--data.real_test", type=str | None, default=None, help="folder of class folders, which is only tested")
+    add("--data.real_speech", nargs="*", default=[], help="folders of unlabelled speech, for task.domain_weight")
     made_here = {"front_end", "model", "n_classes", "augment", "spec_augment", "speech", "seed"}
     flags.add_arguments(parser, "audionet.training.recognition:Recognition", "task", skip=made_here)
     return parser
@@ -52,22 +53,25 @@ def main(arguments=None):
     audionet.training.check_run(config)
     values = config.data.as_dict()
     batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches")}
-    values.pop("real_speech")
+    real_test, _ = values.pop("real_test"), values.pop("real_speech")
     data = audionet.training.ClipData(audionet.datasets.open_corpus(**values), **batches, seed=config.seed)
+    if real_test:
+        audionet.evaluate.recordings_in(real_test, data.corpus.labels)  # now, for later it would be too late
     parts = make_parts(config, data.corpus, start)
     task = make_task(config, data, parts)
-    audionet.bundle.checked(parts)  # now, for after the training it would be too late
+    audionet.bundle.checked(parts)  # likewise
     trainer = train(config, data, task)
     corpus, command = data.corpus, audionet.training.command_line(__file__, arguments)
     record = audionet.training.training_record(trainer, corpus, **task.figures, seed=config.seed, command=command)
     path = Path(config.output, "model.safetensors")
     if trainer.is_global_zero:  # of several processes one writes
         audionet.bundle.save(path, replace(parts, training=record, **task.calibration._asdict()))
+        people = real_test and audionet.report.try_on_people(path, real_test)
         print(*audionet.report.figures(path), sep="\n")
         print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
         if task.figures["test_clips"]:
             page = audionet.report.report_recognition(
-                path, corpus=corpus, answers=task.answers, settings=config.as_dict(), seed=config.seed
+                path, corpus=corpus, answers=task.answers, settings=config.as_dict(), people=people, seed=config.seed
             )
             print(f"report  {page}    model card: README.md beside it")
     return {**record, "bundle": path}

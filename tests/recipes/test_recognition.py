@@ -133,7 +133,10 @@ def test_no_preset_trains_on_something_else_than_the_folder_that_is_named(
 def test_folders_of_splits_in_a_wrapper_from_end_to_end(
     run: Callable[..., subprocess.CompletedProcess[str]], tone_folder: Path, tmp_path: Path
 ) -> None:
-    """And a word without test clips, one with clips that hold no sound, files that cannot be read, and links."""
+    """And a word without test clips, one with clips that hold no sound, files that cannot be read, and links.
+
+    Real speech is told from the clips, and recordings of people are tested after the training.
+    """
     corpus = tmp_path / "archive" / "my_words"
     for split, numbers in (("train", range(30)), ("valid", range(30, 35)), ("test", range(35, 40))):
         for word in ("low", "middle", "high"):
@@ -146,8 +149,9 @@ def test_folders_of_splits_in_a_wrapper_from_end_to_end(
     (corpus / "train" / "low" / "up").symlink_to(corpus)
     data = ["--data.root", corpus.parent, "--data.sample_rate", "8000", "--data.clip_seconds", "0.5"]
     data += ["--data.engines", "[espeak]"]
+    people = ["--data.real_test", tone_folder, "--data.real_speech", tone_folder, "--task.domain_weight", "0.1"]
     smoke = ["--config", RECIPE / "presets" / "smoke.yaml", "--data.batch_size", "30"]
-    done = run(*smoke, *data, "--output", "out", cwd=tmp_path, cache=tmp_path / "cache")
+    done = run(*smoke, *data, *people, "--output", "out", cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "on 25 clips" in done.stdout  # 10 of words, 10 of what is none, 5 silences
     notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
@@ -161,6 +165,11 @@ def test_folders_of_splits_in_a_wrapper_from_end_to_end(
         assert sum(said in note for note in notes) == 1, said
     recognizer = audionet.load_recognizer(tmp_path / "out" / "model.safetensors")
     assert recognizer.labels == ("high", "low", "middle", "_unknown_", "_silence_")
+    record = recognizer.bundle.training["people"]
+    assert (record["clips"], record["what"]) == (120, tone_folder.name)
+    assert f"on people: {record['accuracy']:.1%}" in done.stdout
+    assert "On real recordings" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "train_domain_loss" in (tmp_path / "out" / "metrics.csv").read_text().splitlines()[0]
 
 
 COMPLEX = ["--features.name", "spectrogram", "--features.power", "null", "--model.name", "tcresnet"]
