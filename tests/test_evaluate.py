@@ -231,10 +231,10 @@ def test_real_digits_beat_noise():
         paths = sorted(path for number in numbers for path in RECORDINGS.glob(f"*_{number}.wav"))
         return [audionet.load_audio(path)[0] for path in paths], [DIGITS[int(path.name[0])] for path in paths]
 
-    (test, labels), (training, _) = load(0, 1), load(10, 20, 30, 40)
-    assert (len(test), len(training)) == (120, 240)
+    (test, labels), (training, _) = load(0, 1, 2), load(10, 20, 30, 40)
+    assert (len(test), len(training)) == (180, 240)
     real = evaluate.summarize(recognizer, test, training, 8000, labels=labels)
-    noise = evaluate.summarize(recognizer, sound(120, 4000), training, 8000, labels=labels)
+    noise = evaluate.summarize(recognizer, sound(180, 4000), training, 8000, labels=labels)
 
     assert real["class_accuracy"] > 0.95 and noise["class_accuracy"] < 0.3
     assert real["frechet_distance"] < 1 < 5 < noise["frechet_distance"]

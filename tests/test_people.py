@@ -8,7 +8,7 @@ from benchmarks.people import folds, splits, table
 from benchmarks.people.commands import group_of
 from benchmarks.people.recordings import Recordings
 from benchmarks.people.results import Book, Result
-from benchmarks.people.scores import Count, answered, calibration_error, of_all, of_words, window_starts
+from benchmarks.people.scores import Count, answered, of_all, of_words, window_starts
 
 LABELS = ["yes", "no", "_unknown_", "_silence_"]
 SPEAKERS = [f"{number:x}{number * 7919 % 4096:03x}" for number in range(60)]
@@ -89,12 +89,12 @@ def test_leaving_out_names_each_speaker_once():
 def test_a_draw_is_of_one_speaker_and_fewer_are_the_first_of_more():
     labels = np.array(["one", "two"] * 20)
     own = np.arange(40) < 20
-    few, more = (splits.draw(labels, own, k, 3, "ann") for k in (2, 5))  # type: ignore[arg-type]
+    few, more = (splits.draw(labels, own, k, 3, "ann") for k in (2, 5))
     assert own[more].all() and len(set(more)) == 10
     assert labels[more].tolist() == ["one"] * 5 + ["two"] * 5
     assert few.tolist() == [*more[:2], *more[5:7]]
-    assert few.tolist() != splits.draw(labels, own, 2, 4, "ann").tolist()  # type: ignore[arg-type]
-    assert more.tolist() == splits.draw(labels, own, 5, 3, "ann").tolist()  # type: ignore[arg-type]
+    assert few.tolist() != splits.draw(labels, own, 2, 4, "ann").tolist()
+    assert more.tolist() == splits.draw(labels, own, 5, 3, "ann").tolist()
 
 
 def test_more_recordings_than_there_are_cannot_be_drawn():
@@ -126,15 +126,6 @@ def test_windows_cover_a_recording_and_end_with_it(n_samples):
     assert starts == sorted(set(starts)) and starts[0] == 0
     assert starts[-1] == max(n_samples - length, 0)
     assert all(later - earlier <= hop for earlier, later in zip(starts, starts[1:], strict=False))
-
-
-def test_the_calibration_error_is_that_of_bins():
-    assert calibration_error(np.full(10, 0.8), np.arange(10) < 8) == pytest.approx(0)
-    assert calibration_error(np.full(10, 1.0), np.arange(10) < 8) == pytest.approx(0.2)
-    sure, unsure = np.full(30, 0.99), np.full(10, 0.55)
-    right = np.concatenate([np.arange(30) < 27, np.arange(10) < 7])
-    expected = (30 * (0.99 - 0.9) + 10 * (0.7 - 0.55)) / 40
-    assert calibration_error(np.concatenate([sure, unsure]), right) == pytest.approx(expected)
 
 
 def test_a_figure_is_there_after_the_process_has_ended_and_a_cut_line_is_passed_over(tmp_path):

@@ -58,7 +58,7 @@ def _read(path: Path) -> object:
 
 
 def frequent_words(
-    n_english: int = 1000, n_other: int = 150, *, languages: Sequence[str] = LANGUAGES, shortest: int = 3
+    n_english: int = 1000, n_other: int = 150, *, languages: Sequence[str] = LANGUAGES, shortest: int = 2
 ) -> WordLists:
     """Return the most frequent words of English and of other languages, as wordfreq (Speer, 2022) counts them.
 

@@ -70,14 +70,19 @@ class GoogleEmbedding:
         heard = heard * (self.peak / np.maximum(np.abs(heard).max(-1, keepdims=True), 1e-3))
         missing = max(self.shortest - heard.shape[-1], 0)
         heard = np.pad(heard, ((0, 0), (missing // 2, missing - missing // 2)))
-        (mel,) = self.mel.run(None, {self.mel.get_inputs()[0].name: (heard * 32767).astype(np.float32)})
-        mel = mel.reshape(len(heard), -1, 32) / 10 + 2
+        mel = np.stack([self._mel(clip) for clip in heard])
         starts = range(0, mel.shape[1] - self.n_frames + 1, self.hop)
         windows = np.stack([mel[:, start : start + self.n_frames] for start in starts], 1)
         inputs = windows.reshape(-1, self.n_frames, 32, 1).astype(np.float32)
         (numbers,) = self.network.run(None, {self.network.get_inputs()[0].name: inputs})
         numbers = numbers.reshape(len(heard), len(starts), -1)
         return np.concatenate([numbers.mean(1), numbers.max(1)], 1).astype(np.float32)
+
+    def _mel(self, clip: np.ndarray) -> np.ndarray:
+        """Map one clip (time,) to (frame, 32); of several, what is 80 dB below the loudest of all would be cut off."""
+        (mel,) = self.mel.run(None, {self.mel.get_inputs()[0].name: (clip[None] * 32767).astype(np.float32)})
+        frames: np.ndarray = mel.reshape(-1, 32) / 10 + 2
+        return frames
 
 
 TEACHERS: "Registry[Teacher]" = Registry(

@@ -93,9 +93,10 @@ def _add_half(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     """Run one command; of one that trains, unknown flags are the training's."""
     parser = make_parser()
-    options, options.flags = parser.parse_known_args()
-    if options.flags and not options.trains:
-        parser.error(f"unknown flags: {' '.join(options.flags)}")
+    options, flags = parser.parse_known_args()
+    options.flags = flags
+    if flags and not options.trains:
+        parser.error(f"unknown flags: {' '.join(flags)}")
     command = f"python -m benchmarks.people {shlex.join(sys.argv[1:])}"
     options.run(options, Book(options.output, command))
 

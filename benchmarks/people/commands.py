@@ -9,11 +9,12 @@ import numpy as np
 
 from audionet.checks import check_no_misfits
 from audionet.labels import is_word
+from audionet.metrics import Answers, calibration_error
 from benchmarks.people import runs
 from benchmarks.people.hearing import Heard, Hearer
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
-from benchmarks.people.scores import answered, calibration_error, count, of_all, of_words
+from benchmarks.people.scores import answered, count, of_all, of_words
 from benchmarks.people.splits import groups, in_half
 from benchmarks.people.trained_peer import trained
 
@@ -69,7 +70,9 @@ def test(book: Book, hearers: Sequence[Hearer], recordings: Recordings, whom: st
         is_spoken = np.array([is_word(label) for label in true])
         book.add(count(at_threshold[is_spoken] == ""), **what, line=f"{REJECTED}, {whom}")
         book.add(count(at_threshold[~is_spoken] != ""), **what, line=f"{ACCEPTED}, {whom}")
-    book.add(calibration_error(probabilities.max(-1), best == true), **what, line=calibration)
+    indices = np.array([labels.index(label) for label in true])
+    given = Answers(np.arange(len(true)), indices, probabilities.argmax(-1), probabilities.max(-1))
+    book.add(calibration_error(given), **what, line=calibration)
 
 
 def run_model(options: Namespace, book: Book) -> None:

@@ -47,7 +47,7 @@ def _test(book: Book, hearers: Sequence[Hearer], recordings: Recordings, **what:
     probabilities = max(found, key=lambda each: of_words(each, hearers[0].labels, true))
     shares = {
         speaker: of_words(probabilities[rows], hearers[0].labels, recordings.labels[rows].tolist()).share
-        for speaker, rows in left_out(recordings.speakers)  # type: ignore[arg-type]
+        for speaker, rows in left_out(recordings.speakers)
     }
     book.add(of_words(probabilities, hearers[0].labels, true), **what, more=shares)
 
@@ -60,7 +60,7 @@ def run_leave_one_out(options: Namespace, book: Book) -> None:
     flags = ["--data.root", str((options.data / "fsdd").absolute()), "--data.split", "leave_one_speaker_out"]
     for seed in options.seeds:
         counts = {}
-        for speaker, own in left_out(recordings.speakers):  # type: ignore[arg-type]
+        for speaker, own in left_out(recordings.speakers):
             chosen = [*flags, "--data.test_speaker", speaker, "--seed", str(seed), *options.flags]
             heard = Heard(runs.train("recognition", folder / f"{speaker}-seed{seed}", config, chosen), subject)
             tested = recordings.take(own)
@@ -79,7 +79,7 @@ def _leave_peers_out(book: Book, name: str, features: np.ndarray, recordings: Re
     found = []
     for c in peers.PENALTIES:
         counts = {}
-        for speaker, own in left_out(recordings.speakers):  # type: ignore[arg-type]
+        for speaker, own in left_out(recordings.speakers):
             head = peers.classifier(features[~own], recordings.labels[~own], c)
             counts[speaker] = count(head.predict(features[own]) == recordings.labels[own])
         found.append(counts)

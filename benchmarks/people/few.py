@@ -25,6 +25,7 @@ SHOTS = {"fsdd": (1, 3, 5, 10), "arabic": (1, 3, 4)}
 FIRST = "first"
 _TESTED_FIRST = 20  # recordings of each word and speaker that are tested where the first are learnt
 _NOISE_SECONDS = 60.0
+_PENALTY = 1.0  # as fit_head has it by default
 
 
 class System(Protocol):
@@ -58,7 +59,7 @@ class Ours:
         self._recordings = recordings
         rate = self._embedder.sample_rate
         self._length = self._embedder.clip_length if clip_seconds is None else round(clip_seconds * rate)
-        self._penalty = {} if c is None else {"c": c}
+        self._penalty = _PENALTY if c is None else c
         self._augment = None
         if preset != "none":
             chain = yaml.safe_load(runs.preset(preset).read_text())["augment"]
@@ -86,7 +87,7 @@ class Ours:
             n_copies=0 if self._augment is None else training.copies_for(labels),
             seed=seed,
         )
-        head = training.fit_head(copies.embeddings, labels[copies.clip], weights=copies.weights, **self._penalty)  # type: ignore[arg-type]
+        head = training.fit_head(copies.embeddings, labels[copies.clip], weights=copies.weights, c=self._penalty)
         self.seconds = time.perf_counter() - start
         with torch.inference_mode():
             yield words[head(everything).argmax(-1).numpy()]
@@ -144,9 +145,9 @@ def _measure(book: Book, system: System, recordings: Recordings, name: str, k: i
     found: dict[str, dict[str, Count]] = {"others": {}, "own": {}}
     seconds = []
     takes = np.array([int(path.stem.rpartition("_")[2]) for path in recordings.paths])
-    for speaker, own in left_out(recordings.speakers):  # type: ignore[arg-type]
+    for speaker, own in left_out(recordings.speakers):
         if drawn:
-            rows, tested = draw(recordings.labels, own, k, int(number), speaker), np.ones(len(own), bool)  # type: ignore[arg-type]
+            rows, tested = draw(recordings.labels, own, k, int(number), speaker), np.ones(len(own), bool)
         else:
             (rows,), tested = np.nonzero(own & np.isin(takes, np.unique(takes)[:k])), takes < _TESTED_FIRST
         tested[rows] = False

@@ -93,7 +93,10 @@ def mfccs(waveforms: Iterable[np.ndarray]) -> np.ndarray:
     """Return mean and standard deviation of 13 MFCCs over each waveform at 16 kHz, (waveform, 26)."""
     transformer = FeatureTransformer("MFCC", sample_rate=RATE, arguments={"n_mfcc": 13})
     least = RATE // 10
-    return transformer.fit_transform([fit(wave, least, RATE) if len(wave) < least else wave for wave in waveforms])  # type: ignore[no-any-return]
+    found: np.ndarray = transformer.fit_transform(
+        [fit(wave, least, RATE) if len(wave) < least else wave for wave in waveforms]
+    )
+    return found
 
 
 def classifier(features: np.ndarray, labels: np.ndarray, c: float) -> Any:

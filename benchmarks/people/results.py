@@ -77,9 +77,9 @@ class Book:
 
     def add(self, figure: Count | float, **what: Any) -> None:
         """Write a figure down and print it."""
-        figures = {"value": figure.share, "of": figure.of} if isinstance(figure, Count) else {"value": float(figure)}
         made = {"command": self.command, "date": time.strftime("%Y-%m-%d %H:%M"), **machine()}
-        result = Result(**what, **figures, made=made)  # type: ignore[arg-type]
+        value, of = (figure.share, figure.of) if isinstance(figure, Count) else (float(figure), 0)
+        result = Result(**what, value=value, of=of, made=made)
         with self._path.open("a+b") as stream:
             # A process that was killed may have left a line without its end, which must not take this one with it.
             cut = stream.tell() and (stream.seek(-1, os.SEEK_END), stream.read())[1] != b"\n"

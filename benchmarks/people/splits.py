@@ -7,19 +7,21 @@ import numpy as np
 from audionet.randomness import random_generator
 
 HALVES = ("odd", "even")
+Names = Sequence[str] | np.ndarray
 
 
-def positions(names: Sequence[str]) -> np.ndarray:
+def positions(names: Names) -> np.ndarray:
     """Return the position of each name among the different names in sorted order, counted from 1, (name,) int64.
 
     Example:
         >>> positions(["b", "a", "b", "c"]).tolist()
         [2, 1, 2, 3]
     """
-    return np.unique(np.asarray(names), return_inverse=True)[1].ravel() + 1
+    found: np.ndarray = np.unique(np.asarray(names), return_inverse=True)[1] + 1
+    return found
 
 
-def groups(labels: Sequence[str], speakers: Sequence[str], paths: Sequence[str]) -> np.ndarray:
+def groups(labels: Names, speakers: Names, paths: Names) -> np.ndarray:
     """Return what must not be torn apart: the position of each clip's speaker, or of its file where nobody speaks.
 
     Silences have no speaker, so they are counted on their own, and not as if one more person had spoken all of them.
@@ -28,11 +30,10 @@ def groups(labels: Sequence[str], speakers: Sequence[str], paths: Sequence[str])
         >>> groups(["yes", "_silence_", "no", "_silence_"], ["ann", "", "bob", ""], ["1", "4", "2", "3"]).tolist()
         [1, 2, 2, 1]
     """
-    speakers, paths = np.asarray(speakers), np.asarray(paths)  # type: ignore[assignment]
+    nobody = np.array([speaker == "" for speaker in speakers])
     found = np.zeros(len(labels), np.int64)
-    nobody = speakers == ""
-    for rows, names in ((~nobody, speakers), (nobody, paths)):
-        if rows.any():  # type: ignore[attr-defined]
+    for rows, names in ((~nobody, np.asarray(speakers)), (nobody, np.asarray(paths))):
+        if rows.any():
             found[rows] = positions(names[rows])
     return found
 
@@ -44,7 +45,8 @@ def in_half(group: np.ndarray, half: str) -> np.ndarray:
         >>> in_half(np.array([1, 2, 3]), "odd").tolist()
         [True, False, True]
     """
-    return group % 2 == (1 if half == "odd" else 0)  # type: ignore[no-any-return]
+    found: np.ndarray = group % 2 == (1 if half == "odd" else 0)
+    return found
 
 
 def fold(group: np.ndarray, n_folds: int = 5) -> np.ndarray:
@@ -57,14 +59,14 @@ def fold(group: np.ndarray, n_folds: int = 5) -> np.ndarray:
     return (group - 1) % n_folds
 
 
-def left_out(speakers: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+def left_out(speakers: Names) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each speaker, and which clips are that speaker's, (clip,) bool."""
     names = np.asarray(speakers)
     for name in sorted({*names.tolist()}):
         yield name, names == name
 
 
-def draw(labels: Sequence[str], of: np.ndarray, k: int, number: int, speaker: str) -> np.ndarray:
+def draw(labels: Names, of: np.ndarray, k: int, number: int, speaker: str) -> np.ndarray:
     """Draw k clips of each label among those of one speaker; fewer are the first of more.
 
     Args:

@@ -117,13 +117,13 @@ def _range(results: Sequence[Result]) -> tuple[float, float]:
 def verdict(line: Line, of: dict[str, list[Result]]) -> str:
     """Say what is wanted, and whether it is met."""
     ours, google = of[SYSTEMS[0]], of.get("Google")
-    bounds = [(">=", bound) for bound in line.least] + [("<=", line.most)] * (line.most is not None)
+    bounds = [(">=", bound) for bound in line.least] + ([] if line.most is None else [("<=", line.most)])
     shown = {">=": "≥", "<=": "≤"}
     said = []
     for sign, bound in bounds:
-        scale = 100 if bound < 1 else 1  # type: ignore[operator]
-        met = ours and (mean(ours) >= bound if sign == ">=" else mean(ours) <= bound)  # type: ignore[operator]
-        said.append(f"{shown[sign]} {scale * bound:g}" + (f": {_met(bool(met))}" if ours else ""))  # type: ignore[operator]
+        scale = 100 if bound < 1 else 1
+        met = ours and (mean(ours) >= bound if sign == ">=" else mean(ours) <= bound)
+        said.append(f"{shown[sign]} {scale * bound:g}" + (f": {_met(bool(met))}" if ours else ""))
     if line.ahead:
         said.append("ahead of Google" + (f": {_met(mean(ours) > mean(google))}" if ours and google else ""))
     return ", ".join(said)

@@ -93,5 +93,5 @@ def measure_alexa(book: Book, words: Recordings, requests: Recordings) -> None:
         return
     alexa, model = words.labels == "alexa", OpenWakeWord("alexa")
     others = [*words.take(~alexa).waveforms(RATE), *requests.waveforms(RATE)]
-    book.add(count([model.hears(each) for each in words.take(alexa).waveforms(RATE)]), **what, line=ALEXA)  # type: ignore[arg-type]
-    book.add(count([model.hears(each) for each in others]), **what, line=NOT_ALEXA)  # type: ignore[arg-type]
+    book.add(count([model.hears(each) for each in words.take(alexa).waveforms(RATE)]), **what, line=ALEXA)
+    book.add(count([model.hears(each) for each in others]), **what, line=NOT_ALEXA)

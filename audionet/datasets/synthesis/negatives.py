@@ -32,6 +32,7 @@ UNKNOWN, SILENCE = "_unknown_", "_silence_"
 _MOST = 4000  # unknown clips in a split
 _USUAL = {"train": 150}  # unknown clips in a split, if there are as many of words; 10 in the others
 _FEW = 10
+_LONG = 6  # sounds from which on half of a word is told from the word: people leave out the end of "up"
 _ALIKE = 1.0  # sounds: a part of a word that differs from a word by less is one
 # Shares of the unknown clips; mumbling takes what is left.
 _SPOKEN = 0.6
@@ -61,9 +62,9 @@ def negatives(
     There are three times as many unknown clips as clips of a word, or a quarter of the clips of all words if that is
     more; 150 to train on at least, but in no split more than there are clips of words. Six tenths are words that sound
     like those of the corpus, parts of its phrases, and other words of the language, by other voices in each split, and
-    no word in two splits. The others are halves of the corpus's clips; its clips and other words backwards, in shuffled
-    pieces, and as a crowd; and mumbling. There are as many silences as clips of a word: background noise, quiet
-    microphones, and digital silence.
+    no word in two splits. The others are halves of clips of long words, of six sounds or more; clips and other words
+    backwards, in shuffled pieces, and as a crowd; and mumbling. There are as many silences as clips of a word:
+    background noise, quiet microphones, and digital silence.
 
     Args:
         clips: Clips of the corpus, with labels and splits. Those whose label begins with "_" are not asked for.
@@ -89,7 +90,6 @@ def negatives(
     kept = [clip for clip in clips if not clip.label.startswith("_")]
     labels = sorted({clip.label for clip in kept})
     sizes = _sizes([clip.split for clip in kept], len(labels))
-    counts = {split: round(_SPOKEN * n_unknown) for split, (n_unknown, _) in sizes.items()}
     spoken: list[Clip] = []
     fitting: dict[str, set[str]] = {}
     if _can_read(language):
@@ -97,6 +97,9 @@ def negatives(
         if words:
             check_apart([*words.values()], language)
         fitting = _fitting(words, language)
+        has_parts = any(not changes.isdisjoint(PARTS) for changes in fitting.values())
+        share = _SPOKEN + (0 if has_parts else sum(_SHARES[kind] for kind in PARTS))
+        counts = {split: round(share * n_unknown) for split, (n_unknown, _) in sizes.items()}
         texts = _texts([*words.values()], language, counts, seed)
         cast = {"engines": engines, "validation_engines": validation_engines, "test_engines": test_engines}
         listed = utterances(texts, counts, label=UNKNOWN, language=language, seed=seed, **cast)
@@ -185,7 +188,7 @@ def _dealt(texts: Sequence[str], sizes: Mapping[str, int]) -> list[list[str]]:
 def _fitting(words: Mapping[str, str], language: str) -> dict[str, set[str]]:
     """Return the changes that make no word sound like a word, {label: changes}.
 
-    Backwards, "no" is "on"; half of "stop" is "up".
+    Backwards, "no" is "on"; half of "stop" is "up"; and a short word is often said without its end.
 
     Args:
         words: Word of each label that is one.
@@ -201,7 +204,7 @@ def _fitting(words: Mapping[str, str], language: str) -> dict[str, set[str]]:
         like = {
             kind for kind, parts in made.items() for word in sounds.values() if differences(word, parts).min() < _ALIKE
         }
-        fitting[label] = {*CHANGES} - like
+        fitting[label] = {*CHANGES} - like - ({*PARTS} if len(of) < _LONG else set())
     return fitting
 
 
@@ -214,7 +217,7 @@ def _changed(
     for kind, share in _SHARES.items():
         count = round(share * n_unknown)
         n_own = count if kind in PARTS else count - min(count // 2, len(others))
-        usable = [clip for clip in own if kind in fitting.get(clip.label, CHANGES)]
+        usable = [clip for clip in own if kind in fitting.get(clip.label, {*CHANGES} - {*PARTS})]
         taken = _drawn(usable, n_own, generator)
         if kind not in PARTS:
             taken += _drawn(others, count - len(taken), generator)
