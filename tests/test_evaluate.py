@@ -237,7 +237,7 @@ def test_real_digits_beat_noise():
     noise = evaluate.summarize(recognizer, sound(180, 4000), training, 8000, labels=labels)
 
     assert real["class_accuracy"] > 0.95 and noise["class_accuracy"] < 0.3
-    assert real["frechet_distance"] < 1 < 5 < noise["frechet_distance"]
+    assert 10 * real["frechet_distance"] < noise["frechet_distance"]
     assert real["inception_score"] > 8 and noise["inception_score"] < 3
     assert real["modified_inception_score"] > 100 * noise["modified_inception_score"]
     assert real["am_score"] < 0.3 < 1 < noise["am_score"]
