@@ -1,5 +1,7 @@
 """A network of a bundle for other labels: all weights but the classifier's, and the values of a recipe that follow."""
 
+from typing import Any
+
 import pytest
 import torch
 from jsonargparse import Namespace
@@ -31,8 +33,9 @@ def test_everything_but_the_classifier_is_the_bundles(embedding, write_bundle, o
     assert new["head.1.weight"].shape == (3, 48)
     spectrogram = torch.randn(2, 1, 20, 50, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        embedded = words.model.module.eval().embed(spectrogram)  # type: ignore[operator]
-        torch.testing.assert_close(embedded, start.model.module.embed(spectrogram))  # type: ignore[operator]
+        adapted: Any = words.model.module.eval()
+        original: Any = start.model.module
+        torch.testing.assert_close(adapted.embed(spectrogram), original.embed(spectrogram))
     words.model.module.load_state_dict({name: value + 1 for name, value in new.items()})
     assert torch.equal(start.model.module.state_dict()[kept[0]], old[kept[0]])  # of the start, nothing is changed
     assert adapt.adapt(start, ("a", "b"), clip_length=4000).clip_length == 4000
@@ -109,8 +112,9 @@ def test_networks_that_differ_by_more_than_a_classifier_are_refused(write_bundle
     start = adapt.load_start(write_bundle())
     wider = bundle.new_part("model", name="tcresnet", n_classes=10, n_bands=20, depth=14)
     before = wider.module.state_dict()["stem.weight"].clone()
+    assert start.front_end is not None
     with pytest.raises(
         ValueError, match="tcresnet: expected a part that differs by a classifier alone, got .*blocks.1.body.0.weight"
     ):
-        adapt.take_weights({"model": wider, "front_end": start.front_end}, start)  # type: ignore[dict-item]
+        adapt.take_weights({"model": wider, "front_end": start.front_end}, start)
     assert torch.equal(wider.module.state_dict()["stem.weight"], before)  # nothing was taken

@@ -92,7 +92,7 @@ def test_bins_by_hand():
     probability, is_right = np.array([0.05, 0.15, 0.2, 0.95, 1.0, 1.0]), np.array([0, 1, 0, 1, 1, 0])
     answers = Answers(np.arange(6), is_right, np.ones(6, int), probability)
     bins = reliability(answers)
-    assert [each.count for each in bins] == [1, 1, 1, 0, 0, 0, 0, 0, 0, 3]
+    assert [each.n_answers for each in bins] == [1, 1, 1, 0, 0, 0, 0, 0, 0, 3]
     assert bins[4] == Bin(0.4, 0.5, 0, 0.0, 0.0)
     assert bins[9] == pytest.approx((0.9, 1.0, 3, 2.95 / 3, 2 / 3))
     by_hand = (0.05 + 0.85 + 0.2 + 3 * (2.95 / 3 - 2 / 3)) / 6
@@ -123,8 +123,12 @@ def test_the_curve_is_what_each_threshold_does():
     assert curve is not None and (curve.threshold[0], curve.threshold[-1]) == (1.0, 0.0)
     assert (np.diff(curve.accepted) >= 0).all() and (np.diff(curve.rejected) <= 0).all()
     for row in range(0, len(curve.threshold), 25):
-        expected = rates_at(answers, WORDS, curve.threshold[row])
+        threshold = curve.threshold[row]
+        answered = np.array(WORDS)[answers.given] & (answers.probability >= threshold)
+        is_word = np.array(WORDS)[answers.true]
+        expected = answered[~is_word].mean(), (~answered)[is_word].mean()
         assert (curve.accepted[row], curve.rejected[row]) == pytest.approx(expected)
+        assert rates_at(answers, WORDS, threshold) == (curve.accepted[row], curve.rejected[row])
 
 
 def test_without_both_kinds_of_clips_nothing_is_said():
@@ -140,8 +144,8 @@ def test_the_chosen_threshold_accepts_few_and_rejects_few():
     probability = np.concatenate([generator.beta(12, 1, 1000), generator.beta(2, 4, 1000)])  # words and others
     answers = Answers(np.arange(2000), true, np.zeros(2000, int), probability)
     threshold = choose_threshold(answers, WORDS)
-    accepted, rejected = rates_at(answers, WORDS, threshold)  # type: ignore[misc]
-    assert accepted < 0.05 and rejected < 0.05
+    rates = rates_at(answers, WORDS, threshold)
+    assert rates is not None and max(rates) < 0.05
     lowest, highest = np.quantile(probability[1000:], 0.95), np.quantile(probability[:1000], 0.05)
     assert lowest + 0.01 < threshold < highest - 0.01
     assert choose_threshold(answers, WORDS, most_accepted=0.03) > threshold
@@ -151,11 +155,21 @@ def test_where_no_threshold_does_both_the_shares_are_balanced():
     logits, true = drawn(1000)
     answers = answers_of(logits, true)
     threshold = choose_threshold(answers, WORDS)
-    larger = max(rates_at(answers, WORDS, threshold))  # type: ignore[arg-type]
-    assert larger > 0.05
+    rates = rates_at(answers, WORDS, threshold)
+    assert rates is not None and (larger := max(rates)) > 0.05
     all_shares = [rates_at(answers, WORDS, other / 1000) for other in range(1001)]
     assert larger == pytest.approx(min(max(shares) for shares in all_shares if shares))
     never_right = answers._replace(given=np.full(1000, 3))
     assert choose_threshold(never_right, WORDS) == 0.0  # all are as bad
     with pytest.raises(ValueError, match="most_accepted: expected a number from 0 to 1"):
         choose_threshold(answers, WORDS, most_accepted=5)
+
+
+def test_a_share_of_just_five_percent_is_few_enough():
+    # 1 of 20 other clips is accepted up to 0.9, and no word is rejected up to there: 1 - 19 / 20 would be above 0.05.
+    probability = np.array([*[0.95] * 20, 0.9, *[0.3] * 19])
+    answers = Answers(np.arange(40), np.repeat([0, 3], 20), np.zeros(40, int), probability)
+    assert rates_at(answers, WORDS, 0.9) == (0.05, 0.0)
+    lowest, highest = 0.301, 0.95
+    odds = np.sqrt(lowest / (1 - lowest) * highest / (1 - highest))
+    assert choose_threshold(answers, WORDS) == pytest.approx(odds / (1 + odds), abs=6e-4)

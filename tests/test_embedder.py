@@ -1,5 +1,7 @@
 """The embedder: any sound waveform or file gives the network's embedding, anything else a clear refusal."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -74,7 +76,8 @@ def test_a_recogniser_embeds_too(write_bundle):
     assert Embedder(loaded).embed(noise(8000), 8000).shape == (48,)
     recognizer = audionet.load_recognizer(write_bundle())
     with torch.inference_mode():
-        head = recognizer.network.head(torch.from_numpy(Embedder(loaded).embed(noise(8000), 8000))[None])  # type: ignore[operator]
+        network: Any = recognizer.network
+        head = network.head(torch.from_numpy(Embedder(loaded).embed(noise(8000), 8000))[None])
     expected = dict(recognizer.recognize(noise(8000), 8000))
     assert head.softmax(-1)[0].tolist() == pytest.approx([expected[label] for label in recognizer.labels], abs=1e-5)
 

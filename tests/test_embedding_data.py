@@ -81,9 +81,10 @@ def test_speech_without_labels_comes_last_with_its_targets(corpus: Corpus, tmp_p
     batch = draw(data)
     assert (batch["label"][:6] >= 0).all() and (batch["label"][6:] == -1).all() and batch["target"].shape == (8, 4)
     assert not batch["target"][6:].isnan().any() and len(batch["waveform"]) == 8
-    known = np.concatenate([data.targets[:5], data.speech_targets])  # type: ignore[index]
+    assert data.targets is not None and data.speech_targets is not None
+    known = np.concatenate([data.targets[:5], data.speech_targets])
     assert np.allclose(known.mean(0), 0, atol=1e-5) and np.allclose(known.std(0), 1, atol=1e-3)
-    assert np.isnan(data.targets[5:]).all()  # type: ignore[index]
+    assert np.isnan(data.targets[5:]).all()
 
 
 def test_targets_are_standardized_over_all_of_them() -> None:

@@ -66,7 +66,7 @@ WRITERS: Mapping[str, Callable[[Path], Any]] = {
     "learning rate": lambda folder: _tell(folder / "learning_rate.json", 0.1, [0.1] * 100, [1.0] * 100),
     "metrics": save_metrics,
     "checkpoint": lambda folder: write_checkpoint(folder / "last.ckpt", {"x": list(range(100))}),
-    "page": lambda folder: write_page(folder, {}, title="t", figure="f", meaning="m", notes=(), sections=()),
+    "page": lambda folder: write_page(folder / "report.html", "a page" * 100),
     **{f"features, {format}": make_features(format) for format in ("npy", "zarr", "parquet")},
 }
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from audionet import models
 from audionet.models import CNNTDNN, BCResNet, TCResNet
 from audionet.models.bcresnet import BCResBlock
+from audionet.models.contract import linear_of
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
 
@@ -371,3 +372,11 @@ def test_create():
         models.create("tcresnet")
     with pytest.raises(ValueError, match=r"n_bands: .*got 64"):
         models.create("bcresnet", n_classes=3, n_bands=64)
+
+
+def test_a_head_without_one_linear_layer_is_refused():
+    for head in (torch.nn.Identity(), torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))):
+        network = models.create("tcresnet", n_classes=3)
+        network.head = head
+        with pytest.raises(ValueError, match="head: expected one linear layer, got '[02] of them'"):
+            linear_of(network)

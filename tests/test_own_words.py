@@ -7,7 +7,8 @@ import pytest
 
 from audionet import save_audio
 from audionet.datasets import cards, natural
-from audionet.datasets.own_words import MANY, spelled, words_card
+from audionet.datasets.cards import Card
+from audionet.datasets.own_words import MANY, OwnWords, open_words, spelled, words_card
 from audionet.datasets.rendering import render
 from audionet.datasets.synthesis import Engine
 from audionet.datasets.synthesis.voices import Survey, registry
@@ -29,6 +30,11 @@ class Beeps(Engine):
 
     def version(self):
         return "1"
+
+
+def layout_of(card: Card) -> OwnWords:
+    assert isinstance(card.layout, OwnWords)
+    return card.layout
 
 
 @pytest.fixture
@@ -84,7 +90,7 @@ def test_words_are_spoken_by_other_engines_in_each_split(install):
         for split in ("train", "validation", "test")
     }
     assert sum(map(len, engines.values())) == len(set.union(*engines.values())) == 4
-    assert card.layout.trains and not card.layout.few and card.labels.keep == ("lights on", "stop")  # type: ignore[union-attr]
+    assert layout_of(card).trains and not layout_of(card).few and card.labels.keep == ("lights on", "stop")
     waveform = render(clips[0].path, layout=card.layout, root=card.default_root, sample_rate=8000)
     assert waveform.ndim == 1 and len(waveform) > 1000
 
@@ -110,7 +116,7 @@ def test_few_recordings_are_tested_by_classifiers_that_learn_the_others(install,
     clips = listed_by(card)
     recorded = {key: n for key, n in counted(clips, card).items() if key[2]}
     assert recorded == {("lights on", "test", True): 3, ("_unknown_", "test", True): 2}
-    assert card.layout.few and card.layout.trains  # type: ignore[union-attr]
+    assert layout_of(card).few and layout_of(card).trains
     (path,) = [clip.path for clip in clips if clip.path.endswith("Lights_On/0.wav")]
     assert len(render(path, layout=card.layout, root=card.default_root, sample_rate=8000)) == 800
 
@@ -120,21 +126,21 @@ def test_many_recordings_are_split_and_trained_on(install, record):
     card = words_card(recordings=folder, language=LANGUAGE)
     recorded = {key[:2]: n for key, n in counted(listed_by(card), card).items() if key[2]}
     assert recorded["go", "train"] == 80 and recorded["stop", "test"] == 10
-    assert not card.layout.few and card.layout.trains  # type: ignore[union-attr]
+    assert not layout_of(card).few and layout_of(card).trains
 
 
 def test_the_class_folders_are_the_words(install, record, capsys):
     folder = record(go=2, w07=3, _unknown_=2)
     card = words_card(recordings=folder, language=LANGUAGE)
-    assert card.layout.words == ("go", "w07") and card.layout.spoken == ("go",)  # type: ignore[union-attr]
+    assert layout_of(card).words == ("go", "w07") and layout_of(card).spoken == ("go",)
     assert "learnt from the recordings alone, since no engine speaks them in ia: w07" in capsys.readouterr().err
     clips = counted(listed_by(card), card)
     assert clips["w07", "train", True] == 3 and clips["go", "test", True] == 2
     assert clips["_unknown_", "train", True] == 2 and clips["go", "train", False] == 80
-    assert not card.layout.trains  # type: ignore[union-attr]
+    assert not layout_of(card).trains
     asked = words_card(recordings=folder, language=LANGUAGE, synthetic=False)
-    assert asked.layout.spoken == () and {key[2] for key in counted(listed_by(asked), asked)} == {True}  # type: ignore[union-attr]
-    assert words_card(recordings=folder, language=LANGUAGE, synthetic=True).layout.spoken == ("go", "w07")  # type: ignore[union-attr]
+    assert layout_of(asked).spoken == () and {key[2] for key in counted(listed_by(asked), asked)} == {True}
+    assert layout_of(words_card(recordings=folder, language=LANGUAGE, synthetic=True)).spoken == ("go", "w07")
 
 
 def test_what_has_no_recordings_and_what_is_no_word_is_said(install, record, capsys):
@@ -162,7 +168,7 @@ def test_an_engine_that_crashes_is_left_out_and_the_others_go_on(install):
     install(Beeps("espeak"), Beeps("hibari"), Crashing("pico", "s"))
     with pytest.warns(UserWarning, match=r"left out: pico cannot speak 'stop' \(signal 11\); the other engines go on"):
         card = words_card(["stop", "go"], language=LANGUAGE)
-    assert card.layout.engines == ("espeak", "hibari")  # type: ignore[union-attr]
+    assert layout_of(card).engines == ("espeak", "hibari")
     install(Crashing("espeak", "s"))
     with pytest.raises(ValueError, match="engines: expected one that can speak ia, got .*signal 11"):
         with pytest.warns(UserWarning):
@@ -195,3 +201,8 @@ def test_words_that_cannot_be_learnt_are_refused(install, record, words, argumen
 def test_names_are_spelled_alike():
     assert spelled(" Lights_On ") == spelled("lights-on") == spelled("lights  on") == "lights on"
     assert spelled("Küche") != spelled("Kuche")
+
+
+def test_a_number_of_clips_that_is_too_small_is_refused_and_not_taken_for_none(install):
+    with pytest.raises(ValueError, match="clips_per_label: expected a number of at least 10, got 0"):
+        open_words(["go"], language=LANGUAGE, clips_per_label=0, progress=False)

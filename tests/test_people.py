@@ -157,7 +157,8 @@ def test_the_table_pools_samples_and_takes_the_newest_subject(tmp_path, capsys):
 
 def test_what_is_wanted_is_met_or_missed_or_only_wanted():
     share, points = (Result(row="", line="", value=value, of=of) for value, of in ((0.04, 100), (3.5, 0)))
-    none, google = {"audionet": []}, [Result(row="", line="", value=0.05, of=100)]  # type: ignore[var-annotated]
+    none: dict[str, list[Result]] = {"audionet": []}
+    google = [Result(row="", line="", value=0.05, of=100)]
     assert table.verdict(table.Line("", "", most=0.05), {"audionet": [share]}) == "≤ 5: met"
     assert table.verdict(table.Line("", "", most=0.03), {"audionet": [share]}) == "≤ 3: missed"
     assert table.verdict(table.Line("", "", most=4), {"audionet": [points]}) == "≤ 4: met"

@@ -10,7 +10,7 @@ import torch
 
 import audionet
 from audionet import audio, bundle
-from audionet.inference import Prediction, Recognizer
+from audionet.inference import Prediction, Predictions, Recognizer
 
 RECORDINGS = Path(__file__).parents[2] / "shared/data/fsdd/recordings"
 
@@ -87,8 +87,9 @@ def test_the_bundles_threshold_holds_unless_another_is_given(write_bundle, tmp_p
     assert recognizer.recognize_file(path).label is None
     assert recognizer.recognize_file(path, threshold=0.0).label is not None
     (by_default,), (by_hand,) = (list(recognizer.recognize_files([path], threshold=given)) for given in (None, 0.0))
-    assert (by_default.label, by_default.threshold) == (None, 0.999)  # type: ignore[union-attr]
-    assert (by_hand.label, by_hand.threshold) == (by_hand[0].label, 0.0)  # type: ignore[index, union-attr]
+    assert isinstance(by_default, Predictions) and isinstance(by_hand, Predictions)
+    assert (by_default.label, by_default.threshold) == (None, 0.999)
+    assert (by_hand.label, by_hand.threshold) == (by_hand[0].label, 0.0)
 
 
 @pytest.mark.parametrize("label", ["_unknown_", "_silence_"])

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,8 +60,8 @@ def corpus_of(rows):
         first_alike=np.array(firsts),
         silent=[path for path, each in zip(paths, waveforms, strict=True) if not each.any()],
     )
-    card = SimpleNamespace(layout=SimpleNamespace(made=("spoken/",)), labels=SimpleNamespace(silence=None))
-    return Corpus(card=card, store=store, labels=LABELS, label_index=labels)  # type: ignore[arg-type]
+    card: Any = SimpleNamespace(layout=SimpleNamespace(made=("spoken/",)), labels=SimpleNamespace(silence=None))
+    return Corpus(card=card, store=store, labels=LABELS, label_index=labels)
 
 
 def spoken(n_train=30, n_other=10):
@@ -76,8 +77,9 @@ def fit(rows, network=None):
     """Fit a network on rows; return the task and what was fitted."""
     task = Recognition(front_end=nn.Identity(), model=network or Plain(), n_classes=3)
     corpus = corpus_of(rows) if isinstance(rows, list) else rows
+    data: Any = SimpleNamespace(corpus=corpus)
     with tempfile.TemporaryDirectory() as output:
-        fitted = fit_beside_voices(task, SimpleNamespace(corpus=corpus), output=output, values={"seed": 0})  # type: ignore[arg-type]
+        fitted = fit_beside_voices(task, data, output=output, values={"seed": 0})
         assert Path(output, "config.yaml").read_text().endswith("seed: 0\n")
     assert fitted.answers is task.answers and fitted.model is task.model
     return task, fitted

@@ -154,14 +154,6 @@ def test_a_corpus_is_small_by_its_words(tone_folder, monkeypatch):
     assert start.is_small(corpus)
 
 
-def test_a_head_without_one_linear_layer_is_refused():
-    for head in (torch.nn.Identity(), torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))):
-        network = models.create("tcresnet", n_classes=3)
-        network.head = head
-        with pytest.raises(ValueError, match="head: expected one linear layer, got '[02] of them'"):
-            start.linear_of(network)
-
-
 def test_nothing_is_drawn_from_the_common_random_numbers(tone_folder, tmp_path):
     corpus = opened(few(tone_folder))
     heads = []

@@ -68,8 +68,8 @@ class Microphone(NamedArguments, nn.Module):
         at_bins = interpolated(gain, octaves(hertz, self.sample_rate))
         heard: Tensor = torch.fft.irfft(torch.fft.rfft(waveform).mul_(at_bins), time)
         peak = heard.abs().amax(-1, keepdim=True).clamp(min=1e-9)
-        bent = (heard * (cube / peak**2)).add_(square / peak)  # x (1 + x (square + x cube)), x = 1 at the peak
-        return bent.mul_(heard).add_(1).mul_(heard).add_(direct)  # type: ignore[no-any-return]
+        bent: Tensor = (heard * (cube / peak**2)).add_(square / peak)  # x (1 + x (square + x cube)), x = 1 at the peak
+        return bent.mul_(heard).add_(1).mul_(heard).add_(direct)
 
     def response_db(self, like: Tensor, generator: Generator) -> Tensor:
         """Draw the response of each clip of ``like`` in decibels, (batch, point), at even steps on an octave scale."""

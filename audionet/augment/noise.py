@@ -7,10 +7,8 @@ from audionet.augment.drawing import check_range, to_float, uniform
 from audionet.checks import check_at_least, check_that
 from audionet.registry import NamedArguments
 
-SILENCE_NOISE = (
-    0.0,
-    1.0,
-)  # amplitude of the noise that fills the clips of the silence class (TensorFlow's input_data.py)
+SILENCE_NOISE = (0.0, 1.0)
+"""Lowest and highest amplitude of the noise that fills the clips of the silence class (TensorFlow's input_data.py)."""
 
 
 class BackgroundNoise(NamedArguments, nn.Module):

@@ -85,9 +85,10 @@ def _show(found: "Evaluation", most: int) -> None:
 
 def sure(found: "Evaluation") -> str:
     """Return the accuracy and how sure it is, in one line."""
-    low, high = found.interval
+    from audionet.report.certainty import interval
+
     n_right, n = int(found.right.sum()), len(found.right)
-    return f"accuracy {found.accuracy:.1%}: {n_right} of {n} right (95% interval {low:.1%} to {high:.1%})"
+    return f"accuracy {found.accuracy:.1%}: {n_right} of {n} right ({interval(n_right, n)})"
 
 
 def beside(found: "Evaluation") -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,19 +14,17 @@ from audionet.audio import FULL_SCALE, save_audio
 from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_that, listed
 from audionet.console import note
 from audionet.datasets import cards, natural, synthesis
+from audionet.datasets.background import noise_for
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection, is_filled
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.plain import choose_card
-from audionet.datasets.recordings import read_background, scan
 from audionet.datasets.remarks import remark
 from audionet.datasets.rendering import render
 from audionet.datasets.store import Store, open_store
 from audionet.datasets.utterances import Voices, lacks_negatives, may_lack, warn_of_unspoken
 from audionet.files import safe_names
 from audionet.randomness import random_generator
-
-NOISE_SECONDS = 300.0  # of synthetic noise, for a corpus without recordings of any
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +77,12 @@ class Corpus:
         return np.array([not (path.startswith(made) or path.startswith(silence)) for path in self.store.paths], bool)
 
     @property
+    def added(self) -> np.ndarray:
+        """Whether a clip was made to join recordings, (clip,) bool; of a corpus that is all synthetic, no clip."""
+        made = [path.startswith(synthesis.MADE) for path in self.store.paths]
+        return np.array(made, bool) & (not self.is_synthetic)
+
+    @property
     def silence(self) -> str | None:
         """Label of the class without speech; None where there is none."""
         pool = self.card.labels.silence
@@ -98,8 +102,7 @@ class Corpus:
 
     def n_speakers(self, split: str) -> int:
         """Return how many speakers of a split are known by name; 0 where the corpus does not tell who speaks."""
-        recorded = [self.is_synthetic or not path.startswith(synthesis.MADE) for path in self.store.paths]
-        return len({*self.store.speakers[recorded & (self.store.splits == split)]} - {""})
+        return len({*self.store.speakers[~self.added & (self.store.splits == split)]} - {""})
 
     def categories(self, names: Sequence[str]) -> dict[str, list[str]]:
         """Return the values of categories in the training clips, as `audionet.models.WaveNet` takes them.
@@ -228,7 +231,7 @@ def open_corpus(
     )
     card = choose_card(card, root)
     negatives = not words_only and (lacks_negatives(card) if negatives is None else negatives)
-    card = voices.of(card, root, synthetic, negatives)
+    card = voices.applied_to(card, root, synthetic, negatives)
     if words_only:
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
     root = card.default_root if root is None else Path(root)
@@ -287,14 +290,3 @@ def _store_folder(card: Card, root: Path, *choices: str | None) -> Path:
     place = None if is_usual else hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
     name = "-".join(filter(None, (card.name, *choices, place)))
     return resources.cache_dir() / "stores" / safe_names([name])[name]
-
-
-def noise_for(
-    card: Card, root: Path, folder: str | Path | None, sample_rate: int
-) -> tuple[Callable[[], np.ndarray], list[str]]:
-    """Return what makes the background noise, and a fingerprint of its recordings, if there are some."""
-    files = cards.background(card, root, folder=folder)
-    if files:
-        together = os.path.commonpath([file.parent for file in files])
-        return partial(read_background, files, sample_rate=sample_rate), [scan(together)]
-    return partial(synthesis.make_noise, sample_rate, NOISE_SECONDS), []

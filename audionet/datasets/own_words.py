@@ -141,22 +141,14 @@ def words_card(
     layout = OwnWords(
         words=chosen,
         spoken=spoken,
-        clips_per_label=clips_per_label or (_CLIPS if given else _FEW_CLIPS),
+        clips_per_label=clips_per_label if clips_per_label is not None else _CLIPS if given else _FEW_CLIPS,
         language=language,
         engines=engines,
         seed=seed,
     )
-    labels, place = ClassSelection(keep=chosen), Path()
-    if plain is not None:
-        assert isinstance(plain.layout, FolderLayout)
-        many = min(count for count in recorded.values() if count) >= MANY
-        layout = replace(layout, recordings=plain.layout, rule=plain.splits[plain.split or ""] if many else None)
-        place = plain.path
-        if any(spelled(folder) not in names for folder in counts):
-            labels = replace(labels, unknown=PooledClass(UNKNOWN, percentage=_ALL))
     name = safe_names(["-".join(chosen)])["-".join(chosen)]
     by = " and ".join(["engines"] * bool(spoken) + [f"the recordings in {recordings}"] * (plain is not None))
-    return Card(
+    card = Card(
         name=name,
         title=f"{listed(chosen, 12)} by {by}",
         description="Words by speech synthesis, and recordings of them if there are some.",
@@ -165,9 +157,9 @@ def words_card(
         citation="",
         sample_rate=16_000,
         layout=layout,
-        labels=labels,
-        path=place,
+        labels=ClassSelection(keep=chosen),
     )
+    return card if plain is None else _with_recordings(card, plain, counts, recorded)
 
 
 def open_words(
@@ -233,6 +225,24 @@ def _recordings_by_folder(plain: Card) -> dict[str, int]:
     """Return how many recordings each class folder holds."""
     listing = plain.layout.index(plain.default_root)
     return dict(sorted(Counter(clip.label for clip in listing.clips).items()))
+
+
+def _with_recordings(card: Card, plain: Card, counts: Mapping[str, int], recorded: Mapping[str, int]) -> Card:
+    """Return a card whose words are recorded, too; class folders of other names hold unknown words.
+
+    Args:
+        card: The card of the words.
+        plain: That of the folder of recordings.
+        counts: Recordings in each class folder.
+        recorded: Recordings of each word.
+    """
+    layout, recordings, labels = card.layout, plain.layout, card.labels
+    assert isinstance(layout, OwnWords) and isinstance(recordings, FolderLayout)
+    many = min(count for count in recorded.values() if count) >= MANY
+    rule = plain.splits[plain.split or ""] if many else None
+    if not {*map(spelled, layout.words)}.issuperset(map(spelled, counts)):
+        labels = replace(labels, unknown=PooledClass(UNKNOWN, percentage=_ALL))
+    return replace(card, layout=replace(layout, recordings=recordings, rule=rule), labels=labels, path=plain.path)
 
 
 def _say_folders(place: str | Path | None, counts: Mapping[str, int], recorded: Mapping[str, int]) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from audionet import resources
-from audionet.audio import find_sounds, read_mono
+from audionet.audio import AudioError, find_sounds, rate_and_seconds, read_mono
 from audionet.checks import check_at_least, check_no_misfits, check_that, listed
 from audionet.console import note
 from audionet.datasets import synthesis
+from audionet.datasets.background import noise_for
 from audionet.datasets.cards import Card
 from audionet.datasets.clip import Clip
-from audionet.datasets.corpus import Corpus, noise_for
+from audionet.datasets.corpus import Corpus
 from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.recordings import scan
 from audionet.datasets.store import Store, open_store
@@ -68,19 +69,15 @@ def open_spoken(
     check_at_least(2, whole=True, n_test_words=n_test_words)
     check_at_least(1000, 768_000, whole=True, sample_rate=sample_rate)
     check_at_least(0.05, 3600, clip_seconds=clip_seconds)
-    clips, prints = [], []
     first = next(iter(words), "")
     tested = {f"{first}:{word}" for word in list(dict.fromkeys(words.get(first, ())))[-n_test_words:]}
+    clips, prints = [], []
     for language, listing in known_words(words, engines).items():
         count = english_clips_per_word if language.partition("-")[0] == "en" else clips_per_word
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that one engine alone speaks a language: of so many, that is usual
-            spoken = synthesis.index(
-                listing, (), clips_per_label=count, training_only=True, language=language, engines=engines, seed=seed
-            )
-        clips += [replace(clip, label=f"{language}:{clip.label}") for clip in spoken]
+        for clip in _utterances(listing, count, language, engines, seed):
+            label = f"{language}:{clip.label}"
+            clips.append(replace(clip, label=label, split="test" if label in tested else "train"))
         prints.append(synthesis.fingerprint(language, engines))
-    clips = [replace(clip, split="test" if clip.label in tested else "train") for clip in clips]
     n_trained = len({clip.label for clip in clips if clip.split == "train"})
     check_that(n_trained > 1, "words", f"two words beside the {len(tested)} for the test", n_trained, "add words")
     card = _card(sorted({clip.label for clip in clips}), sample_rate)
@@ -101,6 +98,23 @@ def open_spoken(
     )
     warn_of_unspoken(store.skipped, clips, folder.name)
     return Corpus(card=card, store=store, labels=store.label_names, label_index=store.labels)
+
+
+def _utterances(
+    words: Sequence[str], clips_per_word: int, language: str, engines: Sequence[str] | None, seed: int
+) -> list[Clip]:
+    """List utterances of the words of one language."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that one engine alone speaks a language: of so many, that is usual
+        return synthesis.index(
+            words,
+            (),
+            clips_per_label=clips_per_word,
+            training_only=True,
+            language=language,
+            engines=engines,
+            seed=seed,
+        )
 
 
 def known_words(words: Mapping[str, Sequence[str]], engines: Sequence[str] | None = None) -> dict[str, list[str]]:
@@ -183,8 +197,6 @@ def open_speech(
 
 def count_pieces(path: str, length: int, sample_rate: int) -> int:
     """Return how many pieces of a length a recording gives; one of a file that cannot be read, which is then named."""
-    from audionet.audio import AudioError, rate_and_seconds
-
     try:
         _, seconds = rate_and_seconds(path)
     except (AudioError, OSError):

@@ -15,7 +15,8 @@ from audionet.datasets.classes import ClassSelection, PooledClass
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import SynthesisLayout
 from audionet.datasets.synthesis.changes import CHANGES
-from audionet.datasets.synthesis.negatives import NEGATIVE, SILENCE, SYNTHETIC, UNKNOWN, negatives
+from audionet.datasets.synthesis.negatives import NEGATIVE, SYNTHETIC, negatives
+from audionet.labels import SILENCE, UNKNOWN
 
 _FAILURE = re.compile(r"(?P<clip>.*/(?P<engine>[^/:]+):[^:]+\.wav): (?P<error>.*)", re.DOTALL)
 
@@ -47,7 +48,7 @@ class Voices:
         """Part of the name of a folder: the language."""
         return self.language and f"in_{self.language}"
 
-    def of(self, card: Card, root: str | Path | None, synthetic: int, has_negatives: bool) -> Card:
+    def applied_to(self, card: Card, root: str | Path | None, synthetic: int, has_negatives: bool) -> Card:
         """Return a card whose layout has these voices; of one of recordings alone it is said that they are not used.
 
         Args:
@@ -64,9 +65,8 @@ class Voices:
             check_that(root is None, "root", expected, root, f"{advice}: --data.card null reads the folder")
             check_that(not synthetic, "synthetic", expected, synthetic, advice)
             return replace(card, layout=replace(card.layout, **self.chosen))
-        if self.chosen and not (
-            synthetic or has_negatives
-        ):  # a preset may choose for its own words, and the user another corpus
+        # A preset may choose voices for its own words, and the user another corpus.
+        if self.chosen and not (synthetic or has_negatives):
             note(f"{card.name}: {', '.join(self.chosen)} not used, since all clips are recordings")
         return card
 

@@ -16,7 +16,7 @@ from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import FileLayout
 from audionet.inference import Predictions, Recognizer
 from audionet.labels import UNKNOWN, is_word
-from audionet.metrics import Answers, ClassScores, per_class, wilson_interval
+from audionet.metrics import Answers, ClassScores, per_class, right_by_name, wilson_interval
 
 NONE = "none of these"
 """The answer that is none of the labels, and the truth of recordings whose label the recogniser does not know."""
@@ -96,12 +96,7 @@ class Evaluation:
     @property
     def by_speaker(self) -> dict[str, tuple[int, int]]:
         """The right answers and all answers of each speaker who is known, the worst first."""
-        counts: dict[str, tuple[int, int]] = {}
-        for speaker, right in zip(self.speakers, self.right.tolist(), strict=True):
-            n_right, n = counts.get(speaker, (0, 0))
-            counts[speaker] = n_right + right, n + 1
-        counts.pop("", None)
-        return dict(sorted(counts.items(), key=lambda each: each[1][0] / each[1][1]))
+        return right_by_name(self.speakers, self.right)
 
     def _count(self, *, words: bool, answered_with_words: bool) -> tuple[int, int]:
         word = np.array([is_word(label) and label != NONE for label in self.labels])

@@ -85,7 +85,7 @@ class Embedder:
             >>> embedder.embed(waveform, sample_rate).shape
             (128,)
         """
-        return self.embed_clips(self.hearing.waveform(waveform, sample_rate).clip[None])[0]  # type: ignore[no-any-return]
+        return self._embed_part(self.hearing.waveform(waveform, sample_rate))
 
     def embed_file(self, source: audio.Source, *, lenient: bool = False) -> np.ndarray:
         """Embed one audio file.
@@ -100,7 +100,7 @@ class Embedder:
         Raises:
             audionet.audio.AudioError: The file cannot be read, is empty, damaged or longer than 60 s.
         """
-        return self.embed_clips(self.hearing.file(source, lenient=lenient).clip[None])[0]  # type: ignore[no-any-return]
+        return self._embed_part(self.hearing.file(source, lenient=lenient))
 
     def embed_files(
         self, sources: Iterable[audio.Source], *, batch_size: int = 32, lenient: bool = False
@@ -150,3 +150,7 @@ class Embedder:
                 waveform = to_float(batch.to(self.device)).to(torch.float32)[:, None]
                 embeddings.append(self.network.embed(self.front_end(waveform)).float().cpu())
         return torch.cat(embeddings).numpy()
+
+    def _embed_part(self, part: Part) -> np.ndarray:
+        embedding: np.ndarray = self.embed_clips(part.clip[None])[0]
+        return embedding

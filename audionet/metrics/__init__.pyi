@@ -17,6 +17,8 @@ from .classification import accuracy as accuracy
 from .classification import check_confusion as check_confusion
 from .classification import per_class as per_class
 from .classification import ratio as ratio
+from .classification import right_by_name as right_by_name
+from .classification import softmax as softmax
 from .classification import wilson_interval as wilson_interval
 from .generation import am_score as am_score
 from .generation import class_accuracy as class_accuracy

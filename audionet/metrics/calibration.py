@@ -1,8 +1,8 @@
-"""Whether a recogniser knows what it does not know.
+"""Calibration of a recogniser's probabilities, and what a threshold on them accepts and rejects.
 
-Are its probabilities as often right as they say? They are calibrated by one temperature (Guo et al., On Calibration of
-Modern Neural Networks, 2017). Does it leave other words and noise unanswered? A word is the answer if its probability
-reaches a threshold, which accepts some of the clips that hold no word, and rejects some that hold one.
+One temperature calibrates its probabilities, so that they are as often right as they say (Guo et al., On Calibration of
+Modern Neural Networks, 2017). A word is the answer if its probability reaches a threshold, which accepts some of the
+clips that hold no word, and rejects some that hold one.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audionet.checks import check_at_least, check_that
-from audionet.metrics.classification import Answers
+from audionet.metrics.classification import Answers, softmax
 
 TEMPERATURES = (0.05, 20.0)
 """Temperatures that are fitted: the lowest and the highest."""
@@ -36,14 +36,14 @@ class Bin(NamedTuple):
     Attributes:
         low: Probability at which it begins.
         high: Probability at which it ends.
-        count: Answers in it.
+        n_answers: How many there are.
         probability: Mean of their probabilities; 0 if there are none.
         accuracy: Share of them that are right; 0 if there are none.
     """
 
     low: float
     high: float
-    count: int  # type: ignore[assignment]
+    n_answers: int
     probability: float
     accuracy: float
 
@@ -101,10 +101,8 @@ def recognition_figures(answers: Answers, words: Sequence[bool], threshold: floa
     rates = rates_at(answers, words, threshold)
     shares = {} if rates is None else dict(zip(("others_accepted", "words_rejected"), rates, strict=True))
     shares["calibration_error"] = calibration_error(answers)
-    right = float((answers.true == answers.given).mean())
-    return {"accuracy": round(right, 4), "test_clips": len(answers.true)} | {
-        name: round(share, 4) for name, share in shares.items()
-    }
+    shares["accuracy"] = float((answers.true == answers.given).mean())
+    return {"test_clips": len(answers.true)} | {name: round(share, 4) for name, share in shares.items()}
 
 
 def fit_temperature(logits: ArrayLike, label_indices: ArrayLike) -> float:
@@ -138,7 +136,7 @@ def fit_temperature(logits: ArrayLike, label_indices: ArrayLike) -> float:
     low, high = (float(np.log(1 / temperature)) for temperature in reversed(TEMPERATURES))
     for _ in range(40):  # to a relative precision of 1e-11
         middle = (low + high) / 2
-        slope = (_softmax(scores * np.exp(middle)) * scores).sum() - wanted  # of the cross-entropy
+        slope = (softmax(scores * np.exp(middle)) * scores).sum() - wanted  # of the cross-entropy
         low, high = (middle, high) if slope < 0 else (low, middle)
     return float(np.exp(-(low + high) / 2))
 
@@ -157,7 +155,7 @@ def reliability(answers: Answers, *, n_bins: int = 10) -> list[Bin]:
         >>> true, given = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
         >>> answers = Answers(np.arange(4), true, given, np.array([0.9, 0.9, 1, 0.6]))
         >>> reliability(answers, n_bins=2)[1]
-        Bin(low=0.5, high=1.0, count=4, probability=0.85, accuracy=0.75)
+        Bin(low=0.5, high=1.0, n_answers=4, probability=0.85, accuracy=0.75)
     """
     check_at_least(1, n_bins=n_bins, whole=True)
     probability, is_right = np.asarray(answers.probability, np.float64), answers.true == answers.given
@@ -191,9 +189,9 @@ def calibration_error(answers: Answers, *, n_bins: int = 10) -> float:
         0.2
     """
     bins = reliability(answers, n_bins=n_bins)
-    n_answers = sum(each.count for each in bins)
+    n_answers = sum(each.n_answers for each in bins)
     check_that(n_answers, "answers", "at least one", n_answers)
-    return sum(each.count * abs(each.probability - each.accuracy) for each in bins) / n_answers
+    return sum(each.n_answers * abs(each.probability - each.accuracy) for each in bins) / n_answers
 
 
 def word_scores(answers: Answers, words: Sequence[bool]) -> np.ndarray:
@@ -221,14 +219,8 @@ def rejection(answers: Answers, words: Sequence[bool]) -> Rejection | None:
         >>> list(zip(curve.threshold.tolist(), curve.accepted.tolist(), curve.rejected.tolist(), strict=True))
         [(1.0, 0.0, 1.0), (0.9, 0.0, 0.5), (0.7, 0.0, 0.0), (0.6, 0.5, 0.0), (0.0, 0.5, 0.0)]
     """
-    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
-    if is_word.all() or not is_word.any():
-        return None
-    thresholds = np.unique(np.concatenate([scores[scores >= 0], [0.0, 1.0]]))[::-1]
-    others, spoken = np.sort(scores[~is_word]), np.sort(scores[is_word])
-    accepted = 1 - np.searchsorted(others, thresholds) / len(others)
-    rejected = np.searchsorted(spoken, thresholds) / len(spoken)
-    return Rejection(thresholds, accepted, rejected)
+    scores = word_scores(answers, words)
+    return _rejection_at(np.unique([*scores[scores >= 0], 0.0, 1.0])[::-1], answers, words)
 
 
 def rates_at(answers: Answers, words: Sequence[bool], threshold: float) -> tuple[float, float] | None:
@@ -242,10 +234,8 @@ def rates_at(answers: Answers, words: Sequence[bool], threshold: float) -> tuple
     Returns:
         Both shares; None without clips with a word or without others.
     """
-    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
-    if is_word.all() or not is_word.any():
-        return None
-    return float((scores[~is_word] >= threshold).mean()), float((scores[is_word] < threshold).mean())
+    found = _rejection_at(np.array([threshold]), answers, words)
+    return None if found is None else (float(found.accepted[0]), float(found.rejected[0]))
 
 
 def choose_threshold(
@@ -276,23 +266,25 @@ def choose_threshold(
         0.814
     """
     check_at_least(0, 1, most_accepted=most_accepted, most_rejected=most_rejected)
-    thresholds = np.arange(1001) / 1000
-    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
-    if is_word.all() or not is_word.any():
+    found = _rejection_at(np.arange(1001) / 1000, answers, words)
+    if found is None:
         return 0.0
-    others, spoken = np.sort(scores[~is_word]), np.sort(scores[is_word])
-    accepted = 1 - np.searchsorted(others, thresholds) / len(others)
-    rejected = np.searchsorted(spoken, thresholds) / len(spoken)
-    fitting = thresholds[(accepted <= most_accepted) & (rejected <= most_rejected)]
+    fitting = found.threshold[(found.accepted <= most_accepted) & (found.rejected <= most_rejected)]
     if not len(fitting):
-        return float(thresholds[np.maximum(accepted, rejected).argmin()])
+        return float(found.threshold[np.maximum(found.accepted, found.rejected).argmin()])
     odds = [np.log(share / (1 - share)) for share in np.clip([fitting[0], fitting[-1]], 0.001, 0.999)]
     return round(float(1 / (1 + np.exp(-np.mean(odds)))), 3)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
+def _rejection_at(thresholds: np.ndarray, answers: Answers, words: Sequence[bool]) -> Rejection | None:
+    """Return what some thresholds accept and reject; None without clips with a word or without others."""
+    scores, is_word = word_scores(answers, words), np.asarray(words, bool)[answers.true]
+    if is_word.all() or not is_word.any():
+        return None
+    others, spoken = np.sort(scores[~is_word]), np.sort(scores[is_word])
+    # Counts are subtracted and not shares: 1 - 19 / 20 is more than 0.05 in floating point.
+    accepted = (len(others) - np.searchsorted(others, thresholds)) / len(others)
+    return Rejection(thresholds, accepted, np.searchsorted(spoken, thresholds) / len(spoken))
 
 
 def _checked(logits: ArrayLike, label_indices: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -34,10 +34,8 @@ class Answers(NamedTuple):
             >>> Answers.of_logits(np.array([7]), np.array([1]), np.array([[0.0, 3.0]]), 2.0).probability.round(3)
             array([0.818])
         """
-        scaled = logits / temperature
-        given = scaled.argmax(1)
-        powers = np.exp(scaled - scaled.max(1, keepdims=True))  # of the given class: 1
-        return cls(clips, true, given, 1 / powers.sum(1))
+        probabilities = softmax(logits / temperature)
+        return cls(clips, true, probabilities.argmax(1), probabilities.max(1))
 
     def confusion(self, n_classes: int) -> np.ndarray:
         """Return the confusion matrix, (true class, predicted class) int64.
@@ -76,6 +74,17 @@ class ClassScores(NamedTuple):
     recall: float
     f1: float
     support: int
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities that logits (clip, n_classes) stand for, likewise.
+
+    Example:
+        >>> softmax(np.log([[0.2, 0.6]]))
+        array([[0.25, 0.75]])
+    """
+    powers: np.ndarray = np.exp(logits - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
 
 
 def accuracy(confusion: ArrayLike) -> float:
@@ -146,6 +155,25 @@ def per_class(confusion: ArrayLike, labels: Sequence[str]) -> list[ClassScores]:
     precision, recall, f1 = ratio(right, predicted), ratio(right, true), ratio(2 * right, predicted + true)
     columns = precision.tolist(), recall.tolist(), f1.tolist(), true.astype(int).tolist()
     return [ClassScores(*scores) for scores in zip(labels, *columns, strict=True)]
+
+
+def right_by_name(names: Sequence[str], right: np.ndarray) -> dict[str, tuple[int, int]]:
+    """Return the right answers and all answers of each name, such as a speaker, the worst first.
+
+    Args:
+        names: Name of each answer; those of the name "" are left out.
+        right: Whether each answer is right, (answer,) bool.
+
+    Example:
+        >>> right_by_name(["kim", "lee", "kim", ""], np.array([True, True, False, False]))
+        {'kim': (1, 2), 'lee': (1, 1)}
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for name, is_right in zip(names, right.tolist(), strict=True):
+        n_right, n = counts.get(name, (0, 0))
+        counts[name] = n_right + is_right, n + 1
+    counts.pop("", None)
+    return dict(sorted(counts.items(), key=lambda each: each[1][0] / each[1][1]))
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

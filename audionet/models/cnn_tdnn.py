@@ -49,7 +49,8 @@ class AttentivePooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, n_channels, frame) to (batch, n_channels)."""
-        return (x * self.attention(x).softmax(-1)).sum(-1)  # type: ignore[no-any-return]
+        attention: Tensor = self.attention(x)
+        return (x * attention.softmax(-1)).sum(-1)
 
 
 class CNNTDNN(NamedArguments, nn.Module):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from audionet.checks import check_at_least
+from audionet.checks import check_at_least, check_that
 
 if TYPE_CHECKING:
     from audionet.models.wavenet.distributions import Distribution
@@ -54,6 +54,22 @@ def linear_head(n_channels: int, n_classes: int, dropout: float | None = None) -
         return nn.Identity()
     linear = nn.Linear(n_channels, n_classes)
     return linear if dropout is None else nn.Sequential(nn.Dropout(dropout), linear)
+
+
+def linear_of(network: RecognitionNetwork | nn.Module) -> nn.Linear:
+    """Return the linear layer of a network's classifier.
+
+    Raises:
+        ValueError: ``head`` is missing, or holds no linear layer or several.
+
+    Example:
+        >>> linear_of(audionet.models.create("tcresnet", n_classes=3))
+        Linear(in_features=48, out_features=3, bias=True)
+    """
+    head = getattr(network, "head", None)
+    found = [each for each in head.modules() if isinstance(each, nn.Linear)] if isinstance(head, nn.Module) else []
+    check_that(len(found) == 1, "head", "one linear layer", f"{len(found)} of them")
+    return found[0]
 
 
 @runtime_checkable

@@ -36,14 +36,16 @@ def plot_reliability(bins: Sequence[Bin]) -> Figure:
         >>> [text.get_text() for text in figure.axes[0].texts]
         ['4']
     """
-    filled = [each for each in bins if each.count]
-    check_that(filled, "bins", "at least one answer", sum(each.count for each in bins))
+    filled = [each for each in bins if each.n_answers]
+    check_that(filled, "bins", "at least one answer", sum(each.n_answers for each in bins))
     figure, axes = make_figure(*_SIZE)
     axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2, zorder=1)
     for each in filled:
         width = 0.9 * (each.high - each.low)
         axes.bar((each.low + each.high) / 2, each.accuracy, width, color=COLORS[0], alpha=0.35, zorder=2)
-        axes.text((each.low + each.high) / 2, 0.01, f"{each.count}", color=SOFT, fontsize=8, ha="center", va="bottom")
+        axes.text(
+            (each.low + each.high) / 2, 0.01, f"{each.n_answers}", color=SOFT, fontsize=8, ha="center", va="bottom"
+        )
     said, right = ([getattr(each, name) for each in filled] for name in ("probability", "accuracy"))
     axes.plot(said, right, color=COLORS[0], marker="o", markersize=4, linewidth=1.4, zorder=3)
     _show_shares(axes, "probability of the answer", "share of right answers")

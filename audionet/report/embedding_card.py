@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from audionet import bundle
-from audionet.files import whole_file
+from audionet.report.model_card import write_card
 
 
 def write_embedding_card(bundle_path: str | os.PathLike[str]) -> Path:
@@ -68,9 +68,4 @@ $ {record["command"]}
 - versions: {record["versions"]}
 - training seconds: {record["training_seconds"]}
 """
-    card = path.with_name("README.md")
-    if card.exists() and "library_name: audionet" not in card.read_text(encoding="utf-8", errors="replace"):
-        card = card.with_name("model_card.md")
-    with whole_file(card) as file:
-        file.write(text.encode())
-    return card
+    return write_card(path, text)

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audionet.evaluate import Evaluation
-from audionet.files import whole_file
-from audionet.plots.confusion import WIDE, plot_confusion, tick_names
-from audionet.plots.style import png
+from audionet.report.answers import confusion_sections, errors_part
 from audionet.report.certainty import INTERVALS, interval
-from audionet.report.clips import ReportClip, clips_part
-from audionet.report.page import fact_list, image, page_text, section
-from audionet.report.tables import WrongAnswer, confusion_list, error_table, score_table, speaker_table
+from audionet.report.clips import ReportClip
+from audionet.report.page import fact_list, page_text, section, write_page
+from audionet.report.tables import WrongAnswer, speaker_table
 
 if TYPE_CHECKING:
     from audionet.inference import Recognizer
@@ -56,42 +54,23 @@ def write_evaluation(
         sections=[section("Evaluation", fact_list(facts)), *evaluation_cards(found)],
         below=evaluation_errors(found, recognizer),
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write(page.encode(errors="backslashreplace"))
-    return path
+    return write_page(path, page)
 
 
 def evaluation_cards(found: Evaluation) -> list[str]:
     """Return the cards of an evaluation: confusion matrix, scores by label, what is heard as what, and speakers."""
     used = sorted({*found.answers.true.tolist(), *found.answers.given.tolist()})
-    labels = [found.labels[position] for position in used]
     confusion = found.answers.confusion(len(found.labels))[used][:, used]
-    numbers = [
-        name if name.startswith("#") and name != label else ""
-        for name, label in zip(tick_names(labels), labels, strict=True)
-    ]
-    matrix = image(png(plot_confusion(confusion, labels)), "Confusion matrix; the table of labels has the same figures")
-    is_wide, confused = len(labels) > WIDE, confusion_list(confusion, labels)
-    return [
-        section("Confusion matrix", matrix, wide=is_wide),
-        section("Scores by label", score_table(found.scores, numbers, {}), wide=is_wide),
-        *([section("What is heard as what", confused)] if confused else []),
-        *([section("Speakers", speaker_table(found.by_speaker, {}))] if found.by_speaker else []),
-    ]
+    _, cards = confusion_sections(confusion, found.scores, {})
+    speakers = [section("Speakers", speaker_table(found.by_speaker, {}))] if found.by_speaker else []
+    return [*cards, *speakers]
 
 
 def evaluation_errors(found: Evaluation, recognizer: "Recognizer") -> str:
     """Return the HTML part of the errors: the most confident to hear, then a table."""
-    worst = found.worst
-    if not worst:
-        return ""
     clips = [
         ReportClip(found.folder / path, true, recognizer.recognize_file(found.folder / path, top_k=3))
-        for path, true, _, _ in worst[:_WORST]
+        for path, true, _, _ in found.worst[:_WORST]
     ]
-    rows = [WrongAnswer(path, true, given, share) for path, true, given, share in worst[:_MOST_ERRORS]]
-    note = f'<p class="note">{len(worst):,} recordings were taken for something else, the most confident first.</p>'
-    table = f'<details class="card"><summary>The first {len(rows)}</summary>{error_table(rows)}</details>'
-    return clips_part("Errors", clips, note) + table
+    errors = [WrongAnswer(*each) for each in found.worst]
+    return errors_part(errors, clips, what="recordings", most=_MOST_ERRORS)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
 from audionet.report.clips import ReportClip, generated_part
-from audionet.report.page import fact_list, image, section, write_page
+from audionet.report.page import fact_list, image, page_text, section, write_page
 from audionet.report.tables import count_table, settings_part
 
 _EXPLANATION = (
@@ -75,9 +75,7 @@ def write_generation(
         )
     if counts:
         sections.append(section("Clips", count_table(counts)))
-    return write_page(
-        folder,
-        pictures,
+    page = page_text(
         title=title,
         figure=f"{bits:.2f} bits",
         meaning=f"per sample on {n_test_clips:,} test clips",
@@ -85,3 +83,4 @@ def write_generation(
         sections=sections,
         below=generated_part(clips) + settings_part(settings),
     )
+    return write_page(Path(folder, "report.html"), page, pictures)

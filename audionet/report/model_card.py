@@ -64,6 +64,19 @@ def write_model_card(bundle_path: str | os.PathLike[str], bundle: Bundle, corpus
             f"## How it was trained\n\n{_training(bundle.training)}\n",
         ]
     )
+    return write_card(bundle_path, text)
+
+
+def write_card(bundle_path: Path, text: str) -> Path:
+    """Write a card as README.md beside a bundle, or as model_card.md beside a README.md that is no card of audionet's.
+
+    Args:
+        bundle_path: Path of the bundle.
+        text: The card, whose front matter has the line "library_name: audionet".
+
+    Returns:
+        The path of the card.
+    """
     path = bundle_path.with_name("README.md")
     if path.exists() and "library_name: audionet" not in path.read_text(encoding="utf-8", errors="replace"):
         path = path.with_name("model_card.md")

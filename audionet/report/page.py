@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
 from audionet.files import whole_file
 
@@ -37,56 +38,6 @@ def image(png: bytes, description: str) -> str:
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{b64encode(png).decode()}">'
 
 
-def write_page(
-    folder: str | os.PathLike[str],
-    pictures: Mapping[str, bytes],
-    *,
-    title: str,
-    figure: str,
-    meaning: str,
-    sections: Sequence[str],
-    kind: str = "",
-    beside: Sequence[tuple[str, str]] = (),
-    notes: Sequence[str] = (),
-    below: str = "",
-) -> Path:
-    """Write pictures and report.html into a folder, which is created if it is missing.
-
-    Each file appears complete or not at all, the page last.
-
-    Args:
-        folder: Folder of the files.
-        pictures: Name and content of each other file.
-        title: Heading of the page.
-        figure: The result, such as "87.5%", the largest text of the page.
-        meaning: Meaning of the figure, written below it.
-        kind: What the figure is not to be taken without, such as "synthetic", written at its side.
-        beside: Other figures with their meanings, as large as the first.
-        notes: What the figure does not say, a sentence each, written below its meaning.
-        sections: Cards that `section` returns; they stand side by side.
-        below: HTML below the cards, over the full width.
-
-    Returns:
-        The path of report.html.
-    """
-    page = page_text(
-        title=title,
-        figure=figure,
-        meaning=meaning,
-        sections=sections,
-        kind=kind,
-        beside=beside,
-        notes=notes,
-        below=below,
-    )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {**pictures, "report.html": page.encode(errors="backslashreplace")}.items():
-        with whole_file(folder / name) as file:
-            file.write(content)
-    return folder / "report.html"
-
-
 def page_text(
     *,
     title: str,
@@ -98,7 +49,18 @@ def page_text(
     notes: Sequence[str] = (),
     below: str = "",
 ) -> str:
-    """Return the HTML of a page; the arguments are those of `write_page`."""
+    """Return the HTML of a page.
+
+    Args:
+        title: Heading of the page.
+        figure: The result, such as "87.5%", the largest text of the page.
+        meaning: Meaning of the figure, written below it.
+        sections: Cards that `section` returns; they stand side by side.
+        kind: What the figure is not to be taken without, such as "synthetic", written at its side.
+        beside: Other figures with their meanings, as large as the first.
+        notes: What the figure does not say, a sentence each, written below its meaning.
+        below: HTML below the cards, over the full width.
+    """
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     tag = f"<em>{escape(kind)}</em> " if kind else ""
     figures = f"<p><strong>{escape(figure)}</strong> {tag}{escape(meaning)}</p>" + "".join(
@@ -107,3 +69,27 @@ def page_text(
     texts = {"title": escape(title), "figure": escape(figure), "kind": escape(kind), "figures": figures}
     cautions = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return template.substitute(texts, notes=cautions, sections="\n".join(sections), below=below)
+
+
+def write_page(path: str | os.PathLike[str], page: str, pictures: Mapping[str, bytes] = MappingProxyType({})) -> Path:
+    """Write a page and the pictures beside it into a folder, which is made where it is missing.
+
+    Each file appears complete or not at all, the page last.
+
+    Args:
+        path: Path of the page.
+        page: The HTML, as `page_text` returns it.
+        pictures: Name and content of each picture.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for name, content in {**pictures, path.name: page.encode(errors="backslashreplace")}.items():
+        with whole_file(path.with_name(name)) as file:
+            file.write(content)
+    return path

@@ -8,22 +8,15 @@ from types import MappingProxyType
 import numpy as np
 
 from audionet.checks import check_that, listed
-from audionet.metrics import Answers, ClassScores, accuracy, per_class
-from audionet.plots.confusion import WIDE, plot_confusion, tick_names
+from audionet.metrics import Answers, accuracy, per_class, right_by_name
 from audionet.plots.curves import plot_curves
 from audionet.plots.style import png
+from audionet.report.answers import confusion_sections, errors_part
 from audionet.report.certainty import INTERVALS, interval
 from audionet.report.clips import ReportClip, clips_part
 from audionet.report.knowing import knowing_sections
-from audionet.report.page import fact_list, image, section, write_page
-from audionet.report.tables import (
-    WrongAnswer,
-    confusion_list,
-    error_table,
-    score_table,
-    settings_part,
-    speaker_table,
-)
+from audionet.report.page import fact_list, image, page_text, section, write_page
+from audionet.report.tables import WrongAnswer, settings_part, speaker_table
 
 _MOST_ERRORS = 100  # in the page
 
@@ -101,72 +94,28 @@ def write_recognition(
     untested = [score.label for score in scores if not score.support]
     if untested:
         cautions = [*cautions, f"Without test clips, and so not scored: {listed(untested, 10)}."]
-    curves = None if history is None else png(plot_curves(history))
     known, pictures = knowing_sections(answers, labels, temperature=temperature, threshold=threshold)
-    matrix, named = _confusions(confusion, scores, counts)
-    sections = [
-        section("The run", fact_list(facts)),
-        *([] if curves is None else [_curves(curves)]),
-        *named,
-        *known,
-        *_speakers(answers, speakers, speaker_counts),
-    ]
-    return write_page(
-        folder,
-        {"confusion.png": matrix, **({} if curves is None else {"curves.png": curves}), **pictures},
+    pictures["confusion.png"], named = confusion_sections(confusion, scores, counts)
+    run = [section("The run", fact_list(facts))]
+    if history is not None:
+        pictures["curves.png"] = png(plot_curves(history))
+        curves = image(pictures["curves.png"], "Loss, accuracy and learning rate over the epochs of training")
+        run.append(section("Training", curves))
+    wrong = errors_part(errors, worst, what="test clips", most=_MOST_ERRORS, elsewhere="errors.csv")
+    page = page_text(
         title=title,
         figure=f"{accuracy(confusion):.1%}",
         kind=kind,
         meaning=f"accuracy: {n_right:,} of {n_clips:,} test clips named right, {interval(n_right, n_clips)}",
         beside=beside,
         notes=[*cautions, INTERVALS],
-        sections=sections,
-        below=people + _errors_part(errors, worst) + clips_part("Listen", clips) + settings_part(settings),
+        sections=[*run, *named, *known, *_speakers(answers, speakers, speaker_counts)],
+        below=people + wrong + clips_part("Listen", clips) + settings_part(settings),
     )
-
-
-def _confusions(
-    confusion: np.ndarray, scores: Sequence[ClassScores], counts: Mapping[str, Mapping[str, int]]
-) -> tuple[bytes, list[str]]:
-    """Return the picture of the confusion matrix, and the cards of what is confused and of the scores by label."""
-    labels = [score.label for score in scores]
-    matrix = png(plot_confusion(confusion, labels))
-    matrix_image = image(matrix, "Confusion matrix; the table of labels has the same figures label by label")
-    named = zip(tick_names(labels), labels, strict=True)
-    numbers = [name if name.startswith("#") and name != label else "" for name, label in named]
-    if any(numbers):
-        matrix_image += '<p class="file">A number with # stands for a label of the table.</p>'
-    is_wide = len(labels) > WIDE
-    confused = confusion_list(confusion, labels)
-    return matrix, [
-        section("Confusion matrix", matrix_image, wide=is_wide),
-        section("Scores by label", score_table(scores, numbers, counts), wide=is_wide),
-        *([section("What is heard as what", confused)] if confused else []),
-    ]
+    return write_page(Path(folder, "report.html"), page, pictures)
 
 
 def _speakers(answers: Answers, speakers: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return the card of the speakers, where they are known."""
-    right: dict[str, tuple[int, int]] = {}
-    for speaker, is_right in zip(speakers, (answers.true == answers.given).tolist(), strict=False):
-        n_right, n = right.get(speaker, (0, 0))
-        right[speaker] = n_right + is_right, n + 1
-    right.pop("", None)
+    right = right_by_name(speakers, answers.true == answers.given) if speakers else {}
     return [section("Speakers", speaker_table(right, counts))] if right else []
-
-
-def _curves(picture: bytes) -> str:
-    return section("Training", image(picture, "Loss, accuracy and learning rate over the epochs of training"))
-
-
-def _errors_part(errors: Sequence[WrongAnswer], worst: Sequence[ReportClip]) -> str:
-    """Return the HTML part of the errors: the worst to hear, then a table."""
-    if not errors:
-        return ""
-    note = f'<p class="note">{len(errors):,} test clips were taken for something else, the most confident first.</p>'
-    shown = errors[:_MOST_ERRORS]
-    more = len(errors) - len(shown)
-    rest = f'<p class="file">{more:,} more are in errors.csv.</p>' if more else ""
-    summary = f"The first {len(shown)}" if more else f"All {len(shown)}"
-    table = f'<details class="card"><summary>{summary}</summary>{error_table(shown)}{rest}</details>'
-    return (clips_part("Errors", worst, note) or f"<h2>Errors</h2>{note}") + table

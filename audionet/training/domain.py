@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from audionet.checks import check_that
 from audionet.models import HasOwnLoss, RecognitionNetwork
+from audionet.models.contract import linear_of
 
 _HIDDEN = 64
 _SHARE = 0.5  # of real speech, relative to the labelled clips of a batch
@@ -50,7 +51,7 @@ class DomainHead(nn.Module):
         weight: Weight of the reversed gradient at the end of the training; it rises from 0 on.
 
     Raises:
-        ValueError: There is no speech, or the network learns from a loss of its own.
+        ValueError: There is no speech, or the network learns from a loss of its own or has no linear classifier.
     """
 
     def __init__(self, model: RecognitionNetwork | nn.Module, speech: np.ndarray | None, weight: float) -> None:
@@ -59,9 +60,8 @@ class DomainHead(nn.Module):
         check_that(n_clips, "speech", "real speech, with domain_weight", "none", _ADVICE)
         fits = not isinstance(model, HasOwnLoss)
         check_that(fits, "domain_weight", "0 for a network with a loss of its own", weight, "choose another network")
-        (linear,) = (layer for layer in model.head.modules() if isinstance(layer, nn.Linear))  # type: ignore[union-attr]
         self.speech, self.weight = speech, weight
-        self.layers = nn.Sequential(nn.Linear(linear.in_features, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
+        self.layers = nn.Sequential(nn.Linear(linear_of(model).in_features, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
 
     def draw(self, n_labelled: int, generator: Generator) -> Tensor:
         """Draw the clips of real speech, (clip, time) int16, that go with so many labelled ones."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from audionet.checks import check_at_least, check_that
-from audionet.metrics import Answers, wilson_interval
+from audionet.metrics import Answers, softmax, wilson_interval
 from audionet.randomness import random_generator
 from audionet.training.head import Copies, fit_head
 
@@ -52,16 +52,13 @@ class CrossValidation:
     @property
     def probabilities(self) -> np.ndarray:
         """The probabilities, (clip, n_classes) float64."""
-        odds = np.exp(self.logits - self.logits.max(1, keepdims=True))
-        shares: np.ndarray = odds / odds.sum(1, keepdims=True)
-        return shares
+        return softmax(self.logits)
 
     @property
     def answers(self) -> Answers:
         """The answers for the recordings that were tested."""
         (clips,) = np.nonzero(self.fold >= 0)
-        probabilities = self.probabilities[clips]
-        return Answers(clips, self.labels[clips], probabilities.argmax(1), probabilities.max(1))
+        return Answers.of_logits(clips, self.labels[clips], self.logits[clips])
 
     @property
     def accuracies(self) -> list[float]:

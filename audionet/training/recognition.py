@@ -1,5 +1,7 @@
 """Recognition of one word a clip: augmentation, front-end and network in one Lightning module."""
 
+from typing import cast
+
 import numpy as np
 import torch
 from lightning import LightningModule
@@ -15,7 +17,7 @@ from audionet.checks import check_at_least, check_positive
 from audionet.datasets.batches import ClipBatch
 from audionet.labels import is_word
 from audionet.metrics import Answers, Calibration, calibrate, recognition_figures
-from audionet.models import HasOwnLoss
+from audionet.models import HasOwnLoss, RecognitionNetwork
 from audionet.randomness import check_seed, random_generator
 from audionet.training.data import ClipData
 from audionet.training.domain import DomainHead
@@ -116,6 +118,11 @@ class Recognition(LightningModule):
         self.calibration, self.words = Calibration(), [True] * n_classes
         self.rows = CatMetric(nan_strategy="disable")  # of each clip: its place in the store, its label and its logits
 
+    @property
+    def network(self) -> RecognitionNetwork:
+        """The network, as one that has ``embed`` and ``head``."""
+        return cast(RecognitionNetwork, self.model)
+
     def inputs_and_targets(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
         """Return the spectrogram (batch, 1, n_bands, frame) and the target probabilities (batch, n_classes)."""
         waveform = to_float(batch["waveform"])
@@ -194,8 +201,8 @@ class Recognition(LightningModule):
                 "label": torch.zeros(len(speech), dtype=torch.long, device=speech.device),
             }
             real, _ = self.inputs_and_targets(batch)
-        embedding = self.model.embed(torch.cat([spectrogram, real]))  # type: ignore[operator]
-        loss = self.loss(self.model.head(embedding[: len(targets)]).float(), targets)  # type: ignore[operator]
+        embedding = self.network.embed(torch.cat([spectrogram, real]))
+        loss = self.loss(self.network.head(embedding[: len(targets)]).float(), targets)
         progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
         told = domain.loss(embedding, torch.arange(len(embedding), device=loss.device) >= len(targets), progress)
         self.log("train_loss", loss, prog_bar=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from audionet.checks import listed
@@ -19,12 +18,13 @@ from audionet.console import note
 from audionet.datasets.corpus import Corpus
 from audionet.labels import is_word
 from audionet.metrics import Answers, Calibration, calibrate, recognition_figures
+from audionet.models.contract import linear_of
 from audionet.training.data import ClipData
 from audionet.training.folds import CrossValidation, cross_validate
-from audionet.training.head import Copies, copies_for, embed_copies, fit_head
+from audionet.training.head import Copies, copies_for, fit_head
 from audionet.training.recognition import Recognition
 from audionet.training.record import write_config
-from audionet.training.start import HeadFit, groups_of, linear_of, name_suspects
+from audionet.training.start import HeadFit, embed_clips, groups_of, name_suspects
 
 MOST_WEIGHT = 20.0  # of a recording, beside a synthetic clip
 AGREEING, ENOUGH = 0.25, 3  # share of a word's recordings that voices alone recognise; so many recordings tell that
@@ -55,15 +55,7 @@ def fit_beside_voices(
     started = time.monotonic()
     clips = _Clips(data.corpus)
     head = linear_of(task.model)
-    copies = embed_copies(
-        data.corpus.store.waveforms,
-        front_end=task.front_end,
-        network=task.model,  # type: ignore[arg-type]
-        augment=task.augment,
-        n_copies=0 if task.augment is None else clips.n_copies,
-        silence=data.corpus.made_silences,
-        seed=task.seed,
-    )
+    copies = embed_clips(task, data.corpus, n_copies=clips.n_copies)
     weights = clips.weights(_disagreeing(clips, copies))
     learnt = weights > 0
     own, labels = _of(copies, learnt), clips.labels[learnt]
@@ -75,8 +67,15 @@ def fit_beside_voices(
     validation = None
     if clips.recorded.any():
         groups, tested = groups_of(data.corpus)[learnt], clips.tested[learnt]
-        counts = {"weights": weights[learnt], "n_classes": task.n_classes, "n_folds": n_folds}
-        found = cross_validate(own, labels, groups=groups, tested=tested, **counts)  # type: ignore[arg-type]
+        found = cross_validate(
+            own,
+            labels,
+            n_classes=task.n_classes,
+            groups=groups,
+            tested=tested,
+            weights=weights[learnt],
+            n_folds=n_folds,
+        )
         fold[learnt] = found.fold
         logits[fold >= 0] = found.logits[found.fold >= 0]
         (own_clips,) = np.nonzero(clips.recorded)
@@ -85,8 +84,7 @@ def fit_beside_voices(
         note(str(validation))
     _test(task, clips, logits, fold)
     write_config(Path(output), values)
-    seconds, is_first = time.monotonic() - started, getattr(rank_zero_only, "rank", 0) == 0
-    return HeadFit(task.model, task.answers, seconds, validation, is_first)
+    return HeadFit(task.model, task.answers, time.monotonic() - started, validation)
 
 
 class _Clips:
@@ -107,7 +105,8 @@ class _Clips:
     @property
     def validated(self) -> np.ndarray:
         """Whether a clip is made for the validation."""
-        return self.made & (self.split == "validation")  # type: ignore[no-any-return]
+        validated: np.ndarray = self.made & (self.split == "validation")
+        return validated
 
     @property
     def tested(self) -> np.ndarray:
@@ -116,7 +115,8 @@ class _Clips:
         Where no clip is made for the validation, the threshold follows from those.
         """
         others = self.made & (self.split == "train") & ~self.words[self.labels]
-        return self.recorded if self.validated.any() else self.recorded | others  # type: ignore[no-any-return]
+        tested: np.ndarray = self.recorded if self.validated.any() else self.recorded | others
+        return tested
 
     @property
     def n_copies(self) -> np.ndarray:
@@ -133,7 +133,8 @@ class _Clips:
             np.bincount(self.labels[of], minlength=self.n_classes) for of in (spoken, self.recorded)
         )
         each = np.clip(n_spoken / np.maximum(n_recorded, 1), 1, MOST_WEIGHT)
-        return np.where(self.recorded, each[self.labels], spoken.astype(float))  # type: ignore[no-any-return]
+        weights: np.ndarray = np.where(self.recorded, each[self.labels], spoken.astype(float))
+        return weights
 
 
 def _disagreeing(clips: _Clips, copies: Copies) -> np.ndarray:

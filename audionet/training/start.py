@@ -12,14 +12,14 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-from audionet.checks import check_that, listed
+from audionet.checks import listed
 from audionet.console import note
-from audionet.datasets.synthesis.negatives import MADE
 from audionet.labels import is_word
 from audionet.metrics import Answers, calibrate
+from audionet.models.contract import linear_of
 from audionet.training.data import ClipData
 from audionet.training.folds import CrossValidation, cross_validate
-from audionet.training.head import copies_for, embed_copies, fit_head
+from audionet.training.head import Copies, copies_for, embed_copies, fit_head
 from audionet.training.recognition import Recognition
 from audionet.training.record import write_config
 
@@ -41,14 +41,17 @@ class HeadFit:
         answers: What the test clips were taken for, by positions in the corpus's store.
         seconds: How long it took.
         validation: How it was tested where clips are few; None where it was tested on clips of the test split.
-        is_global_zero: Whether this process writes files, as of a trainer.
     """
 
     model: nn.Module
     answers: Answers
     seconds: float
     validation: CrossValidation | None
-    is_global_zero: bool
+
+    @property
+    def is_global_zero(self) -> bool:
+        """Whether this process writes files, as a trainer says it of several."""
+        return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def is_small(corpus: "Corpus") -> bool:
@@ -68,7 +71,7 @@ def start_head(task: Recognition, data: ClipData) -> None:
     Raises:
         ValueError: The network's ``head`` holds no linear layer, or several.
     """
-    _fit(task, data, data.corpus.store.indices("train"), check=True)
+    _fit(task, data, data.corpus.store.indices("train"))
 
 
 def fit_head_only(
@@ -102,7 +105,7 @@ def fit_head_only(
             "that is fitted on the others"
         )
         data.corpus = replace(corpus, store=replace(corpus.store, splits=np.full(len(corpus.store), "train")))
-        validation = _fit(task, data, np.arange(len(corpus.store)), check=True)
+        validation = _fit(task, data, np.arange(len(corpus.store)))
         assert validation is not None
         _calibrate(task, validation)
         (clips,) = np.nonzero(validation.fold >= 0)
@@ -110,11 +113,10 @@ def fit_head_only(
         note(str(validation))
     else:
         validation, test = None, corpus.store.indices("test")
-        _calibrate(task, _fit(task, data, np.setdiff1d(np.arange(len(corpus.store)), test), check=True))
+        _calibrate(task, _fit(task, data, np.setdiff1d(np.arange(len(corpus.store)), test)))
         task.keep_answers(test, corpus.label_index[test], _logits(task, data, test))
     write_config(Path(output), values)
-    is_first = getattr(rank_zero_only, "rank", 0) == 0
-    return HeadFit(task.model, task.answers, time.monotonic() - started, validation, is_first)
+    return HeadFit(task.model, task.answers, time.monotonic() - started, validation)
 
 
 def _calibrate(task: Recognition, validation: CrossValidation | None) -> None:
@@ -123,22 +125,14 @@ def _calibrate(task: Recognition, validation: CrossValidation | None) -> None:
         task.calibration = calibrate(validation.logits[tested], validation.labels[tested], task.words)
 
 
-def _fit(task: Recognition, data: ClipData, clips: np.ndarray, *, check: bool) -> CrossValidation | None:
+def _fit(task: Recognition, data: ClipData, clips: np.ndarray) -> CrossValidation | None:
     """Fit the classifier on some clips; return how well others of them were heard, unless they are very many."""
     corpus, head = data.corpus, linear_of(task.model)
     labels = corpus.label_index[clips]
-    copies = embed_copies(
-        corpus.store.waveforms[clips],
-        front_end=task.front_end,
-        network=task.model,  # type: ignore[arg-type]
-        augment=task.augment,
-        n_copies=0 if task.augment is None else copies_for(labels),
-        silence=corpus.made_silences[clips],
-        seed=task.seed,
-    )
+    copies = embed_clips(task, corpus, clips, n_copies=copies_for(labels))
     validation = None
-    if check and len(clips) <= MOST_CHECKED:
-        tested = ~_made(corpus) | (corpus.store.splits == "test")
+    if len(clips) <= MOST_CHECKED:
+        tested = ~corpus.added | (corpus.store.splits == "test")
         groups = groups_of(corpus)[clips]
         validation = cross_validate(copies, labels, n_classes=task.n_classes, groups=groups, tested=tested[clips])
         name_suspects(corpus, clips, validation)
@@ -149,30 +143,31 @@ def _fit(task: Recognition, data: ClipData, clips: np.ndarray, *, check: bool) -
     return validation
 
 
-def linear_of(network: nn.Module) -> nn.Linear:
-    """Return the linear layer of a network's classifier.
+def embed_clips(
+    task: Recognition, corpus: "Corpus", clips: np.ndarray | slice = slice(None), *, n_copies: np.ndarray
+) -> Copies:
+    """Return embeddings of some clips of a corpus, and of copies that the task's augmentation makes, if it has one.
 
-    Raises:
-        ValueError: ``head`` holds none, or several.
-
-    Example:
-        >>> linear_of(audionet.models.create("tcresnet", n_classes=3))
-        Linear(in_features=48, out_features=3, bias=True)
+    Args:
+        task: Front-end, network and augmentation.
+        corpus: The corpus.
+        clips: Positions of the clips in its store.
+        n_copies: Copies of each of them.
     """
-    found = [module for module in network.get_submodule("head").modules() if isinstance(module, nn.Linear)]
-    check_that(len(found) == 1, "head", "one linear layer", f"{len(found)} of them")
-    return found[0]
-
-
-def _made(corpus: "Corpus") -> np.ndarray:
-    """Tell which clips are made, beside recordings: of a corpus that is all synthetic, none."""
-    made = [path.startswith(MADE) and not corpus.is_synthetic for path in corpus.store.paths]
-    return np.array(made)
+    return embed_copies(
+        corpus.store.waveforms[clips],
+        front_end=task.front_end,
+        network=task.network,
+        augment=task.augment,
+        n_copies=0 if task.augment is None else n_copies,
+        silence=corpus.made_silences[clips],
+        seed=task.seed,
+    )
 
 
 def groups_of(corpus: "Corpus") -> np.ndarray:
     """Return what must not be parted, a name for each clip: the same samples, or whole speakers if three are known."""
-    store, made = corpus.store, _made(corpus)
+    store, made = corpus.store, corpus.added
     alike = np.char.add("clip ", store.first_alike.astype(str))
     people = {*store.speakers[~made].tolist()} - {""}
     by_speaker = (store.speakers != "") & (made | (len(people) >= 3))
@@ -181,7 +176,7 @@ def groups_of(corpus: "Corpus") -> np.ndarray:
 
 def name_suspects(corpus: "Corpus", clips: np.ndarray, validation: CrossValidation) -> None:
     """Say which recordings are probably of another word, hold next to nothing, or are the only one of their word."""
-    paths, made, labels = corpus.store.paths, _made(corpus)[clips], corpus.labels
+    paths, made, labels = corpus.store.paths, corpus.added[clips], corpus.labels
     word = np.array([is_word(label) for label in labels])[validation.labels]
     suspects = [
         f"{paths[clips[each.clip]]} (sounds like {labels[each.heard]}, {each.probability:.0%})"

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from audionet.checks import check_no_misfits
 from audionet.labels import is_word
 from audionet.metrics import Answers, calibration_error
 from benchmarks.people import runs
+from benchmarks.people.from_text import trainings
 from benchmarks.people.hearing import Heard, Hearer
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
 from benchmarks.people.scores import answered, count, of_all, of_words
 from benchmarks.people.splits import groups, in_half
-from benchmarks.people.trained_peer import trained
 
 FIGURES = ("ten words", "12 classes", "calibration error")
 REJECTED, ACCEPTED = "words not answered at the threshold", "unknown and silence answered with a word"
@@ -83,13 +84,6 @@ def run_model(options: Namespace, book: Book) -> None:
 
 def run_text(options: Namespace, book: Book) -> None:
     """Train from text alone, once a seed, and test; then Google's embedding on the training clips of the first seed."""
-    config, recordings = runs.preset(options.preset), half(options.data, options.half)
-    subject = runs.identity(config, *options.flags)
-    folder = options.output / "runs" / f"commands-text-{subject}"
-    for seed in options.seeds:
-        bundle = runs.train("recognition", folder / f"seed{seed}", config, ["--seed", str(seed), *options.flags])
-        heard = Heard(bundle, subject)
-        test(book, [heard], recordings, whom(options.half), row="commands-text", sample={"seed": seed})
-    if options.seeds and not options.no_peers:
-        peers = trained(folder / f"seed{options.seeds[0]}", options.output, options.per_label)
-        test(book, peers, recordings, whom(options.half), row="commands-text")
+    recordings = half(options.data, options.half)
+    for hearers, what in trainings(options, "commands-text", partial(runs.train, "recognition"), "recognition"):
+        test(book, hearers, recordings, whom(options.half), row="commands-text", **what)

@@ -2,17 +2,18 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks.people import peers, runs
+from benchmarks.people.from_text import trainings
 from benchmarks.people.hearing import Heard, Hearer
 from benchmarks.people.recordings import DIGITS, Recordings, find
 from benchmarks.people.results import Book
 from benchmarks.people.scores import Count, count, of_words
 from benchmarks.people.splits import left_out
-from benchmarks.people.trained_peer import trained
 
 TEXT_SPEAKERS = ("theo", "yweweler")
 TEXT = "theo and yweweler"
@@ -23,18 +24,8 @@ def run_text(options: Namespace, book: Book) -> None:
     """Measure recognisers of the ten digits that heard no recording."""
     recordings = find("fsdd", options.data)
     recordings = recordings.take(np.isin(recordings.speakers, TEXT_SPEAKERS))
-    if options.model is not None:
-        _test(book, [Heard(options.model)], recordings)
-        return
-    config = runs.preset(options.preset, "words")
-    subject = runs.identity(config, *options.flags)
-    folder = options.output / "runs" / f"fsdd-text-{subject}"
-    for seed in options.seeds:
-        bundle = runs.train_words(folder / f"seed{seed}", DIGITS, config, ["--seed", str(seed), *options.flags])
-        _test(book, [Heard(bundle, subject)], recordings, sample={"seed": seed})
-    if options.seeds and not options.no_peers:
-        run_of_first = folder / f"seed{options.seeds[0]}"
-        _test(book, trained(run_of_first, options.output, options.per_label), recordings)
+    for hearers, what in trainings(options, "fsdd-text", partial(runs.train_words, DIGITS)):
+        _test(book, hearers, recordings, **what)
 
 
 def _test(book: Book, hearers: Sequence[Hearer], recordings: Recordings, **what: Any) -> None:

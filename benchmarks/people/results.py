@@ -28,7 +28,7 @@ class Result:
         sample: Which of several equal measurements this is, such as {"seed": 0} or {"draw": 3}.
         value: The figure: a share of ``of``, or in ``unit``.
         of: Clips that the share is of; 0 for other units.
-        unit: "" for a share, otherwise "s" or "".
+        unit: What the figure counts, such as "minutes"; empty for a share, or a number without a unit.
         more: Anything further: per speaker, per word.
         made: Command, machine, versions and date.
     """

@@ -34,7 +34,7 @@ def train(recipe: str, run: Path, config: Path, flags: Sequence[str]) -> Path:
     return bundle
 
 
-def train_words(run: Path, words: Sequence[str], config: Path, flags: Sequence[str]) -> Path:
+def train_words(words: Sequence[str], run: Path, config: Path, flags: Sequence[str]) -> Path:
     """Run the recipe that `audionet train-words` runs, or go on with it, unless it has ended; return its bundle."""
     return train("words", run, config, ["--data.words", json.dumps(words), *flags])
 

@@ -2,17 +2,18 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.people import runs
-from benchmarks.people.hearing import Heard, Hearer
+from benchmarks.people.from_text import trainings
+from benchmarks.people.hearing import Hearer
 from benchmarks.people.peers import RATE, OpenWakeWord
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book
 from benchmarks.people.scores import Count, count
-from benchmarks.people.trained_peer import trained
 
 HOP_SECONDS = 0.5
 """From the start of one window of a spoken request to that of the next."""
@@ -33,18 +34,8 @@ def run(options: Namespace, book: Book) -> None:
     words, requests = find("wake words", options.data), find("requests", options.data)
     if not options.no_peers:
         measure_alexa(book, words, requests)
-    if options.model is not None:
-        measure(book, [Heard(options.model)], words, requests)
-        return
-    config = runs.preset(options.preset, "words")
-    subject = runs.identity(config, *options.flags)
-    folder = options.output / "runs" / f"wake-{subject}"
-    for seed in options.seeds:
-        bundle = runs.train_words(folder / f"seed{seed}", WORDS, config, ["--seed", str(seed), *options.flags])
-        measure(book, [Heard(bundle, subject)], words, requests, sample={"seed": seed})
-    if options.seeds and not options.no_peers:
-        run_of_first = folder / f"seed{options.seeds[0]}"
-        measure(book, trained(run_of_first, options.output, options.per_label), words, requests)
+    for hearers, what in trainings(options, "wake", partial(runs.train_words, WORDS)):
+        measure(book, hearers, words, requests, **what)
 
 
 class Answers(NamedTuple):

@@ -63,14 +63,15 @@ def main(arguments=None):
         command=audionet.training.command_line(__file__, arguments),
     )
     path = Path(config.output, "model.safetensors")
-    audionet.bundle.save(path, replace(parts, training=record, **task.calibration._asdict()))
-    print(*audionet.report.figures(path), sep="\n")
-    print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
-    if task.figures["test_clips"]:
-        page = audionet.report.report_recognition(
-            path, corpus=corpus, answers=task.answers, settings=config.as_dict(), seed=config.seed
-        )
-        print(f"report  {page}    model card: README.md beside it")
+    if learnt.is_global_zero:  # of several processes one writes
+        audionet.bundle.save(path, replace(parts, training=record, **task.calibration._asdict()))
+        print(*audionet.report.figures(path), sep="\n")
+        print(f"bundle  {path}    use it: audionet recognize {path} FILE...")
+        if task.figures["test_clips"]:
+            page = audionet.report.report_recognition(
+                path, corpus=corpus, answers=task.answers, settings=config.as_dict(), seed=config.seed
+            )
+            print(f"report  {page}    model card: README.md beside it")
     return {**record, "bundle": path}
 
 

@@ -11,7 +11,7 @@ from audionet.datasets.synthesis.noise import make_floor, make_mumble
 
 _FRAME_SECONDS = 0.01
 _FADE_SECONDS = 0.005
-_MADE_SECONDS = 1.5
+_SECONDS = 1.5  # of sounds without words, and of a crowd at least
 
 
 def render(path: str, base: Callable[[str], np.ndarray], *, sample_rate: int) -> np.ndarray:
@@ -31,10 +31,10 @@ def render(path: str, base: Callable[[str], np.ndarray], *, sample_rate: int) ->
         (4800,)
     """
     kind, _, rest = path.partition("/")
-    check_one_of([*MADE, *CHANGES], "path", kind)
+    check_one_of([*SOUNDS, *CHANGES], "path", kind)
     seed = zlib.crc32(path.encode(errors="surrogateescape"))
-    if kind in MADE:
-        return MADE[kind](sample_rate, _MADE_SECONDS, seed)
+    if kind in SOUNDS:
+        return SOUNDS[kind](sample_rate, _SECONDS, seed)
     waveform = base(rest)
     waveform = waveform[_sounding(waveform, sample_rate)] if len(waveform) else np.zeros(1)
     changed = CHANGES[kind](waveform, sample_rate, np.random.default_rng(seed))
@@ -92,14 +92,15 @@ def _shuffled(waveform: np.ndarray, sample_rate: int, generator: np.random.Gener
 
 def _crowd(waveform: np.ndarray, sample_rate: int, generator: np.random.Generator) -> np.ndarray:
     """Return what sounds like many who talk at once: a waveform at other speeds, also backwards, over itself."""
-    total = np.zeros(max(len(waveform), round(_MADE_SECONDS * sample_rate)))
+    total = np.zeros(max(len(waveform), round(_SECONDS * sample_rate)))
     for number in range(8):
         places = np.arange(0, len(waveform), generator.uniform(0.8, 1.25))
         voice = np.interp(places, np.arange(len(waveform)), waveform[:: -1 if number % 2 else 1])
         pause = round(generator.uniform(0, 0.3) * sample_rate)
         repeated = np.resize(np.pad(voice, (0, pause)), len(total))
         total += generator.uniform(0.4, 1) * np.roll(repeated, generator.integers(len(total)))
-    return total * (0.7 / max(np.abs(total).max(), 1e-9))  # type: ignore[no-any-return]
+    total *= 0.7 / max(np.abs(total).max(), 1e-9)
+    return total
 
 
 PARTS = ("first_half", "second_half", "exchanged")
@@ -111,7 +112,7 @@ CHANGES: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]]
     "shuffled": _shuffled,
     "crowd": _crowd,
 }
-MADE: dict[str, Callable[[int, float, int], np.ndarray]] = {
+SOUNDS: dict[str, Callable[[int, float, int], np.ndarray]] = {
     "mumble": make_mumble,
     "floor": make_floor,
     "digital": digital_silence,

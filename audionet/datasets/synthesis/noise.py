@@ -31,8 +31,7 @@ def make_noise(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
         >>> track.shape, float(abs(track).max())
         ((480000,), 0.800000011920929)
     """
-    n_samples = round(seconds * sample_rate)
-    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
+    n_samples = _n_samples(sample_rate, seconds)
     kinds: tuple[Callable[[int, float, np.random.Generator], np.ndarray], ...] = (
         *(functools.partial(_colored, exponent=exponent) for exponent in (0.0, 1.0, 2.0)),
         *(_band, _hum, _babble),
@@ -69,14 +68,16 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
         >>> mumble.shape, float(abs(mumble).max())
         ((16000,), 0.699999988079071)
     """
-    n_samples = round(seconds * sample_rate)
-    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
+    n_samples = _n_samples(sample_rate, seconds)
     generator = np.random.default_rng(seed)
     n_syllables = max(round(seconds * generator.uniform(2, 7)), 1)
     ends = np.linspace(0, n_samples, 2 * n_syllables + 1)  # consonant, vowel, consonant, ...
-    glide = functools.partial(np.interp, np.arange(n_samples), ends)
+
+    def glide(values: np.ndarray) -> np.ndarray:
+        return np.interp(np.arange(n_samples), ends, values)
+
     pitch = glide(generator.uniform(80, 250) * 2 ** generator.uniform(-0.3, 0.3, len(ends)))
-    voice = _pulses(pitch, sample_rate)  # type: ignore[arg-type]
+    voice = _pulses(pitch, sample_rate)
     breath = generator.standard_normal(n_samples)
     opened = np.where(np.arange(len(ends)) % 2, 1.0, generator.uniform(0, 0.4, len(ends)))
     voiced = glide(np.where(np.arange(len(ends)) % 2, 1.0, generator.choice([0.0, 1.0], len(ends))))
@@ -91,7 +92,8 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
             gain *= 1 / np.hypot(1, (frequency - generator.uniform(low, high)) / width) ** 0.5
         near = np.maximum(1 - np.abs(np.arange(n_samples) * n_syllables / n_samples - number - 0.5), 0)
         blended += near * np.fft.irfft(spectrum * gain, n_samples)
-    return (blended * (0.7 / max(np.abs(blended).max(), 1e-9))).astype(np.float32)  # type: ignore[no-any-return]
+    blended *= 0.7 / max(np.abs(blended).max(), 1e-9)
+    return blended.astype(np.float32)
 
 
 def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
@@ -113,8 +115,7 @@ def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
         >>> floor.shape, bool(abs(floor).max() < 0.1)
         ((16000,), True)
     """
-    n_samples = round(seconds * sample_rate)
-    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
+    n_samples = _n_samples(sample_rate, seconds)
     generator = np.random.default_rng(seed)
     kind, decibels = generator.integers(4), generator.uniform(-80, -40)
     noise = (
@@ -125,13 +126,20 @@ def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     return (_normalized(noise) * 10 ** (decibels / 20)).astype(np.float32)
 
 
+def _n_samples(sample_rate: int, seconds: float) -> int:
+    n_samples = round(seconds * sample_rate)
+    check_that(n_samples >= 1, "seconds", f"at least one sample at {sample_rate} Hz", seconds)
+    return n_samples
+
+
 def _pulses(pitch: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return a pulse, smoothed as the glottis does, at each period of a pitch, (time,) in hertz."""
     phase = np.cumsum(pitch / sample_rate)
     pulses = np.diff(np.floor(phase), prepend=0.0)
     frequency = np.fft.rfftfreq(len(pulses), 1 / sample_rate)
-    smoothed: np.ndarray = np.fft.irfft(np.fft.rfft(pulses) / (1 + (frequency / 200) ** 2) ** 0.5, len(pulses))
-    return smoothed - smoothed.mean()  # type: ignore[no-any-return]
+    smoothed = np.fft.irfft(np.fft.rfft(pulses) / (1 + (frequency / 200) ** 2) ** 0.5, len(pulses))
+    smoothed -= smoothed.mean()
+    return smoothed
 
 
 def _colored(

@@ -14,6 +14,7 @@ from audionet.datasets.clip import Clip
 from audionet.datasets.synthesis.sharing import SHARES, Speaker, apportion, assign, hold_out
 from audionet.datasets.synthesis.voices import SpeechError, language_codes, open_engine, speaking
 from audionet.datasets.synthesis.voices.scripts import languages_of
+from audionet.labels import UNKNOWN
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 # The other words of Speech Commands v2.
@@ -115,7 +116,7 @@ def index(
     speakers = _cast(language, engines, validation_engines, test_engines, shares)
     sizes = {split: round(clips_per_label * share) for split, share in shares.items()}
     sizes["train"] = clips_per_label - sum(sizes.values())
-    texts_of = {word: [word] for word in words} | ({"_unknown_": list(unknown)} if unknown else {})
+    texts_of = {word: [word] for word in words} | ({UNKNOWN: list(unknown)} if unknown else {})
     for text in (*words, *unknown):
         _check_known(text, language, speakers["train"])
     clips = []
@@ -129,7 +130,7 @@ def utterances(
     texts: Mapping[str, Sequence[str]],
     counts: Mapping[str, int],
     *,
-    label: str = "_unknown_",
+    label: str = UNKNOWN,
     language: str = "en",
     engines: Sequence[str] | None = None,
     validation_engines: Sequence[str] | None = None,

@@ -9,7 +9,7 @@ from audionet.datasets.synthesis.voices.engine import Engine, find_package, pack
 from audionet.datasets.synthesis.voices.scripts import LATIN, scripts_of
 
 
-class HibariEngine(Engine):
+class Hibari(Engine):
     """The engine hibari.
 
     Its voices are "heart", which comes with it, and those that were downloaded with it before. The network says how the
@@ -51,7 +51,7 @@ class HibariEngine(Engine):
 
 @functools.cache
 def _load(voice: str) -> Any:
-    return find_package(HibariEngine, "hibari").Hibari(voice=voice, threads=1)
+    return find_package(Hibari, "hibari").Hibari(voice=voice, threads=1)
 
 
 def _is_here(known: Any, name: str) -> bool:

@@ -1,6 +1,5 @@
 """Sessions of onnxruntime with one thread each, for the engines that run a network in this process."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ def open_session(engine: type[Engine], model: Path | bytes) -> Any:
     Raises:
         MissingEngine: onnxruntime is missing.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or its import writes a device id into the user's cache
     onnxruntime = find_package(engine, "onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # other workers use the other cores

@@ -12,7 +12,7 @@ from audionet.registry import Registry
 _NAMES = {
     "espeak": "Espeak",
     "pico": "Pico",
-    "hibari": "HibariEngine",
+    "hibari": "Hibari",
     "piper": "Piper",
     "kokoro": "Kokoro",
     "flite": "Flite",
