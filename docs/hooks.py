@@ -29,9 +29,10 @@ ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.m
 RUN = ("augment.md", "features.md")
 NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
-ROOMS = (
-    "audio augment features models datasets metrics training bundle adapt inference evaluate plots report bulk".split()
-)
+ROOMS = [
+    *"audio augment features models datasets datasets.synthesis metrics training".split(),
+    *"bundle adapt inference evaluate plots report bulk".split(),
+]
 REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}
 SHARED = "checks labels resources files locks console parallel randomness registry signatures flags".split()
 REFERENCE = [*((room, f"audionet.{room}", [room]) for room in ROOMS), ("shared", "Shared by all rooms", SHARED)]

@@ -1,10 +1,12 @@
 """What is measured on real people: no one is on both sides of a split, counts are right, what is done stays done."""
 
+from argparse import Namespace
+
 import numpy as np
 import pytest
 
 from audionet.datasets import index, read_card
-from benchmarks.people import folds, splits, table
+from benchmarks.people import folds, from_text, splits, table
 from benchmarks.people.commands import group_of
 from benchmarks.people.recordings import Recordings
 from benchmarks.people.results import Book, Result
@@ -168,3 +170,27 @@ def test_what_is_wanted_is_met_or_missed_or_only_wanted():
         == "ahead of Google: missed"
     )
     assert table.verdict(table.Line("", "", ahead=True), none | {"Google": google}) == "ahead of Google"
+
+
+def test_each_seed_is_trained_and_then_the_peer_learns_what_the_first_did(monkeypatch, tmp_path):
+    trained = []
+
+    def train(run, config, flags):
+        trained.append((run.name, config.stem, flags))
+        return run / "model.safetensors"
+
+    monkeypatch.setattr(from_text, "Heard", lambda bundle, subject=None: (str(bundle), subject))
+    monkeypatch.setattr(from_text, "trained", lambda run, cache, per_label: [("Google", run.name, per_label)])
+    given = {"preset": "smoke", "flags": ["--steps", "9"], "output": tmp_path, "seeds": [3, 4], "per_label": 5}
+    options = Namespace(**given, model=None, no_peers=False)
+    found = list(from_text.trainings(options, "wake", train))
+    assert [run for run, _, _ in trained] == ["seed3", "seed4"] and trained[0][1] == "smoke"
+    assert trained[1][2] == ["--seed", "4", "--steps", "9"]
+    assert [what for _, what in found] == [{"sample": {"seed": 3}}, {"sample": {"seed": 4}}, {}]
+    assert found[2][0] == [("Google", "seed3", 5)]
+    ((_, subject),) = found[0][0]
+    assert subject and subject == found[1][0][0][1]
+    options.no_peers = True
+    assert len(list(from_text.trainings(options, "wake", train))) == 2
+    options.model = "words.safetensors"
+    assert list(from_text.trainings(options, "wake", train)) == [([("words.safetensors", None)], {})]

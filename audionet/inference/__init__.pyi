@@ -1,5 +1,6 @@
 from .embedder import Embedder as Embedder
 from .generator import Generator as Generator
+from .hearing import Hearing as Hearing
 from .loading import load as load
 from .loading import load_embedder as load_embedder
 from .loading import load_generator as load_generator

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 import audionet
 from audionet.augment import AUGMENTATIONS, Augment, SpecAugment
@@ -86,6 +87,18 @@ def test_the_command_learns_recordings(recordings: Path, tmp_path: Path) -> None
     assert heard == ["stop"] * 5
     assert recognizer.bundle.training["test_clips"] == 10
     assert {"report.html", "README.md", "config.yaml"} <= {*os.listdir(tmp_path / "taught")}
+
+
+def test_of_several_processes_one_writes(
+    recipe: ModuleType, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUDIONET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(rank_zero_only, "rank", 1, raising=False)
+    (recordings / "go" / "damaged.wav").unlink()
+    own = [f"--data.recordings={recordings}", "--data.words=[]", "--data.synthetic=false", "--data.workers=1"]
+    record = recipe.main([f"--config={RECIPE / 'presets' / 'smoke.yaml'}", "--output=out", *own])
+    assert record["test_clips"] == 10 and not list(tmp_path.glob("out/*"))
 
 
 def test_running_twice_is_refused(recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
