@@ -213,6 +213,21 @@ def test_engines_of_installed_packages_speak(with_beep):
     assert len(open_engine("beep").speak("stop", voice="low", rate=2.0)) == 2000
 
 
+class BeepAfterRepair(Beep):
+    def __init__(self):
+        raise OSError("libbeep.so: cannot open shared object file")
+
+
+@pytest.mark.parametrize("home", ["BeepAfterRepair", "NoSuchClass"])
+def test_an_engine_that_does_not_start_is_said_and_skipped(with_beep, monkeypatch, home):
+    entry = EntryPoint("beep", f"{__name__}:{home}", "audionet.voices")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **chosen: [entry])
+    found = survey(["festival", "beep"])
+    assert "beep" not in found.engines and "festival" in found.engines | found.missing
+    assert found.missing["beep"].startswith("beep: expected an engine that starts, got ")
+    assert found.missing["beep"].endswith("; repair it")
+
+
 def test_a_missing_engine_is_said_and_skipped(monkeypatch):
     monkeypatch.setitem(sys.modules, "hibari", None)
     registry.open_engine.cache_clear()

@@ -46,13 +46,20 @@ def open_engine(name: str) -> Engine:
 
     Raises:
         ValueError: The name is unknown.
-        MissingEngine: The engine is not installed.
+        MissingEngine: The engine is not installed, or fails to start.
 
     Example:
         >>> open_engine("espeak").voices("en-us")[:2]
         ['en-us', 'en-us-nyc']
     """
-    return ENGINES[name]()
+    kind = None
+    try:
+        kind = ENGINES[name]
+        return kind()
+    except Exception as error:  # of whatever kind: an engine's own affair, which must not stop the others
+        if isinstance(error, MissingEngine) or (kind is None and isinstance(error, ValueError)):  # or an unknown name
+            raise
+        raise MissingEngine(f"{name}: expected an engine that starts, got {error!r}; repair it") from error
 
 
 def survey(names: Sequence[str] | None = None) -> Survey:
