@@ -64,6 +64,14 @@ def test_of_few_clips_all_are_learnt_and_each_is_tested_by_a_head_fitted_on_the_
     assert (given == corpus.label_index).mean() == 1
 
 
+def test_a_word_of_few_test_clips_among_very_many_clips_is_tested_by_heads_fitted_on_the_others(
+    tone_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(start, "MOST_CHECKED", 10)
+    _, _, fitted = fit(opened(few(tone_folder)), tmp_path)
+    assert fitted.validation is not None and len(fitted.answers.clips) == 18
+
+
 def test_of_many_clips_the_test_clips_are_tested(tone_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(start, "FEW_TESTS", 4)
     corpus = opened(tone_folder)

@@ -105,7 +105,7 @@ def fit_head_only(
             "that is fitted on the others"
         )
         data.corpus = replace(corpus, store=replace(corpus.store, splits=np.full(len(corpus.store), "train")))
-        validation = _fit(task, data, np.arange(len(corpus.store)))
+        validation = _fit(task, data, np.arange(len(corpus.store)), most_checked=len(corpus.store))
         assert validation is not None
         _calibrate(task, validation)
         (clips,) = np.nonzero(validation.fold >= 0)
@@ -125,13 +125,15 @@ def _calibrate(task: Recognition, validation: CrossValidation | None) -> None:
         task.calibration = calibrate(validation.logits[tested], validation.labels[tested], task.words)
 
 
-def _fit(task: Recognition, data: ClipData, clips: np.ndarray) -> CrossValidation | None:
+def _fit(
+    task: Recognition, data: ClipData, clips: np.ndarray, *, most_checked: int | None = None
+) -> CrossValidation | None:
     """Fit the classifier on some clips; return how well others of them were heard, unless they are very many."""
     corpus, head = data.corpus, linear_of(task.model)
     labels = corpus.label_index[clips]
     copies = embed_clips(task, corpus, clips, n_copies=copies_for(labels))
     validation = None
-    if len(clips) <= MOST_CHECKED:
+    if len(clips) <= (MOST_CHECKED if most_checked is None else most_checked):
         tested = ~corpus.added | (corpus.store.splits == "test")
         groups = groups_of(corpus)[clips]
         validation = cross_validate(copies, labels, n_classes=task.n_classes, groups=groups, tested=tested[clips])
