@@ -99,7 +99,7 @@ def _in_presets(given: Sequence[str]) -> set[str]:
     paths = [each.partition("=")[2] for each in given if each.startswith("--config=")]
     paths += [path for flag, path in pairwise(given) if flag == "--config"]
     for path in paths:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}  # one that sets nothing
         names |= {f"{group}.{name}" for group, each in values.items() if isinstance(each, dict) for name in each}
     return names
 

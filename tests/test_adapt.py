@@ -97,6 +97,10 @@ def test_what_is_asked_for_is_kept_or_refused(write_bundle, tmp_path):
         config = values(path)
         adapt.follow(config, given)
         assert (config.data.clip_seconds, config.data.sample_rate, config.task.learning_rate) == (1.0, 8000, 0.1)
+    preset.write_text("# nothing yet\n")
+    config = values(path, clip_seconds=2.0)
+    adapt.follow(config, ["--config", str(preset)])
+    assert (config.data.clip_seconds, config.task.learning_rate) == (1.0, 0.05)
     for flag in ("--model.width=2", "--model", "--features.n_mels"):
         with pytest.raises(ValueError, match=r"(model|features): expected none with --init .*, which brings its own"):
             adapt.follow(values(path), [flag, "2"])

@@ -164,13 +164,12 @@ def _worst(folder: Path, corpus: "Corpus", wrong: Answers, recognizer: "Recogniz
     """Write the most confident errors as sound files."""
     numbered_folder(folder)
     clips = []
-    for number, (clip, true, given) in enumerate(zip(wrong.clips, wrong.true, wrong.given, strict=True), 1):
-        if number <= _WORST:
-            path = folder / numbered_name(number, corpus.labels[true], "taken-for", corpus.labels[given])
-            corpus.save_clip(clip, path)
-            heard = _heard(recognizer, path, corpus.labels[true])
-            speaker = str(corpus.store.speakers[clip])
-            clips.append(replace(heard, conditions={"speaker": speaker} if speaker else {}))
+    for number, (clip, true, given, _) in enumerate(zip(*(column[:_WORST] for column in wrong), strict=True), 1):
+        path = folder / numbered_name(number, corpus.labels[true], "taken-for", corpus.labels[given])
+        corpus.save_clip(clip, path)
+        heard = _heard(recognizer, path, corpus.labels[true])
+        speaker = str(corpus.store.speakers[clip])
+        clips.append(replace(heard, conditions={"speaker": speaker} if speaker else {}))
     return clips
 
 
