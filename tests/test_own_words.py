@@ -204,5 +204,5 @@ def test_names_are_spelled_alike():
 
 
 def test_a_number_of_clips_that_is_too_small_is_refused_and_not_taken_for_none(install):
-    with pytest.raises(ValueError, match="clips_per_label: expected a number of at least 10, got 0"):
+    with pytest.raises(ValueError, match="clips_per_label: expected at least 10, got 0"):
         open_words(["go"], language=LANGUAGE, clips_per_label=0, progress=False)

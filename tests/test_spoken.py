@@ -95,15 +95,16 @@ def test_a_file_of_other_things_is_refused(tmp_path: Path, content: str, message
         word_lists(tmp_path / "words.yaml")
 
 
-def test_frequent_words_have_three_letters_and_come_from_wordfreq(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = {"en": ["a", "the", "don't", "and", "for"], "lt": ["ir", "kad", "yra"], "hi": ["दिल", "है", "किसी"]}
+def test_frequent_words_have_two_letters_and_come_from_wordfreq(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = {"en": ["a", "the", "don't", "and", "of"], "lt": ["ir", "o", "yra"], "hi": ["दिल", "व", "किसी"]}
     fake = types.SimpleNamespace(top_n_list=lambda language, n: counted[language][:n])
     monkeypatch.setitem(sys.modules, "wordfreq", fake)
-    assert frequent_words(2, 5, languages=["lt", "hi"]) == {
-        "en": ["the", "and"],
-        "lt": ["kad", "yra"],
+    assert frequent_words(3, 5, languages=["lt", "hi"]) == {
+        "en": ["the", "and", "of"],
+        "lt": ["ir", "yra"],
         "hi": ["दिल", "किसी"],
     }
+    assert frequent_words(3, 5, languages=[], shortest=3) == {"en": ["the", "and"]}
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     with pytest.raises(ValueError, match=r"words: expected the package wordfreq.* pip install 'audionet\[embedding\]'"):
         frequent_words()
