@@ -86,7 +86,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     entries = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-    named = set(re.findall(r"[\w/-]+\.md", str(entries)))
+    named = set(re.findall(r"[\w/.-]+\.md", str(entries)))
     written = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
     assert named == written | {*hooks.ROOT_PAGES.values()} | {f"reference/{page}.md" for page, _, _ in hooks.REFERENCE}
 
