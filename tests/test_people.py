@@ -1,6 +1,7 @@
 """What is measured on real people: no one is on both sides of a split, counts are right, what is done stays done."""
 
 from argparse import Namespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,7 +184,7 @@ def test_each_seed_is_trained_and_then_the_peer_learns_what_the_first_did(monkey
     monkeypatch.setattr(from_text, "trained", lambda run, cache, per_label: [("Google", run.name, per_label)])
     given = {"preset": "smoke", "flags": ["--steps", "9"], "output": tmp_path, "seeds": [3, 4], "per_label": 5}
     options = Namespace(**given, model=None, no_peers=False)
-    found = list(from_text.trainings(options, "wake", train))
+    found: list[Any] = list(from_text.trainings(options, "wake", train))
     assert [run for run, _, _ in trained] == ["seed3", "seed4"] and trained[0][1] == "smoke"
     assert trained[1][2] == ["--seed", "4", "--steps", "9"]
     assert [what for _, what in found] == [{"sample": {"seed": 3}}, {"sample": {"seed": 4}}, {}]
@@ -193,4 +194,5 @@ def test_each_seed_is_trained_and_then_the_peer_learns_what_the_first_did(monkey
     options.no_peers = True
     assert len(list(from_text.trainings(options, "wake", train))) == 2
     options.model = "words.safetensors"
-    assert list(from_text.trainings(options, "wake", train)) == [([("words.safetensors", None)], {})]
+    alone: list[Any] = list(from_text.trainings(options, "wake", train))
+    assert alone == [([("words.safetensors", None)], {})]

@@ -83,8 +83,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
         >>> softmax(np.log([[0.2, 0.6]]))
         array([[0.25, 0.75]])
     """
-    powers: np.ndarray = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities: np.ndarray = powers / powers.sum(1, keepdims=True)
+    return probabilities
 
 
 def accuracy(confusion: ArrayLike) -> float:

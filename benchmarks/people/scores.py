@@ -20,7 +20,7 @@ class Count(NamedTuple):
         return self.right / self.of
 
 
-def count(right: np.ndarray) -> Count:
+def count(right: np.ndarray | Sequence[bool]) -> Count:
     """Count what is true in (clip,) bool."""
     return Count(int(np.sum(right)), len(right))
 

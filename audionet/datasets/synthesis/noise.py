@@ -74,7 +74,8 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     ends = np.linspace(0, n_samples, 2 * n_syllables + 1)  # consonant, vowel, consonant, ...
 
     def glide(values: np.ndarray) -> np.ndarray:
-        return np.interp(np.arange(n_samples), ends, values)
+        curve: np.ndarray = np.interp(np.arange(n_samples), ends, values)
+        return curve
 
     pitch = glide(generator.uniform(80, 250) * 2 ** generator.uniform(-0.3, 0.3, len(ends)))
     voice = _pulses(pitch, sample_rate)
