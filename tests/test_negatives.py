@@ -54,7 +54,7 @@ def kinds(made, split=None):
 def test_every_split_gets_every_kind():
     made = negatives(corpus_of(["stop", "computer", "lights_on", "seventeen"]), "en")
     for split in SPLITS:
-        assert {*kinds(made, split)} >= {"_synthetic_", "backwards", "shuffled", "first_half", "second_half"}, split
+        assert {*kinds(made, split)} >= {"_synthetic_", "excerpt", "backwards", "first_half", "second_half"}, split
         assert {*kinds(made, split)} >= {"background", "floor", "digital"}, split
     counts = Counter((clip.split, clip.label) for clip in made)
     assert counts["train", "_unknown_"] == 150 and counts["train", "_silence_"] == 40
@@ -84,11 +84,24 @@ def test_no_word_and_no_voice_is_in_two_splits():
 
 
 @needs_voices
+def test_running_speech_is_of_the_other_words_of_its_split():
+    made = negatives(corpus_of(["stop", "left"]), "en")
+    excerpts = [clip for clip in made if "/excerpt/" in clip.path]
+    assert len(excerpts) > 10
+    said = {split: [clip.path.split("/")[3].split() for clip in excerpts if clip.split == split] for split in SPLITS}
+    assert {len(words) for sentences in said.values() for words in sentences} == {5}
+    words = {split: {*itertools.chain(*sentences)} for split, sentences in said.items()}
+    assert words["train"].isdisjoint(words["test"] | words["validation"]) and words["test"]
+    speakers = {split: {clip.speaker for clip in excerpts if clip.split == split} for split in SPLITS}
+    assert speakers["train"].isdisjoint(speakers["test"])
+
+
+@needs_voices
 def test_what_is_made_of_a_clip_stays_in_its_split():
     corpus = corpus_of(["stop", "left"])
     split_of = {clip.path: clip.split for clip in corpus}
     made = [clip for clip in negatives(corpus, "en") if clip.path.split("/", 2)[-1] in split_of]
-    assert len(made) > 10
+    assert len(made) > 5
     assert all(split_of[clip.path.split("/", 2)[-1]] == clip.split for clip in made)
 
 
@@ -133,7 +146,7 @@ def test_short_words_are_not_halved():
     halves = [clip.path for clip in negatives(corpus, "en") if "_half/" in clip.path]
     assert halves and all("/computer/" in path for path in halves)
     without = kinds(negatives(corpus_of(["up", "stop"]), "en"), "train")
-    assert without["_synthetic_"] == round(0.73 * 80) and not without["first_half"] + without["exchanged"]
+    assert without["_synthetic_"] == round(0.63 * 80) and not without["first_half"] + without["exchanged"]
     assert not {*kinds(negatives(corpus_of(["a1", "a2"]), "en"))} & {"first_half", "second_half", "exchanged"}
 
 
@@ -188,6 +201,15 @@ def test_shuffled_pieces_are_those_of_the_word_in_another_order():
     shuffled = changed("shuffled")
     assert np.square(shuffled).sum() == pytest.approx(np.square(word()).sum(), rel=0.1)
     assert np.abs(shuffled[:400] - changed("backwards")[::-1][:400]).max() > 0.5
+
+
+def test_an_excerpt_is_a_piece_of_running_speech():
+    long = np.random.default_rng(0).normal(size=4 * RATE).astype(np.float32)
+    piece = changed("excerpt", long)
+    places = np.lib.stride_tricks.sliding_window_view(long, 200)
+    assert len(piece) == 1.5 * RATE
+    assert np.abs(places - piece[500:700]).max(1).min() == 0
+    assert len(changed("excerpt")) == pytest.approx(0.6 * RATE, abs=200)
 
 
 def test_a_crowd_speaks_all_the_time():

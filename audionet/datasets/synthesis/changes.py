@@ -103,6 +103,13 @@ def _crowd(waveform: np.ndarray, sample_rate: int, generator: np.random.Generato
     return total
 
 
+def _excerpt(waveform: np.ndarray, sample_rate: int, generator: np.random.Generator) -> np.ndarray:
+    """Return a piece of running speech, which begins and ends anywhere."""
+    length = round(_MADE_SECONDS * sample_rate)
+    start = int(generator.integers(max(len(waveform) - length, 0) + 1))
+    return _joined([waveform[start : start + length]], sample_rate)
+
+
 PARTS = ("first_half", "second_half", "exchanged")
 CHANGES: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]] = {
     "first_half": functools.partial(_halves, order=[0]),
@@ -111,6 +118,7 @@ CHANGES: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]]
     "backwards": _backwards,
     "shuffled": _shuffled,
     "crowd": _crowd,
+    "excerpt": _excerpt,
 }
 SOUNDS: dict[str, Callable[[int, float, int], np.ndarray]] = {
     "mumble": make_mumble,

@@ -13,7 +13,7 @@ from audionet.datasets.synthesis.phonemes import differences, differing_sounds, 
 from audionet.datasets.synthesis.voices import espeak_library as espeak
 
 ALIKE = 0.5  # sounds: words that differ by less are warned of
-_APART = 0.25  # sounds: what differs by less is as good as the word itself, when people speak it
+_APART = 0.75  # sounds: what differs by less may be the word itself, as some people speak it
 _NEAR = 0.4  # distance up to which a real word is confusable
 
 
@@ -61,7 +61,7 @@ def confusables(words: Sequence[str], language: str, *, count: int = 20) -> tupl
 
     They are, for each word, the nearest real words of the language, then made-up ones in which one letter is another or
     is left out. Of a phrase, one word at a time is another. Homophones of any of the words, with any accent of the
-    language, are not among them, nor is what differs by less than a quarter of a sound ("free" from "three").
+    language, are not among them, nor is what differs by less than three quarters of a sound ("free" from "three").
 
     Args:
         words: Words or phrases.
@@ -97,7 +97,7 @@ class Apart:
         self.words = {accent: [phonemes(word, accent) for word in words] for accent in espeak.codes(language)}
 
     def among(self, texts: Sequence[str]) -> list[str]:
-        """Return those of the texts that differ from every word by a quarter of a sound or more."""
+        """Return those of the texts that differ from every word by three quarters of a sound or more."""
         left = list(dict.fromkeys(texts))
         for accent, words in self.words.items():
             sounds = sounds_of(left, accent)

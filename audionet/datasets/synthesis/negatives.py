@@ -33,16 +33,18 @@ _MOST = 4000  # unknown clips in a split
 _USUAL = {"train": 150}  # unknown clips in a split, if there are as many of words; 10 in the others
 _FEW = 10
 _LONG = 6  # sounds from which on half of a word is told from the word: people leave out the end of "up"
+_LENGTH = 5  # words of a sentence
 _ALIKE = 1.0  # sounds: a part of a word that differs from a word by less is one
 # Shares of the unknown clips; mumbling takes what is left.
-_SPOKEN = 0.6
+_SPOKEN = 0.5
+_SENTENCES = 0.15
 _SHARES = {
     "first_half": 0.05,
     "second_half": 0.05,
     "exchanged": 0.03,
-    "backwards": 0.09,
-    "shuffled": 0.07,
-    "crowd": 0.06,
+    "backwards": 0.07,
+    "shuffled": 0.05,
+    "crowd": 0.05,
 }
 # Shares of the silences; background noise takes what is left.
 _SILENCES = {"floor": 0.25, "digital": 0.1}
@@ -60,11 +62,11 @@ def negatives(
     """List clips of `_unknown_` and `_silence_` that go with the words of a corpus.
 
     There are three times as many unknown clips as clips of a word, or a quarter of the clips of all words if that is
-    more; 150 to train on at least, but in no split more than there are clips of words. Six tenths are words that sound
-    like those of the corpus, parts of its phrases, and other words of the language, by other voices in each split, and
-    no word in two splits. The others are halves of clips of long words, of six sounds or more; clips and other words
-    backwards, in shuffled pieces, and as a crowd; and mumbling. There are as many silences as clips of a word:
-    background noise, quiet microphones, and digital silence.
+    more; 150 to train on at least, but in no split more than there are clips of words. Half of them are words that
+    sound like those of the corpus, parts of its phrases, and other words of the language, by other voices in each
+    split, and no word in two splits. The others are excerpts of running speech, rows of such words; halves of clips of
+    long words, of six sounds or more; clips and other words backwards, in shuffled pieces, and as a crowd; and
+    mumbling. There are as many silences as clips of a word: background noise, quiet microphones, and digital silence.
 
     Args:
         clips: Clips of the corpus, with labels and splits. Those whose label begins with "_" are not asked for.
@@ -91,6 +93,7 @@ def negatives(
     labels = sorted({clip.label for clip in kept})
     sizes = _sizes([clip.split for clip in kept], len(labels))
     spoken: list[Clip] = []
+    running: list[Clip] = []
     fitting: dict[str, set[str]] = {}
     if _can_read(language):
         words = _readable(labels, language)
@@ -102,12 +105,16 @@ def negatives(
         counts = {split: round(share * n_unknown) for split, (n_unknown, _) in sizes.items()}
         texts = _texts([*words.values()], language, counts, seed)
         cast = {"engines": engines, "validation_engines": validation_engines, "test_engines": test_engines}
-        listed = utterances(texts, counts, label=UNKNOWN, language=language, seed=seed, **cast)
-        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in listed]
+        said = {"label": UNKNOWN, "language": language, "seed": seed, **cast}
+        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in utterances(texts, counts, **said)]
+        counts = {split: round(_SENTENCES * n_unknown) for split, (n_unknown, _) in sizes.items()}
+        listed = utterances(_sentences(texts, counts, seed), counts, **said, say=False)
+        running = [replace(clip, path=f"{NEGATIVE}excerpt/{SYNTHETIC}{clip.path}") for clip in listed]
     made = []
     for split, (n_unknown, n_silence) in sizes.items():
-        own, others = ([clip for clip in among if clip.split == split] for among in (kept, spoken))
-        unknown = others + _changed(own, others, fitting, n_unknown, [seed, zlib.crc32(split.encode())])
+        own, others, excerpts = ([clip for clip in of if clip.split == split] for of in (kept, spoken, running))
+        changed = _changed(own, others, fitting, n_unknown, [seed, zlib.crc32(split.encode())])
+        unknown = [*others, *excerpts, *changed][:n_unknown]
         mumbles = [f"{NEGATIVE}mumble/{split}/{number}" for number in range(len(unknown), n_unknown)]
         made += [*unknown, *(Clip(path, UNKNOWN, split=split) for path in mumbles), *_silences(split, n_silence)]
     return made
@@ -165,6 +172,15 @@ def _texts(words: Sequence[str], language: str, sizes: Mapping[str, int], seed: 
     drawn = [usual[place] for place in np.random.default_rng([seed, 1]).permutation(len(usual))[:total]]
     dealt = zip(sizes, _dealt(near, sizes), _dealt(apart.among(drawn), sizes), strict=True)
     return {split: [*first, *second] for split, first, second in dealt}
+
+
+def _sentences(texts: Mapping[str, Sequence[str]], counts: Mapping[str, int], seed: int) -> dict[str, list[str]]:
+    """Return rows of the other words of each split, which are spoken as running speech."""
+    generator = np.random.default_rng([seed, 2])
+    return {
+        split: [" ".join(generator.choice(words, _LENGTH)) for _ in range(counts[split])] if words else []
+        for split, words in texts.items()
+    }
 
 
 def _parts(phrase: str) -> list[str]:

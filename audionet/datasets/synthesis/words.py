@@ -136,6 +136,7 @@ def utterances(
     validation_engines: Sequence[str] | None = None,
     test_engines: Sequence[str] | None = None,
     seed: int = 0,
+    say: bool = True,
 ) -> list[Clip]:
     """List utterances of other texts in each split, by the voices that `index` gives to it.
 
@@ -148,6 +149,7 @@ def utterances(
         validation_engines: Names of the engines for the validation alone.
         test_engines: Names of the engines for the test alone.
         seed: Decides voices, rates and pitches.
+        say: Say who speaks.
 
     Raises:
         ValueError: No engine knows the language, or none is left to train on.
@@ -157,9 +159,8 @@ def utterances(
         >>> [(clip.path.split("/")[0], clip.split) for clip in clips]
         [('low', 'train'), ('tow', 'train'), ('low', 'train'), ('mow', 'test')]
     """
-    speakers = _cast(
-        language, engines, validation_engines, test_engines, [split for split in texts if split != "train"]
-    )
+    splits = [split for split in texts if split != "train"]
+    speakers = _cast(language, engines, validation_engines, test_engines, splits, say=say)
     clips = []
     for split, of_split in texts.items():
         clips += _utter(label, of_split, split, counts[split], speakers[split] or speakers["train"], language, seed)
@@ -172,14 +173,17 @@ def _cast(
     validation_engines: Sequence[str] | None,
     test_engines: Sequence[str] | None,
     splits: Collection[str],
+    *,
+    say: bool = True,
 ) -> dict[str, list[Speaker]]:
     """Return who speaks in which split, and say so. Without splits to test on, what is not held out by name trains."""
     found = speaking(language, may_speak(engines, validation_engines, test_engines))
     if not splits:
         validation_engines, test_engines = validation_engines or (), test_engines or ()
     speakers = assign(found.engines, hold_out([*found.engines], validation_engines, test_engines), language)
-    named = {*(engines or ()), *(validation_engines or ()), *(test_engines or ())}
-    _say(language, speakers, splits, found.missing, named)
+    if say:
+        named = {*(engines or ()), *(validation_engines or ()), *(test_engines or ())}
+        _say(language, speakers, splits, found.missing, named)
     return speakers
 
 
