@@ -27,7 +27,7 @@ def of_sklearn(embeddings, labels, weights=None, **arguments):
     from sklearn.preprocessing import FunctionTransformer
 
     scale = FunctionTransformer(lambda x: 10 * x / np.linalg.norm(x, axis=1, keepdims=True))
-    model = make_pipeline(scale, LogisticRegression(tol=1e-10, max_iter=10_000, **arguments))
+    model = make_pipeline(scale, LogisticRegression(fit_intercept=False, tol=1e-10, max_iter=10_000, **arguments))
     return model.fit(embeddings, labels, logisticregression__sample_weight=weights)
 
 

@@ -173,7 +173,7 @@ def few_shot(embeddings: Tensor, labels: Tensor, *, n_shots: int, seed: int = 0)
         rows = order[labels[order] == label]
         learned[rows[: max(min(n_shots, len(rows) // 2), 1)]] = True
     with torch.inference_mode(False):
-        head = fit_head(embeddings[learned].clone(), labels[learned], c=0.1)
+        head = fit_head(embeddings[learned].clone(), labels[learned])
         right = head(embeddings[~learned]).argmax(-1) == labels[~learned]
     return len(right), float(right.float().mean()) if len(right) else 0.0
 

@@ -13,7 +13,7 @@ import torch
 from audionet.checks import check_at_least, check_that
 from audionet.metrics import Answers, softmax, wilson_interval
 from audionet.randomness import random_generator
-from audionet.training.head import Copies, fit_head
+from audionet.training.head import PENALTY, Copies, fit_head
 
 OWN_BELOW, OTHER_ABOVE = 0.05, 0.8  # probabilities of a recording that is probably of the wrong word
 
@@ -142,7 +142,7 @@ def cross_validate(
     tested: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     n_folds: int = 5,
-    c: float = 1.0,
+    c: float = PENALTY,
     balanced: bool = True,
 ) -> CrossValidation:
     """Test every recording by a head that was fitted on the others.

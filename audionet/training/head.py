@@ -20,6 +20,9 @@ from audionet.models.contract import RecognitionNetwork
 from audionet.randomness import random_generator
 
 LENGTH = 10.0  # that embeddings are scaled to; it sets what `c` means
+PENALTY = 0.1
+"""How much a row counts against the penalty, by default: the smaller, the smoother."""
+
 PER_CLASS, IN_ALL, MOST_COPIES = 200, 20_000, 20
 
 Augmentation = Callable[..., Tensor]
@@ -134,16 +137,16 @@ def fit_head(
     *,
     weights: np.ndarray | Tensor | None = None,
     n_classes: int | None = None,
-    c: float = 1.0,
+    c: float = PENALTY,
     balanced: bool = True,
 ) -> nn.Linear:
     """Fit a linear classifier of embeddings: multinomial logistic regression with an L2 penalty.
 
     It minimises half the squared norm of the weights plus ``c`` times the summed cross-entropies of the rows (that of
-    scikit-learn's ``LogisticRegression``), by L-BFGS in float64, for embeddings that are scaled to a length of 10: the
-    direction of an embedding tells the word, whoever speaks. To standardise the channels instead, by a few recordings
-    of one speaker, makes much of what is only the voice. The layer takes embeddings as they are, and is exact for those
-    of the mean length. The same input gives the same layer.
+    scikit-learn's ``LogisticRegression`` without an intercept), by L-BFGS in float64, for embeddings that are scaled to
+    a length of 10: the direction of an embedding tells the word, whoever speaks. To standardise the channels instead,
+    by a few recordings of one speaker, makes much of what is only the voice, and so do biases. The layer takes
+    embeddings as they are, and is exact for those of the mean length. The same input gives the same layer.
 
     Args:
         embeddings: (row, channels).
@@ -154,7 +157,7 @@ def fit_head(
         balanced: Whether all classes count alike, however many clips they have.
 
     Returns:
-        The layer, (batch, channels) -> (batch, n_classes), float32.
+        The layer, (batch, channels) -> (batch, n_classes), float32, with a bias of 0.
 
     Raises:
         ValueError: The embeddings are not finite or not as described, or a class has none.
@@ -180,8 +183,8 @@ def fit_head(
     solution = _solve(LENGTH * x / length, y, counts, n_classes, c)
     head = nn.Linear(x.shape[1], n_classes)
     with torch.no_grad():
-        head.weight.copy_(solution[:, :-1] * (LENGTH * counts.sum() / (counts * length[:, 0]).sum()))
-        head.bias.copy_(solution[:, -1])
+        head.weight.copy_(solution * (LENGTH * counts.sum() / (counts * length[:, 0]).sum()))
+        head.bias.zero_()
     return head
 
 
@@ -201,8 +204,8 @@ def _checked(
 
 
 def _solve(x: Tensor, y: Tensor, weights: Tensor, n_classes: int, c: float) -> Tensor:
-    """Return weights and, in the last column, biases (n_classes, channels + 1) that minimise the penalised loss."""
-    solution = torch.zeros(n_classes, x.shape[1] + 1, dtype=torch.float64)
+    """Return the weights (n_classes, channels) that minimise the penalised loss."""
+    solution = torch.zeros(n_classes, x.shape[1], dtype=torch.float64)
     total = weights.sum()
     optimizer = torch.optim.LBFGS(
         [solution],
@@ -215,12 +218,12 @@ def _solve(x: Tensor, y: Tensor, weights: Tensor, n_classes: int, c: float) -> T
     one_hot = F.one_hot(y, n_classes).double()
 
     def closure() -> float:  # the gradient by hand takes half of autograd's time for so small a problem
-        log_p = (x @ solution[:, :-1].T + solution[:, -1]).log_softmax(-1)
+        log_p = (x @ solution.T).log_softmax(-1)
         error = (log_p.exp() - one_hot) * (weights / total)[:, None]
-        penalty = solution[:, :-1] / (c * total)
-        solution.grad = torch.cat([error.T @ x + penalty, error.sum(0)[:, None]], 1)
+        penalty = solution / (c * total)
+        solution.grad = error.T @ x + penalty
         loss = -(log_p[torch.arange(len(y)), y] * weights).sum() / total
-        return float(loss + (penalty * solution[:, :-1]).sum() / 2)
+        return float(loss + (penalty * solution).sum() / 2)
 
     optimizer.step(closure)
     assert math.isfinite(closure())

@@ -178,7 +178,7 @@ def groups_of(corpus: "Corpus") -> np.ndarray:
 
 def name_suspects(corpus: "Corpus", clips: np.ndarray, validation: CrossValidation) -> None:
     """Say which recordings are probably of another word, hold next to nothing, or are the only one of their word."""
-    paths, made, labels = corpus.store.paths, corpus.added[clips], corpus.labels
+    paths, made, labels = corpus.store.paths, ~corpus.recorded[clips], corpus.labels
     word = np.array([is_word(label) for label in labels])[validation.labels]
     suspects = [
         f"{paths[clips[each.clip]]} (sounds like {labels[each.heard]}, {each.probability:.0%})"

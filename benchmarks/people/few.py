@@ -15,6 +15,7 @@ from audionet import bundle, load_embedder, training
 from audionet.augment import Augment
 from audionet.datasets.synthesis import make_noise
 from audionet.inference import Embedder
+from audionet.training.head import PENALTY
 from benchmarks.people import peers, runs
 from benchmarks.people.recordings import Recordings, find
 from benchmarks.people.results import Book, identity
@@ -25,7 +26,6 @@ SHOTS = {"fsdd": (1, 3, 5, 10), "arabic": (1, 3, 4)}
 FIRST = "first"
 _TESTED_FIRST = 20  # recordings of each word and speaker that are tested where the first are learnt
 _NOISE_SECONDS = 60.0
-_PENALTY = 1.0  # as fit_head has it by default
 
 
 class System(Protocol):
@@ -59,7 +59,7 @@ class Ours:
         self._recordings = recordings
         rate = self._embedder.sample_rate
         self._length = self._embedder.clip_length if clip_seconds is None else round(clip_seconds * rate)
-        self._penalty = _PENALTY if c is None else c
+        self._penalty = PENALTY if c is None else c
         self._augment = None
         if preset != "none":
             chain = yaml.safe_load(runs.preset(preset).read_text())["augment"]

@@ -11,7 +11,7 @@ from audionet.datasets.synthesis.noise import make_floor, make_mumble
 
 _FRAME_SECONDS = 0.01
 _FADE_SECONDS = 0.005
-_SECONDS = 1.5  # of sounds without words, and of a crowd at least
+_SECONDS = 1.5  # of sounds without words and of running speech, and of a crowd at least
 
 
 def render(path: str, base: Callable[[str], np.ndarray], *, sample_rate: int) -> np.ndarray:
@@ -105,7 +105,7 @@ def _crowd(waveform: np.ndarray, sample_rate: int, generator: np.random.Generato
 
 def _excerpt(waveform: np.ndarray, sample_rate: int, generator: np.random.Generator) -> np.ndarray:
     """Return a piece of running speech, which begins and ends anywhere."""
-    length = round(_MADE_SECONDS * sample_rate)
+    length = round(_SECONDS * sample_rate)
     start = int(generator.integers(max(len(waveform) - length, 0) + 1))
     return _joined([waveform[start : start + length]], sample_rate)
 
