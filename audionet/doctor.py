@@ -241,7 +241,8 @@ def _engines() -> list[Row]:
     for name, engine in found.engines.items():
         codes = sorted({code.partition("-")[0] for code in engine.languages()})
         counts = f"{_counted(len(engine.voices()), 'voice')} in {_counted(len(codes), 'language')}"
-        rows.append(Row(f"engine {name}", engine.version(), f"{counts}: {listed(codes, 12)}"))
+        lacking = "".join(f"; for {code} it needs {what}" for code, what in engine.lacking.items())
+        rows.append(Row(f"engine {name}", engine.version(), f"{counts}: {listed(codes, 12)}{lacking}"))
     return rows + [Row(f"engine {name}", "not installed", f"optional: {why}") for name, why in found.missing.items()]
 
 

@@ -1,5 +1,6 @@
 """Checkpoints: whole or not at all, of this run alone, never of numbers that are not finite; one run in a folder."""
 
+import csv
 import errno
 import os
 import signal
@@ -14,7 +15,7 @@ from torch import Tensor
 from audionet import features, models
 from audionet.datasets import Corpus, open_corpus
 from audionet.locks import only_one
-from audionet.training import ClipData, Generation, Recognition, checkpoints, fit_and_test
+from audionet.training import ClipData, Generation, Recognition, checkpoints, fit_and_test, optimizers
 from audionet.training.checkpoints import last_checkpoint, read_checkpoint, write_checkpoint
 from audionet.training.finite import _message
 
@@ -226,7 +227,7 @@ def test_a_finished_run_without_its_checkpoints_is_not_overwritten(corpus: Corpu
 
 
 def test_another_run_is_refused_and_this_one_goes_on(corpus: Corpus, tone_folder: Path, tmp_path: Path) -> None:
-    values = {"features": {"name": "LogMel"}, "seed": 0, "output": "here", "trainer": {"max_epochs": 1}}
+    values = {"features": {"name": "LogMel"}, "seed": 0, "output": "here", "steps": 5, "trainer": {"max_epochs": 1}}
     train(corpus, tmp_path, trainer={"max_epochs": 1}, values=values)
 
     def refuse(message: str, corpus: Corpus = corpus, **changes: Any) -> None:
@@ -245,7 +246,7 @@ def test_another_run_is_refused_and_this_one_goes_on(corpus: Corpus, tone_folder
     (tone_folder / "another").rename(tone_folder / "low")
     moved = tone_folder.rename(tone_folder.with_name("moved"))
     same = open_corpus(None, root=moved, sample_rate=8000, clip_seconds=0.5)
-    free = values | {"output": "there", "trainer": {"max_epochs": 2}}
+    free = values | {"output": "there", "steps": 10, "trainer": {"max_epochs": 2}}
     _, fitted = train(same, tmp_path, resume=True, values=free)
     assert fitted.current_epoch == 2
     _, again = train(same, tmp_path, resume=True, values=free)  # a finished run is tested again
@@ -253,6 +254,53 @@ def test_another_run_is_refused_and_this_one_goes_on(corpus: Corpus, tone_folder
     assert again.current_epoch == 2 and sum("test_accuracy" in line for line in lines) == 1
     column = lines[0].split(",").index("test_accuracy")
     assert sum(bool(line.split(",")[column]) for line in lines[1:]) == 1
+
+
+BY_STEPS = {"max_epochs": -1}
+LENGTHENED = {  # epochs of five steps
+    "within an epoch": ({"max_steps": 2}, {"max_steps": 4}, BY_STEPS),
+    "into the third epoch": ({"max_steps": 7}, {"max_steps": 13}, BY_STEPS),
+    "after a whole epoch": ({"max_steps": 5}, {"max_steps": 8}, BY_STEPS),
+    "by epochs": ({"max_epochs": 1}, {"max_epochs": 3}, {}),
+    "from steps to epochs": ({"max_epochs": -1, "max_steps": 7}, {"max_epochs": 3}, {}),
+    "validated often": ({"max_steps": 7}, {"max_steps": 12}, {**BY_STEPS, "val_check_interval": 0.4}),
+    "not validated": ({"max_epochs": 1}, {"max_epochs": 2}, {"limit_val_batches": 0}),
+    "gradients added up": ({"max_steps": 4}, {"max_steps": 8}, {**BY_STEPS, "accumulate_grad_batches": 2}),
+    "overfit": ({"max_steps": 3}, {"max_steps": 5}, {**BY_STEPS, "overfit_batches": 2}),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHENED)
+def test_a_training_that_is_lengthened_ends_as_one_of_that_length(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(optimizers, "warmup_cosine", lambda step, **_: 1.0)  # a cosine depends on where it ends
+    short, long, both = LENGTHENED[name]
+    whole, fitted = train(corpus, tmp_path / "whole", trainer=both | long)
+    train(corpus, tmp_path / "parts", trainer=both | short)
+    longer, again = train(corpus, tmp_path / "parts", resume=True, trainer=both | long)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, longer.state_dict()[key]), key
+    assert (tmp_path / "parts" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+    assert again.current_epoch == fitted.current_epoch and again.global_step == fitted.global_step
+
+
+def test_a_training_that_is_lengthened_takes_the_longer_schedule_and_says_so(
+    corpus: Corpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def rates(folder: Path) -> list[str]:
+        with (folder / "metrics.csv").open(newline="") as file:
+            return [row["lr-SGD"] for row in csv.DictReader(file) if row["lr-SGD"]]
+
+    train(corpus, tmp_path / "whole", trainer=BY_STEPS | {"max_steps": 8})
+    train(corpus, tmp_path / "parts", trainer=BY_STEPS | {"max_steps": 3})
+    assert "another length" not in capfd.readouterr().err
+    for _ in range(2):
+        train(corpus, tmp_path / "parts", resume=True, trainer=BY_STEPS | {"max_steps": 8})
+        whole, parts = rates(tmp_path / "whole"), rates(tmp_path / "parts")
+        assert len(whole) == 8 and parts[3:] == whole[3:] and parts[2] != whole[2]
+    said = "note: this run began with another length: from step 3 on its learning rate is that of a training of 8 steps"
+    assert capfd.readouterr().err.count(said) == 1  # there was nothing to train the second time
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -73,11 +73,62 @@ def test_the_recipe_reads_the_words_as_they_are_typed(runs: list[list[str]]) -> 
     assert config.data.engines == ["espeak", "pico"] and config.resume is False
 
 
+CONFIG = """
+seed: 0
+data: {words: [stop], language: en, recordings: null, synthetic: null, engines: null, batch_size: 100}
+"""
+
+
 def test_a_run_that_was_interrupted_goes_on(runs: list[list[str]]) -> None:
     Path("a/checkpoints").mkdir(parents=True)
-    Path("a/config.yaml").touch()
+    Path("a/checkpoints/last.ckpt").touch()
+    Path("a/config.yaml").write_text(CONFIG)
     assert main(["train-words", "stop", "--output", "a.safetensors"]) == 0
     assert value_of(runs[0], "resume") == "true"
+
+
+def test_a_run_that_was_killed_before_its_values_were_written_begins_again(runs: list[list[str]]) -> None:
+    Path("a").mkdir()
+    for name in (".lock", ".lock.worker", ".written", ".0123456789abcdef.partial"):
+        Path("a", name).touch()
+    assert main(["train-words", "stop", "--output", "a.safetensors"]) == 0
+    assert value_of(runs[0], "resume") == "false"
+
+
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_a_run_that_was_killed_at_its_end_ends_again(
+    runs: list[list[str]], monkeypatch: pytest.MonkeyPatch, has_checkpoint: bool
+) -> None:
+    Path("a/checkpoints").mkdir(parents=True)
+    Path("a/config.yaml").write_text(CONFIG)
+    Path("a/model.safetensors").touch()
+    if has_checkpoint:
+        Path("a/checkpoints/last.ckpt").touch()
+    found: list[str] = []
+    run = command.run_script
+    monkeypatch.setattr(command, "run_script", lambda given: found.extend(os.listdir("a")) or run(given))
+    assert main(["train-words", "stop", "--output", "a.safetensors"]) == 0
+    assert ("model.safetensors" in found) is has_checkpoint  # without one a recipe takes it for what another run left
+    assert Path("a.safetensors").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize(
+    ("given", "config"),
+    [
+        *((given.split(), CONFIG) for given in ("go", "stop go", "stop --language de", "stop --seed 1")),
+        *((given.split(), CONFIG) for given in ("stop --engines pico", "stop --synthetic true")),
+        *((["stop"], config) for config in ("", "data: 3", "seed: 0", "a: [", "\x07")),
+    ],
+)
+def test_the_run_of_another_command_is_left_alone(
+    runs: list[list[str]], given: list[str], config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a").mkdir()
+    Path("a/config.yaml").write_text(config)
+    Path("a/model.safetensors").write_bytes(b"mine")
+    assert main(["train-words", *given, "--output", "a.safetensors"]) == 1
+    assert "output: expected a name whose folder a is free, or of a run of the same command" in capsys.readouterr().err
+    assert not runs and Path("a/model.safetensors").read_bytes() == b"mine"
 
 
 def test_what_fails_leaves_no_empty_folder_and_no_bundle(runs: list[list[str]]) -> None:
@@ -136,20 +187,37 @@ def test_the_script_runs_with_this_audionet_and_its_exit_code_is_returned(tmp_pa
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 15)])
-def test_what_stops_the_command_stops_the_script(tmp_path: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "to_all"), [(signal.SIGINT, 130, True), (signal.SIGINT, 130, False), (signal.SIGTERM, 15, False)]
+)
+def test_what_stops_the_command_stops_the_script(
+    tmp_path: Path, number: signal.Signals, code: int, to_all: bool
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import os, signal, time\nopen('pid', 'w').write(str(os.getpid()))\nopen('ready', 'w').close()\ntime.sleep(60)"
     )
-    run = f"from audionet.cli.train_words import run_script\nraise SystemExit(run_script([{str(script)!r}]))"
-    process = subprocess.Popen([sys.executable, "-c", run], start_new_session=True, stderr=subprocess.PIPE)
+    run = (
+        "from audionet.cli import train_words\ntrain_words.PATIENCE = 0.2\n"
+        f"raise SystemExit(train_words.run_script([{str(script)!r}]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", run], start_new_session=True, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "ready").exists():
         time.sleep(0.02)
-    if number == signal.SIGINT:  # a terminal sends it to both
+    if to_all:  # as a terminal does
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    assert process.wait(60) == code
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert said.endswith("audionet: interrupted; the same command goes on with what there is\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_script_that_is_killed_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert command.run_script([str(script)]) == 9
+    assert "audionet: the training was killed by signal 9, as a system does" in capfd.readouterr().err

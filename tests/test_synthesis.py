@@ -211,7 +211,17 @@ def test_a_named_engine_that_does_not_speak_is_warned_of(only):
             {"test_engines": ["espeak"]},
             "test_engines: expected some of the engines that speak, and not all, got espeak",
         ),
-        ({"test_engines": ["espek"]}, "engine: expected one of .*did you mean 'espeak'"),
+        ({"test_engines": ["espek"]}, "^test_engines: expected one of .*, got 'espek'; did you mean 'espeak'"),
+        ({"engines": None, "validation_engines": ["picco"]}, "^validation_engines: expected .*'picco'; did you mean"),
+        ({"engines": ["picco"]}, "^engines: expected one of .*, got 'picco'; did you mean 'pico'"),
+        (
+            {"engines": None, "language": "lt", "test_engines": ["espeak"]},
+            "test_engines: expected some of the engines that speak, and not all, got espeak; leave one of espeak to",
+        ),
+        (
+            {"engines": None, "test_engines": ["espeak"], "validation_engines": ["ESPEAK"]},
+            "validation_engines: expected other engines than test_engines, got espeak; name each once",
+        ),
     ],
 )
 def test_wrong_arguments_of_index(arguments, message):
@@ -223,6 +233,14 @@ def test_the_fingerprint_names_who_speaks(only):
     only(Voice("espeak", 1), Voice("pico", 1), Voice("flite", 1, codes=("de",)))
     assert fingerprint() == "audionet.datasets.synthesis 2, en: espeak 1, pico 1"
     assert fingerprint(engines=["pico"]) != fingerprint() != fingerprint(language="de")
+
+
+def test_the_fingerprint_changes_with_an_engine_and_not_by_how_its_name_is_written(monkeypatch):
+    pico, espeak = open_engine("pico"), fingerprint(engines=["espeak"])
+    assert fingerprint(engines=["Espeak", "espeak"]) == espeak
+    both = fingerprint(engines=["espeak", "pico"])
+    monkeypatch.setattr(pico, "version", lambda: "another")
+    assert fingerprint(engines=["espeak"]) == espeak and fingerprint(engines=["espeak", "pico"]) != both
 
 
 # ---- who speaks where --------------------------------------------------------------------------------------------

@@ -172,7 +172,9 @@ def test_other_words_and_noise_count_for_the_threshold(tone_folder: Path, tmp_pa
 
 
 @pytest.mark.parametrize("epochs", [1.0, 2.0, 2.4])
-def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: Path, epochs: float) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    tone_folder: Path, tmp_path: Path, epochs: float, capfd: pytest.CaptureFixture[str]
+) -> None:
     settings: dict[str, Any] = {"monitor": None, "trainer": QUIET | {"max_epochs": 4}}
     whole, data = make(tone_folder)
     fit_and_test(whole, data, output=tmp_path / "whole", **settings)
@@ -188,6 +190,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tone_folder: Path, tmp_path: 
     resumed = fit_and_test(second, data, output=tmp_path / "parts", resume=True, **settings)
     (timer,) = (x for x in resumed.callbacks if isinstance(x, Timer))  # type: ignore[attr-defined]
     assert timer.time_elapsed() > before["time_elapsed"]["train"] > 0
+    assert "another length" not in capfd.readouterr().err
     assert_same(weights(second), weights(whole))
     assert torch.equal(second.confusion, whole.confusion)
     assert (tmp_path / "parts" / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()

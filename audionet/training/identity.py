@@ -15,8 +15,8 @@ from audionet.training.domain import DomainHead
 if TYPE_CHECKING:
     from audionet.datasets.store import Store
 
-# What may change while a run goes on: where it is, what it tells, and values whose effect the data show.
-FREE = {"output", "resume", "find_learning_rate", "compile", "judge", "n_generated", "data", "trainer"}
+# What may change while a run goes on: where it is, what it tells, its length, and values whose effect the data show.
+FREE = {"output", "resume", "find_learning_rate", "compile", "judge", "n_generated", "data", "trainer", "steps"}
 # What of Lightning's trainer decides what a step is; all else, such as its length and its devices, may change.
 STEP = (
     "accumulate_grad_batches",

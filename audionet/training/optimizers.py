@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
-from lightning import LightningModule
+from lightning import LightningModule, Trainer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -108,3 +108,25 @@ def with_warmup_cosine(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def follow_schedules(trainer: Trainer) -> bool:
+    """Set the learning rates to what the schedules say of the present step; tell whether they were others.
+
+    They are where a run goes on that began with another length: its checkpoint has the rates of its own schedule, which
+    at the end are 0.
+
+    Args:
+        trainer: Trainer whose training is set up.
+    """
+    has_changed = False
+    for config in trainer.lr_scheduler_configs:
+        schedule = config.scheduler
+        if not isinstance(schedule, torch.optim.lr_scheduler.LambdaLR):
+            continue  # others keep their length in their state
+        groups = schedule.optimizer.param_groups
+        for group, base, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
+            rate = base * factor(schedule.last_epoch)
+            has_changed |= rate != group["lr"]
+            group["lr"] = rate
+    return has_changed

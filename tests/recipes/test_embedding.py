@@ -96,9 +96,14 @@ def test_a_run_that_was_ended_goes_on_to_the_same_weights(
         train("parts")
     monkeypatch.undo()
     monkeypatch.setenv("AUDIONET_CACHE", str(whole["bundle"].parents[1] / "cache"))
-    resumed = train("parts", "--resume=true")
-    expected, actual = weights(whole["bundle"]), weights(resumed["bundle"])
-    assert resumed["steps"] == 8 and all(torch.equal(expected[name], actual[name]) for name in expected)
+    expected = weights(whole["bundle"])
+    assert train("short", "--trainer.max_steps=3")["steps"] == 3
+    for output in ("parts", "short"):  # one cycle is as long as task.n_steps, wherever a run stops
+        resumed = train(output, "--resume=true")
+        actual = weights(resumed["bundle"])
+        assert resumed["steps"] == 8 and all(torch.equal(expected[name], actual[name]) for name in expected)
+    with pytest.raises(ValueError, match="task.n_steps: expected 8, with which the run began, got 9; go on with what"):
+        train("short", "--resume=true", "--task.n_steps=9")
 
 
 def test_a_teacher_that_is_not_installed_is_named_before_anything_is_spoken(

@@ -1,4 +1,4 @@
-"""A run that was killed anywhere ends bit for bit as one that was not: in both recipes, by kills and by signals."""
+"""A run that was killed anywhere, or made longer, ends bit for bit as one that was not: in each recipe of words."""
 
 import csv
 import os
@@ -14,15 +14,12 @@ import pytest
 import torch
 
 import audionet
-from audionet.training import checkpoints
+from audionet.training import checkpoints, optimizers
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
+TONES = ["--data.card=null", "--data.sample_rate=8000", "--data.clip_seconds=0.5", "--data.batch_size=16"]
 COMMON = [
-    "--data.card=null",
-    "--data.sample_rate=8000",
-    "--data.clip_seconds=0.5",
-    "--data.batch_size=16",
     "--trainer.accelerator=cpu",
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
@@ -30,6 +27,7 @@ COMMON = [
 ]
 OWN = {
     "recognition": [
+        *TONES,
         "--data.negatives=false",
         "--features.n_mels=20",
         "--model.name=tcresnet",
@@ -42,9 +40,16 @@ OWN = {
         "--spec_augment.frequency_width=3",
     ],
     "wavenet": [
+        *TONES,
         *("--model.n_layers=4", "--model.n_cycles=1", "--model.residual_channels=8", "--model.gate_channels=8"),
         *("--model.skip_channels=8", "--model.output_channels=8", "--data.window_seconds=0.05", "--n_generated=1"),
         "--task.learning_rate=0.1",
+    ],
+    "words": [
+        *("--init=null", "--model.name=cnn_tdnn", "--model.n_channels=8", "--model.n_embedding=8"),
+        *("--data.words=[lights on, stop]", "--data.clips_per_label=20", "--data.engines=[espeak]"),
+        *("--data.batch_size=10", "--data.workers=1", "--task.warmup_epochs=0.5"),
+        *("--augment.noise.max_snr_db=20", "--augment.noise.min_snr_db=0", "--steps=14"),
     ],
 }
 KINDS = {
@@ -54,6 +59,7 @@ KINDS = {
     "not validated": ["--trainer.max_epochs=3", "--trainer.limit_val_batches=0"],
     "steps": ["--trainer.max_steps=11", "--trainer.check_val_every_n_epoch=2"],
 }
+LENGTH = {"recognition": "--steps={}", "wavenet": "--trainer.max_steps={}", "words": "--steps={}"}
 
 
 class Run:
@@ -144,18 +150,22 @@ def make_run(
         monkeypatch.setattr(recipe, "write_report", lambda *_: None, raising=False)
         monkeypatch.setattr(audionet.report, "report_recognition", lambda *_, **__: None)
         monkeypatch.setattr(recipe, "picture", lambda *_: (torch.zeros(80), {}), raising=False)
-        return Run(recipe, [*COMMON, *OWN[folder], f"--data.root={tone_folder}", *more], tmp_path / name)
+        place = [] if folder == "words" else [f"--data.root={tone_folder}"]
+        return Run(recipe, [*COMMON, *OWN[folder], *place, *more], tmp_path / name)
 
     return make
 
 
 @pytest.mark.parametrize(
-    ("recipe", "kind"), [*(("recognition", kind) for kind in KINDS), ("wavenet", "averaged"), ("wavenet", "plain")]
+    ("recipe", "kind"),
+    [*(("recognition", kind) for kind in KINDS), ("wavenet", "averaged"), ("wavenet", "plain"), ("words", "by steps")],
 )
 def test_a_run_that_is_killed_anywhere_ends_as_one_that_is_not(
     make_run: Callable[..., Run], recipe: str, kind: str
 ) -> None:
-    whole, parts = make_run(recipe, "whole", *KINDS[kind]), make_run(recipe, "parts", *KINDS[kind])
+    if recipe == "words":
+        pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    whole, parts = (make_run(recipe, name, *KINDS.get(kind, ())) for name in ("whole", "parts"))
     whole.recipe.main(whole.flags)  # in this process, so that the others find all loaded
     seconds = whole.state("last")["callbacks"]["Timer"]["time_elapsed"]["train"]
     draw = random.Random(kind)
@@ -163,3 +173,18 @@ def test_a_run_that_is_killed_anywhere_ends_as_one_that_is_not(
         assert parts.go(killed_after(draw.uniform(0.05, 0.5) * seconds)) in (-signal.SIGALRM, 0)
     assert parts.go() == 0
     assert_equal(parts.left(), whole.left())
+
+
+@pytest.mark.parametrize("recipe", LENGTH)
+def test_a_run_that_is_made_longer_ends_as_one_of_that_length(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    if recipe == "words":
+        pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    monkeypatch.setattr(optimizers, "warmup_cosine", lambda step, **_: 1.0)  # a cosine depends on where it ends
+    whole, short, long = (
+        make_run(recipe, name, LENGTH[recipe].format(steps)) for name, steps in (("a", 12), ("b", 7), ("b", 12))
+    )
+    for run in (whole, short, long):
+        run.recipe.main(run.flags)
+    assert_equal(long.left(), whole.left())

@@ -12,7 +12,14 @@ from audionet.checks import check_at_least, check_that, listed
 from audionet.console import note
 from audionet.datasets.clip import Clip
 from audionet.datasets.synthesis.sharing import SHARES, Speaker, apportion, assign, hold_out
-from audionet.datasets.synthesis.voices import SpeechError, language_codes, open_engine, speaking
+from audionet.datasets.synthesis.voices import (
+    MissingEngine,
+    SpeechError,
+    known_engines,
+    language_codes,
+    open_engine,
+    speaking,
+)
 from audionet.datasets.synthesis.voices.scripts import languages_of
 from audionet.labels import UNKNOWN
 
@@ -50,15 +57,11 @@ def render(path: str, *, sample_rate: int = 16_000) -> np.ndarray:
     match = _NAME.fullmatch(path)
     if not match:
         raise ValueError(f"path: expected a name like 'yes/espeak:en-us+f3_rate0.910_pitch1.100.wav', got {path!r}")
-    engine = open_engine(match["engine"])
     try:
-        waveform = engine.speak(
-            match["text"], voice=match["voice"], rate=float(match["rate"]), pitch=float(match["pitch"])
-        )
-    except ValueError:  # plain already
-        raise
-    except Exception as error:  # what an engine raises is its own affair, and must not stop the others
-        raise SpeechError(f"{engine.name} failed to speak {match['text']!r}: {error!r}") from error
+        engine = open_engine(match["engine"])
+    except MissingEngine as error:
+        raise SpeechError(str(error)) from None
+    waveform = engine.speak(match["text"], voice=match["voice"], rate=float(match["rate"]), pitch=float(match["pitch"]))
     return resample(waveform, engine.sample_rate, sample_rate)
 
 
@@ -177,6 +180,10 @@ def _cast(
     say: bool = True,
 ) -> dict[str, list[Speaker]]:
     """Return who speaks in which split, and say so. Without splits to test on, what is not held out by name trains."""
+    chosen = {"engines": engines, "validation_engines": validation_engines, "test_engines": test_engines}
+    engines, validation_engines, test_engines = (
+        None if names is None else known_engines(names, what) for what, names in chosen.items()
+    )
     found = speaking(language, may_speak(engines, validation_engines, test_engines))
     if not splits:
         validation_engines, test_engines = validation_engines or (), test_engines or ()

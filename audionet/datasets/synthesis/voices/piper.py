@@ -25,6 +25,8 @@ from audionet.datasets.synthesis.voices.onnx import open_session
 FOLDER = "AUDIONET_PIPER_VOICES"
 """Variable that names a folder of voice files."""
 
+_BLOCK = 1 << 16  # bytes
+
 
 @dataclass(frozen=True)
 class _File:
@@ -37,10 +39,11 @@ class _File:
     @property
     def voices(self) -> Iterator[tuple[str, int | None]]:
         """The voices in the file by name, with their numbers; a file of one speaker is one voice without a number."""
+        stem = self.path.stem.replace(":", "-")  # which parts engine and voice in the name of a clip
         if len(self.speakers) < 2:
-            yield self.path.stem, None
+            yield stem, None
         else:
-            yield from ((f"{self.path.stem}#{speaker}", number) for speaker, number in self.speakers.items())
+            yield from ((f"{stem}#{name.replace(':', '-')}", number) for name, number in self.speakers.items())
 
 
 class Piper(Engine):
@@ -69,10 +72,11 @@ class Piper(Engine):
         self.catalog = {name: (file.language,) for file in self._files for name, _ in file.voices}
 
     def version(self) -> str:
-        """Return the version of piper-tts, and a hash of what describes the voice files."""
+        """Return the version of piper-tts, and a hash of the voice files and their descriptions."""
         digest = hashlib.sha256()
         for file in self._files:
-            digest.update(_about(file.path).read_bytes() + file.path.stat().st_size.to_bytes(8, "big"))
+            digest.update(_about(file.path).read_bytes())
+            digest.update(_contents(file.path, file.path.stat().st_mtime_ns))
         return f"{package_version('piper-tts')} {digest.hexdigest()[:8]}"
 
     def _check_voice(self, voice: str) -> None:
@@ -126,9 +130,27 @@ def _about(path: Path) -> Path:
 def _read(path: Path) -> _File:
     try:
         about = json.loads(_about(path).read_text(encoding="utf-8"))
-        return _File(path, about["espeak"]["voice"].casefold(), about.get("speaker_id_map") or {})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        numbered = {str(number): number for number in range(about.get("num_speakers") or 1)}
+        return _File(path, about["espeak"]["voice"].casefold(), dict(about.get("speaker_id_map") or numbered))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MissingEngine(f"{_about(path)}: expected the description of a Piper voice, got {error!r}") from None
+
+
+@functools.lru_cache(maxsize=1024)
+def _contents(path: Path, changed: int) -> bytes:
+    """Return a hash of the samples of a file, a sixteenth of a large one: a network that is trained on differs there.
+
+    Args:
+        path: Path of the file.
+        changed: When it was changed, so that it is read again then.
+    """
+    size, digest = path.stat().st_size, hashlib.sha256()
+    digest.update(size.to_bytes(8, "big"))
+    with path.open("rb") as file:
+        for start in range(0, size, _BLOCK if size < 16 * _BLOCK else 16 * _BLOCK):
+            file.seek(start)
+            digest.update(file.read(_BLOCK))
+    return digest.digest()
 
 
 @functools.lru_cache(maxsize=8)  # of 60 MB each

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
-from audionet.checks import check_that, listed, nearest
-from audionet.datasets.synthesis.voices.engine import Engine, MissingEngine
+from audionet.checks import check_one_of, check_that, listed, nearest
+from audionet.datasets.synthesis.voices.engine import Engine, MissingEngine, is_accent
 from audionet.registry import Registry
 
 _NAMES = {
@@ -71,16 +71,42 @@ def survey(names: Sequence[str] | None = None) -> Survey:
     Raises:
         ValueError: A name is unknown.
     """
-    if names is None:
-        offered = {entry.name for entry in entry_points(group=ENGINES.group)}
-        names = [*ENGINES, *sorted(offered.difference(ENGINES))]
     found = Survey({}, {})
-    for name in names:
+    for name in engine_names() if names is None else known_engines(names):
         try:
             found.engines[name] = open_engine(name)
         except MissingEngine as error:
             found.missing[name] = str(error)
+        except Exception as error:  # an engine's own affair, which must not stop the others
+            found.missing[name] = f"{name}: expected an engine that starts, got {error!r}; repair or remove it"
     return found
+
+
+def engine_names() -> list[str]:
+    """List the names of all engines, installed or not: audionet's, those that are added, and those of packages."""
+    offered = {entry.name for entry in entry_points(group=ENGINES.group)}
+    return [*ENGINES, *sorted(offered.difference(ENGINES))]
+
+
+def known_engines(names: Sequence[str], what: str = "engine") -> list[str]:
+    """Return names of engines as `engine_names` spells them, each once.
+
+    Args:
+        names: The names, in upper or lower case.
+        what: Name of the argument that has them, for messages.
+
+    Raises:
+        ValueError: A name is unknown.
+
+    Example:
+        >>> known_engines(["Pico", "espeak", "pico"])
+        ['pico', 'espeak']
+    """
+    known = {name.casefold(): name for name in engine_names()}
+    for name in names:
+        advice = "one of your own is known once --import names its module"
+        check_one_of([*known.values()], what, known.get(name.casefold(), name), advice)
+    return list(dict.fromkeys(known[name.casefold()] for name in names))
 
 
 def speaking(language: str, names: Sequence[str] | None = None) -> Survey:
@@ -101,7 +127,11 @@ def speaking(language: str, names: Sequence[str] | None = None) -> Survey:
     able = {name: engine for name, engine in found.engines.items() if language and engine.voices(language)}
     if not able:
         _refuse(language, found)
-    unable = {name: f"{name}: it does not speak {language}" for name in found.engines if name not in able}
+    unable = {
+        name: f"{name}: {_lack(engine, language) or f'it does not speak {language}'}"
+        for name, engine in found.engines.items()
+        if name not in able
+    }
     return Survey(able, {**found.missing, **unable})
 
 
@@ -122,6 +152,12 @@ def language_codes() -> list[str]:
     return sorted({code for engine in survey().engines.values() for code in engine.languages()})
 
 
+def _lack(engine: Engine, language: str) -> str:
+    """Return what an engine needs for a language beside what is installed; nothing where that would not help."""
+    needed = {what for code, what in engine.lacking.items() if language and is_accent(code, language)}
+    return f"for {language} it needs {' and '.join(sorted(needed))}" if needed else ""
+
+
 def _refuse(language: str, found: Survey) -> None:
     check_that(found.engines, "engines", "one that is installed", "none", "; ".join(found.missing.values()))
     codes = {code: code for engine in found.engines.values() for code in engine.languages()}
@@ -131,6 +167,8 @@ def _refuse(language: str, found: Survey) -> None:
     by_name = {name.casefold(): code for code, name in names.items()}
     code = by_name.get(language.casefold())
     advice = f"{language.capitalize()} is {code!r}" if code else nearest(language, [*codes, *by_name])
+    lacks = {name: _lack(engine, language) for name, engine in found.engines.items()}
+    advice = "; ".join(f"{name}: {lack}" for name, lack in lacks.items() if lack) or advice
     roots = sorted({code.partition("-")[0] for code in codes})
     expected = f"one that {listed(found.engines, 10)} can speak ({listed(roots, 20)})"
     check_that(False, "language", expected, language, advice)
