@@ -10,7 +10,7 @@ from audionet.randomness import random_generator
 from tests.campaigns import cards, disks, kills, pairs
 
 SLICES = [f"{what}-{name}" for what in ("kills", "disks", "pairs") for name in ("store", "download", "features-npy")]
-SLICES += ["disks-bundle", "kills-features-parquet", "pairs-features-parquet"]
+SLICES += ["disks-bundle", "kills-features-parquet", "pairs-features-parquet", "kills-speaking", "disks-speaking"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,6 +28,9 @@ def test_a_damaged_card(tmp_path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("name", SLICES)
 def test_a_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    if name.endswith("speaking"):
+        for package in ("espeakng_loader", "py_nanotts"):
+            pytest.importorskip(package, reason="the extra `synth` is not installed")
     monkeypatch.setattr(disks, "can_mount", lambda: False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     campaigns = (*kills.CAMPAIGNS, *disks.CAMPAIGNS, *pairs.CAMPAIGNS)

@@ -1,6 +1,8 @@
 """A recogniser on a folder of recordings: what is right, what is counted, what is said of labels it does not know."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import audionet
 from audionet import audio, metrics
 from audionet.cli import main as cli
 from audionet.evaluate import NONE, Evaluation, evaluate_folder
+from audionet.report import write_evaluation
 
 LABELS = ("low", "middle", "high", "_unknown_", "_silence_")
 
@@ -169,6 +172,27 @@ def test_the_page_plays_the_worst_errors(capsys, write_recognizer, folder, tmp_p
     found = evaluate_folder(audionet.load_recognizer(write_recognizer()), folder)
     assert text.count("<audio") == min(len(found.worst), 10) > 0
     assert f"{found.accuracy:.1%}" in text and "95% interval" in text and found.worst[0][0] in text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("has_page", [False, True])
+def test_a_kill_leaves_the_page_before_or_none_and_never_a_half(
+    write_recognizer, folder, tmp_path, monkeypatch, has_page
+):
+    page = tmp_path / "page.html"
+    if has_page:
+        page.write_text("before")
+    recognizer = audionet.load_recognizer(write_recognizer())
+    found = evaluate_folder(recognizer, folder)
+    monkeypatch.setattr("audionet.files.os.replace", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    if (child := os.fork()) == 0:
+        write_evaluation(page, found, recognizer, model="m")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    monkeypatch.undo()
+    assert (page.read_text() if page.exists() else None) == ("before" if has_page else None)
+    write_evaluation(page, found, recognizer, model="m")
+    assert page.read_text().rstrip().endswith("</html>")
 
 
 def test_files_that_cannot_be_read_are_named_and_the_others_evaluated(capsys, write_recognizer, folder):

@@ -30,7 +30,7 @@ def _case(name: str, generator: np.random.Generator, folder: Path) -> Good:
 
 
 _COUNTS = {"store": 15, "download": 15, "features npy": 5, "features zarr": 5, "features parquet": 5, "generation": 5}
-_COUNTS |= {"bundle": 5, "recognition": 3, "wavenet": 2}
+_COUNTS |= {"bundle": 5, "recognition": 3, "wavenet": 2, "speaking": 10}
 CAMPAIGNS = tuple(
     Campaign(f"kills-{name.replace(' ', '-')}", partial(_case, name), count, 1, partial(whole, name), wall=3600.0)
     for name, count in _COUNTS.items()

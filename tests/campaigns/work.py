@@ -19,7 +19,7 @@ import numpy as np
 import audionet
 from audionet import audio, bundle
 from audionet.bulk.features import choose_front_end, extract, make_plan
-from audionet.datasets import DownloadError, StoreError, get, open_store, read_card
+from audionet.datasets import DownloadError, StoreError, get, open_store, read_card, synthesis
 from audionet.datasets.cards import File
 from audionet.datasets.clip import Clip
 from tests.campaigns.processes import seconds_of
@@ -127,6 +127,13 @@ def build_store(folder: Path) -> None:
     open_store(clips, render, folder=folder, fingerprint="", sample_rate=RATE, clip_length=4000, workers=1)
 
 
+def speak(folder: Path) -> None:
+    """Build a clip store of words that two engines speak, one of them in a process of its own."""
+    clips = synthesis.index(["stop", "lights on"], [], clips_per_label=100, engines=["espeak", "pico"])
+    render = partial(synthesis.render, sample_rate=RATE)
+    open_store(clips, render, folder=folder, fingerprint="", sample_rate=RATE, clip_length=RATE, workers=1)
+
+
 def download(folder: Path) -> None:
     """Download a corpus and unpack it."""
     from dataclasses import replace
@@ -215,6 +222,7 @@ def _is_features(name: str) -> bool:
 _OF_DISK = (OSError, ValueError)
 WORK: Mapping[str, Work] = {
     "store": Work(build_store, (StoreError,)),
+    "speaking": Work(speak, (StoreError,)),
     "download": Work(download, (DownloadError,)),
     "features npy": Work(partial(compute_features, "npy"), _OF_DISK, _is_features),
     "features zarr": Work(partial(compute_features, "zarr"), _OF_DISK, _is_features),

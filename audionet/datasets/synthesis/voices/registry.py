@@ -1,6 +1,7 @@
 """The engines by name, those that are installed here, and those that speak a language."""
 
 import functools
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import NamedTuple
@@ -79,6 +80,7 @@ def survey(names: Sequence[str] | None = None) -> Survey:
             found.missing[name] = str(error)
         except Exception as error:  # an engine's own affair, which must not stop the others
             found.missing[name] = f"{name}: expected an engine that starts, got {error!r}; repair or remove it"
+            warnings.warn(f"left out: {found.missing[name]}; the other engines go on", stacklevel=1)  # said once
     return found
 
 
