@@ -151,7 +151,7 @@ class Checkpoints(Callback):
 def _unfinish(loop: State, n_batches: float) -> None:
     """Change the state of Lightning's loop to the one of a training that does not end here.
 
-    Lightning counts the epoch in which it ends as a whole one, after which it would go through an empty one.
+    Lightning counts the epoch in which it ends as a whole one, and would go on in the one after it.
     """
     batches, epochs = loop["epoch_loop.batch_progress"], loop["epoch_progress"]
     is_whole = batches["is_last_batch"] or batches["current"]["completed"] >= n_batches
