@@ -1,7 +1,6 @@
 """The engines by name, those that are installed here, and those that speak a language."""
 
 import functools
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import NamedTuple
@@ -78,9 +77,6 @@ def survey(names: Sequence[str] | None = None) -> Survey:
             found.engines[name] = open_engine(name)
         except MissingEngine as error:
             found.missing[name] = str(error)
-        except Exception as error:  # an engine's own affair, which must not stop the others
-            found.missing[name] = f"{name}: expected an engine that starts, got {error!r}; repair or remove it"
-            warnings.warn(f"left out: {found.missing[name]}; the other engines go on", stacklevel=1)  # said once
     return found
 
 
