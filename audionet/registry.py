@@ -123,8 +123,9 @@ def _check_number(name: str, value: object, annotation: object) -> None:
     kinds = set(get_args(annotation)) if isinstance(annotation, UnionType) else {annotation}
     if not {int, float} & kinds or not kinds <= {int, float, NoneType} or (value is None and NoneType in kinds):
         return
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    fits = is_number and (float in kinds or isinstance(value, Integral) or float(value).is_integer())  # type: ignore
+    fits = isinstance(value, Real) and not isinstance(value, bool)
+    if isinstance(value, Real) and not isinstance(value, Integral) and float not in kinds:
+        fits = float(value).is_integer()
     check_that(fits, name, "a number" if float in kinds else "a whole number", value)
 
 

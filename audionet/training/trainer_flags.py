@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from jsonargparse import Namespace
@@ -24,7 +24,7 @@ from audionet.training.checkpoints import check_folder
 from audionet.training.progress import quiet_lightning
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -34,7 +34,7 @@ def _is_count(value: object) -> bool:
 
 def _is_limit(value: object) -> bool:
     """Whether it is a share from 0.0 to 1.0, or a number of batches."""
-    return _is_number(value) and (0 <= value <= 1 or (value > 1 and value % 1 == 0))  # type: ignore[operator]
+    return _is_number(value) and (0 <= value <= 1 or (value > 1 and value % 1 == 0))
 
 
 def _is_some(value: object) -> bool:
