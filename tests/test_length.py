@@ -30,8 +30,10 @@ def test_a_length_is_only_chosen_where_none_is_said(corpus, capsys):
     assert length_of(data, max_epochs=3) == (-1, 3)
     assert length_of(data, max_steps=7) == (7, None)
     assert length_of(data, max_time="00:00:01:00") == length_of(data, fast_dev_run=True) == (-1, None)
-    assert length_of(data, steps=10, max_epochs=3) == (10, -1)
+    assert length_of(data, steps=10) == length_of(data, steps=10, max_steps=10) == (10, -1)
     assert capsys.readouterr().err == ""
+    assert length_of(data, steps=10, max_epochs=3) == (10, -1)
+    assert "note: trainer.max_epochs 3 is not used: steps 10 sets the length" in capsys.readouterr().err
     with pytest.raises(ValueError, match="steps: expected a whole number of at least 1, got 0"):
         length_of(data, steps=0)
 

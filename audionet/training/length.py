@@ -27,8 +27,8 @@ def set_length(trainer: MutableMapping[str, Any], data: ClipData, steps: int | N
     Args:
         trainer: The arguments; None is each one's default.
         data: Data module that serves the corpus.
-        steps: Number of steps; None for what ``max_epochs``, ``max_steps`` or ``max_time`` say, and where none of them
-            says anything for `fitting_steps`.
+        steps: Number of steps; that ``max_epochs`` or ``max_steps`` give way to it is said. None for what these or
+            ``max_time`` say, and where none of them says anything for `fitting_steps`.
 
     Raises:
         ValueError: ``steps`` is not positive.
@@ -42,4 +42,7 @@ def set_length(trainer: MutableMapping[str, Any], data: ClipData, steps: int | N
             f"{steps} steps of {data.batch_size} clips, which fit {n_clips} training clips; --steps sets another length"
         )
     check_at_least(1, whole=True, steps=steps)
+    for name in ("max_epochs", "max_steps"):
+        if trainer[name] not in (None, -1, steps):
+            note(f"trainer.{name} {trainer[name]} is not used: steps {steps} sets the length")
     trainer["max_steps"], trainer["max_epochs"] = steps, -1
