@@ -256,8 +256,8 @@ def test_another_run_is_refused_and_this_one_goes_on(corpus: Corpus, tone_folder
     assert sum(bool(line.split(",")[column]) for line in lines[1:]) == 1
 
 
-BY_STEPS = {"max_epochs": -1}
-LENGTHENED = {  # epochs of five steps
+BY_STEPS: dict[str, Any] = {"max_epochs": -1}
+LENGTHENED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {  # epochs of five steps
     "within an epoch": ({"max_steps": 2}, {"max_steps": 4}, BY_STEPS),
     "into the third epoch": ({"max_steps": 7}, {"max_steps": 13}, BY_STEPS),
     "after a whole epoch": ({"max_steps": 5}, {"max_steps": 8}, BY_STEPS),

@@ -106,7 +106,12 @@ def test_a_run_that_was_killed_at_its_end_ends_again(
         Path("a/checkpoints/last.ckpt").touch()
     found: list[str] = []
     run = command.run_script
-    monkeypatch.setattr(command, "run_script", lambda given: found.extend(os.listdir("a")) or run(given))
+
+    def look_and_run(arguments: list[str]) -> int:
+        found.extend(os.listdir("a"))
+        return run(arguments)
+
+    monkeypatch.setattr(command, "run_script", look_and_run)
     assert main(["train-words", "stop", "--output", "a.safetensors"]) == 0
     assert ("model.safetensors" in found) is has_checkpoint  # without one a recipe takes it for what another run left
     assert Path("a.safetensors").read_bytes() == b"weights"
