@@ -20,6 +20,7 @@ from audionet.features.frontend import FrontEnd
 from audionet.models.contract import SampleModel
 from audionet.randomness import check_seed
 
+MOST_TIMES = 10  # that a recording comes in an epoch, beside clips that are made: more often, it is learnt by heart
 MOST_SPEECH = 500  # clips of other people's speech, 16 MB of a second each at 16 kHz
 
 
@@ -99,6 +100,8 @@ class ClipData(CorpusData[ClipBatch]):
         corpus: Corpus to serve, from `audionet.datasets.open_corpus`.
         batch_size: Clips of a batch, in each process; at most a quarter of the training clips.
         epoch_batches: Batches of an epoch, at least: of few clips, it goes through each several times, augmented anew.
+        recorded_share: Share of the recordings, at least, among the training clips of a class that other clips of it
+            are made to join: where there are fewer, each comes several times in an epoch, up to ten.
         seed: Seed of the order of the training clips.
 
     Raises:
@@ -107,10 +110,19 @@ class ClipData(CorpusData[ClipBatch]):
 
     fewest_batches = 4
 
-    def __init__(self, corpus: Corpus, *, batch_size: int = 100, epoch_batches: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        *,
+        batch_size: int = 100,
+        epoch_batches: int = 1,
+        recorded_share: float = 0.4,
+        seed: int = 0,
+    ) -> None:
         super().__init__(corpus, batch_size, seed)
         check_at_least(1, whole=True, epoch_batches=epoch_batches)
-        self.epoch_batches = epoch_batches
+        check_at_least(0, 0.9, recorded_share=recorded_share)
+        self.epoch_batches, self.recorded_share = epoch_batches, recorded_share
         advice = "add a folder of recordings of other words or sounds"
         check_that(len(corpus.labels) > 1, "corpus", "at least two classes", list(corpus.labels), advice)
         self._on_gpu: Tensor | None = None
@@ -133,6 +145,8 @@ class ClipData(CorpusData[ClipBatch]):
         gather = gather_clips(self._waveforms(), self.corpus.label_index, self.corpus.made_silences)
         clips = self.corpus.store.indices(split)
         if split == "train":
+            times = times_of(self.corpus.label_index[clips], self.corpus.added[clips], self.recorded_share)
+            clips = np.repeat(clips, times)
             world_size = self.trainer.world_size if self.trainer else 1
             n_passes = math.ceil(self.epoch_batches * self.batch_size * world_size / len(clips))
             clips = np.tile(clips, max(n_passes, 1))
@@ -147,6 +161,25 @@ class ClipData(CorpusData[ClipBatch]):
         if self._on_gpu is None and waveforms.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
             self._on_gpu = torch.from_numpy(np.asarray(waveforms)).to(device)
         return waveforms if self._on_gpu is None else self._on_gpu
+
+
+def times_of(labels: np.ndarray, added: np.ndarray, recorded_share: float) -> np.ndarray:
+    """Return how often each clip comes in an epoch, (clip,) int64: once, but recordings beside many made clips.
+
+    Args:
+        labels: (clip,) int64, the class of each.
+        added: (clip,) bool, whether it was made to join recordings.
+        recorded_share: Share of the recordings in each class that has both, at least.
+
+    Example:
+        >>> times_of(np.array([0, 0, 0, 0, 1]), np.array([False, True, True, True, False]), 0.5).tolist()
+        [3, 1, 1, 1, 1]
+    """
+    n_made, n_recorded = np.bincount(labels, added), np.bincount(labels, ~added)
+    wanted = n_made * recorded_share / (1 - recorded_share) / np.maximum(n_recorded, 1)
+    each = np.clip(np.rint(wanted), 1, MOST_TIMES).astype(int)
+    times: np.ndarray = np.where(added, 1, each[labels])
+    return times
 
 
 class Windows(TypedDict):
