@@ -52,7 +52,7 @@ def main(arguments=None):
     start = audionet.adapt.follow(config, arguments)
     audionet.training.check_run(config)
     values = config.data.as_dict()
-    batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches")}
+    batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches", "recorded_share")}
     real_test, _ = values.pop("real_test"), values.pop("real_speech")
     data = audionet.training.ClipData(audionet.datasets.open_corpus(**values), **batches, seed=config.seed)
     if real_test:

@@ -49,7 +49,7 @@ def main(arguments=None):
     if start is not None:
         config.data.sample_rate = start.sample_rate
     values = config.data.as_dict()
-    batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches")}
+    batches = {name: values.pop(name) for name in ("batch_size", "epoch_batches", "recorded_share")}
     corpus = audionet.datasets.open_words(**values, seed=config.seed)
     data = audionet.training.ClipData(corpus, **batches, seed=config.seed)
     parts = audionet.bundle.checked(make_parts(config, corpus, start))
