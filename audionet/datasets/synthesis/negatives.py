@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -104,17 +105,24 @@ def negatives(
         share = _SPOKEN + (0 if has_parts else sum(_SHARES[kind] for kind in PARTS))
         counts = {split: round(share * n_unknown) for split, (n_unknown, _) in sizes.items()}
         texts = _texts([*words.values()], language, counts, seed)
-        cast = {"engines": engines, "validation_engines": validation_engines, "test_engines": test_engines}
-        said = {"label": UNKNOWN, "language": language, "seed": seed, **cast}
-        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in utterances(texts, counts, **said)]
+        utter = partial(
+            utterances,
+            label=UNKNOWN,
+            language=language,
+            engines=engines,
+            validation_engines=validation_engines,
+            test_engines=test_engines,
+            seed=seed,
+        )
+        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in utter(texts, counts)]
         counts = {split: round(_SENTENCES * n_unknown) for split, (n_unknown, _) in sizes.items()}
-        listed = utterances(_sentences(texts, counts, seed), counts, **said, say=False)
-        running = [replace(clip, path=f"{NEGATIVE}excerpt/{SYNTHETIC}{clip.path}") for clip in listed]
+        excerpts = utter(_sentences(texts, counts, seed), counts, say=False)
+        running = [replace(clip, path=f"{NEGATIVE}excerpt/{SYNTHETIC}{clip.path}") for clip in excerpts]
     made = []
     for split, (n_unknown, n_silence) in sizes.items():
-        own, others, excerpts = ([clip for clip in of if clip.split == split] for of in (kept, spoken, running))
+        own, others, rows = ([clip for clip in of if clip.split == split] for of in (kept, spoken, running))
         changed = _changed(own, others, fitting, n_unknown, [seed, zlib.crc32(split.encode())])
-        unknown = [*others, *excerpts, *changed][:n_unknown]
+        unknown = [*others, *rows, *changed][:n_unknown]
         mumbles = [f"{NEGATIVE}mumble/{split}/{number}" for number in range(len(unknown), n_unknown)]
         made += [*unknown, *(Clip(path, UNKNOWN, split=split) for path in mumbles), *_silences(split, n_silence)]
     return made
