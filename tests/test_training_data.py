@@ -93,6 +93,24 @@ def test_synthetic_speakers_join_the_training_clips_only(tone_folder: Path) -> N
     assert mixed.labels == plain.labels
 
 
+def test_recordings_beside_many_made_clips_come_several_times_in_an_epoch(tone_folder: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    corpus = open_corpus(root=tone_folder, synthetic=100, engines=["espeak"], negatives=False, workers=1)
+    train = corpus.store.indices("train")
+    once = ClipData(corpus, recorded_share=0, batch_size=4)
+    assert once.items("train")[1].tolist() == train.tolist()
+    for share in (0.4, 0.6):
+        _, rows = ClipData(corpus, recorded_share=share, batch_size=4).items("train")
+        for label in np.unique(corpus.label_index[train]):
+            own = rows[corpus.label_index[rows] == label]
+            assert np.mean(~corpus.added[own]) == pytest.approx(share, abs=0.1)
+            assert len({*own}) == sum(corpus.label_index[train] == label)
+    for split in ("validation", "test"):
+        assert len({*(rows := once.items(split)[1])}) == len(rows)
+    with pytest.raises(ValueError, match="recorded_share: expected a number from 0 to 0.9, got 1"):
+        ClipData(corpus, recorded_share=1)
+
+
 def test_synthetic_speakers_of_a_language_and_of_chosen_engines(tone_folder: Path) -> None:
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     mixed = {
