@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+COMMAND = "AUDIONET_COMMAND"
+"""Variable of the environment that names the command of `audionet` which has started a recipe."""
+
 _ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space, or choose another folder"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "get the permission for it, or choose another folder"),
@@ -50,6 +53,11 @@ def note(text: str) -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         shown = text.encode(errors="backslashreplace").decode()
         print("note:", " ".join(shown.split()), file=sys.stderr)
+
+
+def same_command() -> str:
+    """Return how a run goes on: by the same command, which a command of `audionet` needs no flag for."""
+    return "the same command" if COMMAND in os.environ else "the same command with --resume true"
 
 
 @contextmanager

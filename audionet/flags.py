@@ -17,7 +17,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from audionet.checks import check_that, listed, nearest
-from audionet.console import plain_warnings, sentence
+from audionet.console import plain_warnings, same_command, sentence
 from audionet.randomness import check_seed
 from audionet.registry import Registry
 from audionet.signatures import arguments_of, check_values, literal_of
@@ -215,7 +215,7 @@ def run_script(main: Callable[[], object]) -> None:
         with plain_warnings():
             main()
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command with --resume true goes on with what there is of the run")
+        sys.exit(f"interrupted; {same_command()} goes on with what there is of the run")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {sentence(error)}")
 

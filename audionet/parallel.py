@@ -1,6 +1,7 @@
 """Worker processes: a function applied to many tasks. Or one thread, where more would only wait."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from threading import RLock
@@ -36,6 +37,12 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(n_threads)
 
 
+def _deaf(function: Callable[[Task], Result], task: Task) -> Result:
+    """Apply a function in a worker, which Ctrl-C does not reach: the parent ends it, and has the word."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return function(task)
+
+
 def map_unordered(
     function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int | None = None
 ) -> Generator[Result, None, None]:
@@ -63,7 +70,7 @@ def map_unordered(
     with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=_IDLE_SECONDS):
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
         try:
-            with closing(parallel(delayed(function)(task) for task in tasks)) as results:
+            with closing(parallel(delayed(_deaf)(function, task) for task in tasks)) as results:
                 yield from results
         except BrokenProcessPool as error:
             raise WorkerCrash(

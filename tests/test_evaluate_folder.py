@@ -4,12 +4,13 @@ import json
 import os
 import signal
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
 
 import audionet
-from audionet import audio, metrics
+from audionet import audio, evaluate, metrics
 from audionet.cli import main as cli
 from audionet.evaluate import NONE, Evaluation, evaluate_folder
 from audionet.report import write_evaluation
@@ -111,6 +112,20 @@ def test_labels_that_are_not_known_where_there_is_no_unknown_class(write_recogni
     with_threshold = evaluate_folder(recognizer, folder, threshold=0.9)
     assert len(with_threshold.paths) == 24 and with_threshold.false_words[1] == 12
     assert "so none of these is the right answer" in capsys.readouterr().err
+
+
+def test_the_names_of_folders_may_be_spelled_otherwise(write_recognizer, folder, capsys):
+    labels = ("lights on", "Küche", "middle", "_unknown_", "_silence_")
+    recognizer = audionet.load_recognizer(write_recognizer(labels=labels))
+    (folder / "low").rename(folder / "Lights_On")
+    (folder / "high").rename(folder / normalize("NFD", "küche"))
+    found = evaluate_folder(recognizer, folder)
+    truths = {labels[true] for true in found.answers.true}
+    assert truths == {"lights on", "Küche", "_unknown_", "_silence_"}
+    assert capsys.readouterr().err.count("not known to the recogniser") == 1
+    assert evaluate.recordings_in(folder, ["Lights on"])
+    two = audionet.load_recognizer(write_recognizer(labels=("lights on", "Lights_on", "lights-on", "_unknown_", "a")))
+    assert {two.labels[true] for true in evaluate_folder(two, folder).answers.true} == {"_unknown_"}  # nobody can tell
 
 
 def test_folders_of_splits_and_a_card(write_recognizer, folder, tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentError
 
+from audionet.console import COMMAND, same_command
 from audionet.features import FEATURES
 from audionet.flags import (
     RecipeParser,
@@ -361,6 +362,12 @@ def test_the_source_of_every_part_is_known(name: str) -> None:
     assert home is not None
     assert [argument.name for argument in arguments_of(home)] == list(parameters)
     assert all(argument.help for argument in arguments_of(home))
+
+
+def test_a_command_that_starts_a_recipe_needs_no_flag_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert same_command() == "the same command with --resume true"
+    monkeypatch.setenv(COMMAND, "train-words")
+    assert same_command() == "the same command"
 
 
 def test_a_recipe_ends_by_a_sentence() -> None:

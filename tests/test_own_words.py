@@ -1,6 +1,7 @@
 """A user's own words: which are spoken, which are recorded, how both are split, and what is said of bad input."""
 
 from collections import Counter
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -8,12 +9,17 @@ import pytest
 from audionet import save_audio
 from audionet.datasets import cards, natural
 from audionet.datasets.cards import Card
-from audionet.datasets.own_words import MANY, OwnWords, open_words, spelled, words_card
+from audionet.datasets.own_words import MANY, OwnWords, open_words, words_card
 from audionet.datasets.rendering import render
 from audionet.datasets.synthesis import Engine
 from audionet.datasets.synthesis.voices import Survey, registry
+from audionet.datasets.utterances import Voices
 
 LANGUAGE = "ia"
+
+
+def decomposed(text):
+    return normalize("NFD", text)
 
 
 class Beeps(Engine):
@@ -181,6 +187,12 @@ def test_an_engine_that_crashes_is_left_out_and_the_others_go_on(install):
         ([], {}, "words: expected at least one word or phrase, got .*; give them, or recordings in class folders"),
         (["stop", "Stop"], {}, "words: expected each word once, got Stop, stop; leave out the second"),
         (["lights on", "lights  on"], {}, "words: expected each word once, got lights on"),
+        (["Küche", decomposed("Küche")], {}, "words: expected each word once, got Küche"),
+        (["stop", "stop\u200b"], {}, "words: expected each word once, got stop"),
+        (["stop", " "], {}, "^words: expected words to speak, got ''"),
+        (["stop", "_go"], {}, "^words: expected words to speak, got '_go'; names that begin with \"_\" stand for what"),
+        (["stop", "go\udce9"], {}, "^words: expected words to speak, got 'go.udce9'"),
+        (["stop", "?!"], {}, "words: expected words .* got '.!'; write it in letters or digits"),
         (["стоп"], {}, "words: expected words of the language 'ia' that espeak, .* can speak, got 'стоп'"),
         (["stop"], {"language": "xx"}, "language: expected one that espeak, pico, .* can speak"),
         (
@@ -198,11 +210,54 @@ def test_words_that_cannot_be_learnt_are_refused(install, record, words, argumen
         listed_by(words_card(words, **{"language": LANGUAGE} | arguments))
 
 
-def test_names_are_spelled_alike():
-    assert spelled(" Lights_On ") == spelled("lights-on") == spelled("lights  on") == "lights on"
-    assert spelled("Küche") != spelled("Kuche")
-
-
 def test_a_number_of_clips_that_is_too_small_is_refused_and_not_taken_for_none(install):
     with pytest.raises(ValueError, match="clips_per_label: expected at least 10, got 0"):
         open_words(["go"], language=LANGUAGE, clips_per_label=0, progress=False)
+
+
+def test_what_is_no_recording_of_a_word_keeps_its_meaning(install, record):
+    folder = record(go=2, _silence_=3, _unknown_=1)
+    for words in ([], ["go"]):
+        card = words_card(words, recordings=folder, language=LANGUAGE)
+        recorded = {label: n for (label, _, is_recorded), n in counted(listed_by(card), card).items() if is_recorded}
+        assert recorded == {"go": 2, "_silence_": 3, "_unknown_": 1}
+
+
+def test_folders_are_the_words_whatever_their_letters_are_made_of(install, record, capsys):
+    folder = record(**{decomposed("Küche"): 2, "bad": 1, "BAD": 1})
+    for words in ([], ["Küche", "bad\u200b"]):
+        card = words_card(words, recordings=folder, language=LANGUAGE)
+        assert {*map(str.casefold, card.layout.words)} == {"küche", "bad"}  # type: ignore[union-attr]
+        recorded = {label: n for (label, _, is_recorded), n in counted(listed_by(card), card).items() if is_recorded}
+        assert sorted(recorded.values()) == [2, 2] and "_unknown_" not in recorded
+    assert "taken together: BAD and bad" in capsys.readouterr().err
+
+
+def test_a_folder_whose_name_is_no_word_is_learnt_from_its_recordings(install, record):
+    card = words_card(recordings=record(go=2, _go=2), language=LANGUAGE)
+    assert card.layout.words == ("_go", "go") and card.layout.spoken == ("go",)  # type: ignore[union-attr]
+
+
+def test_a_class_folder_without_recordings_is_refused(install, record):
+    with pytest.raises(
+        ValueError, match=r"expected recordings that can be read in every class folder.* stop \(nothing"
+    ):
+        listed_by(words_card(recordings=record(go=2, stop=0), language=LANGUAGE))
+
+
+@pytest.mark.parametrize("place", ["", "nowhere", "mine/go/0.wav"])
+def test_recordings_that_are_no_folder_are_refused(install, record, tmp_path, monkeypatch, place):
+    record(go=1)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ValueError, match=f"recordings: expected a folder of class folders, got '{place}'; see its path"
+    ):
+        words_card(["go"], recordings=place, language=LANGUAGE)
+
+
+def test_who_speaks_and_what_is_made_is_said_once_and_without_flags_that_are_not_there(install, capsys, monkeypatch):
+    pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
+    card = words_card(["stop", "go"], language=LANGUAGE, clips_per_label=10)
+    Voices(language=LANGUAGE).negatives(card, listed_by(card))
+    said = capsys.readouterr().err
+    assert said.count("who speaks ia") == 1 and "clips are made for what is no word" in said and "--data" not in said

@@ -38,5 +38,14 @@ def test_a_killed_worker_is_named_as_such():
         list(map_unordered(die, [1, 2], workers=2))
 
 
+def interrupt(number):
+    os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
+def test_ctrl_c_is_for_the_parent_alone():
+    assert sorted(map_unordered(interrupt, [1, 2], workers=2)) == [1, 2]
+
+
 def test_usable_cores():
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)

@@ -166,6 +166,15 @@ def test_words_that_sound_alike_are_warned_of_nearest_first():
     assert "'three' and 'free' sound alike (they differ by 0.15 of a sound)" in str(caught[1].message)
 
 
+def test_many_words_that_sound_alike_get_one_warning():
+    with pytest.warns(UserWarning) as caught:
+        pairs = check_apart(["to", "two", "too", "right", "write"], "en")
+    assert len(pairs) == 4 and len(caught) == 1
+    said = str(caught[0].message)
+    assert said.startswith("words: 4 pairs sound alike, such as 'to' and 'two' (no sound tells them apart), 'to'")
+    assert said.endswith(" and 1 more; choose another for one of them")
+
+
 def test_words_that_are_told_apart_are_not_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

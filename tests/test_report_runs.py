@@ -298,8 +298,20 @@ def test_people_are_tested_and_recorded(strangers: Path, write_bundle: Callable[
     expected = {"accuracy": round(found.accuracy, 4), "clips": 6, "what": "strangers", "speakers": 2}
     assert kept.training == TRAINING | {"people": expected} and kept.threshold == 0.9
     assert report.figures(path)[-1].endswith("of 6 recordings by 2 people: strangers")
-    with pytest.raises(ValueError, match="nowhere: expected a folder, got 'nothing there'"):
-        report.try_on_people(path, strangers.parent / "nowhere")
+
+
+def test_a_folder_that_cannot_be_used_after_the_training_costs_nothing(
+    strangers: Path, write_bundle: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_bundle(labels=DIGITS, training=TRAINING, threshold=0.9)
+    before = path.read_bytes()
+    for file in strangers.glob("*/*.wav"):
+        file.write_bytes(b"RIFF")
+    for folder, message in ((strangers, "expected a file that can be read"), (strangers / "gone", "expected a folder")):
+        assert report.try_on_people(path, folder) is None
+        said = capsys.readouterr().err
+        assert "note: not tested on real recordings: " in said and message in said
+    assert path.read_bytes() == before
 
 
 @pytest.mark.usefixtures("quick_pictures")

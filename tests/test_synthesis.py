@@ -204,7 +204,7 @@ def test_a_named_engine_that_does_not_speak_is_warned_of(only):
             {"words": ["да"]},
             r"words of the language 'en' that espeak can speak, got 'да'; its letters are those of 'ru'",
         ),
-        ({"words": ["?!"]}, r"words of the language 'en' that espeak can speak, got '\?!'; write it in the letters"),
+        ({"words": ["?!"]}, r"words of the language 'en' that espeak can speak, got '\?!'; write it in letters or"),
         ({"clips_per_label": 9}, "clips_per_label: expected at least 10, got 9"),
         ({"language": "tlhingan"}, "language: expected one that espeak can speak"),
         (

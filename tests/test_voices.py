@@ -335,6 +335,32 @@ def test_what_an_engine_raises_is_a_failure_to_speak(monkeypatch):
         registry.open_engine.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("spoken", "rate", "message"),
+    [
+        (np.zeros(800), 8000, "expected words that odd can speak with low"),
+        (np.zeros(0), 8000, "expected words that odd can speak with low"),
+        (np.full(800, np.nan), 8000, "expected words that odd can speak with low"),
+        (None, 8000, "odd failed to speak 'stop' with low: .*waveform: expected .time,., got "),
+        (np.ones((800, 2)), 8000, r"odd failed to speak 'stop' with low: .*waveform: expected .time,., got .800, 2."),
+        ("stop", 8000, "odd failed to speak 'stop' with low: ValueError"),
+        (np.ones(800), 0, "odd failed to speak 'stop' with low: .*sample_rate: expected a whole number from 1000"),
+        (np.ones(800), None, "odd failed to speak 'stop' with low: .*sample_rate: expected a whole number from 1000"),
+    ],
+)
+def test_what_is_no_speech_is_the_engines_own_failure(spoken, rate, message):
+    """It is a SpeechError, after which the other engines go on."""
+
+    class Odd(Beep):
+        name, sample_rate = "odd", rate
+
+        def _speak(self, *_):
+            return spoken
+
+    with pytest.raises(SpeechError, match=message):
+        Odd().speak("stop", voice="low")
+
+
 def test_a_missing_engine_is_said_and_skipped(monkeypatch):
     monkeypatch.setitem(sys.modules, "hibari", None)
     registry.open_engine.cache_clear()

@@ -24,8 +24,8 @@ def evaluate(
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
-        folder: Folder that holds a folder of recordings for each label. Labels that the model does not know count as
-            unknown words.
+        folder: Folder that holds a folder of recordings for each label, whose name may be spelled otherwise (Lights_On
+            for "lights on"). Labels that the model does not know count as unknown words.
         threshold: Probability below which the answer is "none of these", 0 to 1; the bundle's where it is left out.
         errors: Number of confusions and of errors to print, the most confident first.
         json: Print one JSON object with all answers instead.

@@ -10,6 +10,7 @@ from json import dumps
 from pathlib import Path
 
 from audionet.checks import check_that
+from audionet.console import COMMAND
 
 PATIENCE = 10.0
 """Seconds within which a script that was interrupted ends."""
@@ -136,7 +137,8 @@ def run_script(arguments: Sequence[str]) -> int:
     from audionet.resources import PACKAGE
 
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen([sys.executable, *arguments], env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), COMMAND: "train-words"}
+    process = subprocess.Popen([sys.executable, *arguments], env=environment)
     is_asked = False
 
     def stop(*_: object) -> None:

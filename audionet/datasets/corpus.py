@@ -230,8 +230,8 @@ def open_corpus(
         language=language, engines=engines, validation_engines=validation_engines, test_engines=test_engines
     )
     card = choose_card(card, root)
-    negatives = not words_only and (lacks_negatives(card) if negatives is None else negatives)
-    card = voices.applied_to(card, root, synthetic, negatives)
+    has_negatives = not words_only and (lacks_negatives(card) if negatives is None else negatives)
+    card = voices.applied_to(card, root, synthetic, has_negatives)
     if words_only:
         card = replace(card, labels=ClassSelection(keep=card.labels.keep))
     root = card.default_root if root is None else Path(root)
@@ -242,15 +242,15 @@ def open_corpus(
     if synthetic:
         clips += voices.utterances(clips, synthetic)
         note(f"{card.name}: {synthetic} synthetic utterances of each label join the training clips")
-    if negatives:
-        card, made = voices.negatives(card, clips)
+    if has_negatives:
+        card, made = voices.negatives(card, clips, asked=negatives is not None)
         clips += made
     if any(synthesis.SYNTHETIC in clip.path for clip in clips):
         contents.append(voices.fingerprint())
     classes = card.labels.names(clip.label for clip in clips)
     _check_trained(card, classes, clips)
     noise, noise_contents = noise_for(card, root, background, sample_rate)
-    added = f"synthetic{synthetic}" * bool(synthetic), "negatives" * negatives
+    added = f"synthetic{synthetic}" * bool(synthetic), "negatives" * has_negatives
     folder = _store_folder(card, root, split, test_speaker, *added, voices.name)
     store = open_store(
         clips,

@@ -1,8 +1,7 @@
 """A user's own words: spoken by every engine that knows them, and recorded in class folders if there are some."""
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
@@ -22,8 +21,9 @@ from audionet.datasets.recordings import scan
 from audionet.datasets.splits import Rule
 from audionet.datasets.synthesis.casting import working
 from audionet.datasets.synthesis.negatives import is_word as can_be_spoken
+from audionet.datasets.synthesis.words import check_names
 from audionet.files import safe_names
-from audionet.labels import UNKNOWN, is_word
+from audionet.labels import SILENCE, UNKNOWN, is_word, spelled, tidied
 
 MANY = 100
 """Recordings of each word from which on a whole network is trained on them."""
@@ -76,7 +76,7 @@ class OwnWords(SynthesisLayout):
         words = {spelled(word): word for word in self.words}
         recorded = self.rule.assign(listing) if self.rule else listing.clips
         for clip in recorded:
-            label = words.get(spelled(clip.label), UNKNOWN)
+            label = words.get(spelled(clip.label), SILENCE if clip.label == SILENCE else UNKNOWN)
             split = clip.split or ("test" if self.trains or label in self.spoken else "train")
             clips.append(replace(clip, label=label, split=split))
         return replace(listing, clips=clips, fields=())
@@ -94,16 +94,6 @@ class OwnWords(SynthesisLayout):
         """Return a text that changes when the words may sound different, or a recording does."""
         spoken = super().fingerprint(root)
         return spoken if self.recordings is None else f"{spoken} {scan(root)}"
-
-
-def spelled(name: str) -> str:
-    """Return a word or the name of its folder in the form by which they are compared.
-
-    Example:
-        >>> spelled("Lights_On") == spelled("lights on")
-        True
-    """
-    return " ".join(re.split(r"[\s_-]+", name.casefold().strip()))
 
 
 def words_card(
@@ -125,14 +115,16 @@ def words_card(
         >>> card.name, card.labels.keep
         ('lights on-lights off', ('lights on', 'lights off'))
     """
-    given = tuple(" ".join(word.split()) for word in words)
-    plain = None if recordings is None else plain_card(recordings)
+    given = tuple(map(tidied, words))
+    plain = None if recordings is None else _plain(recordings)
     counts = {} if plain is None else _recordings_by_folder(plain)
-    chosen = given or tuple(dict.fromkeys(" ".join(folder.split()) for folder in counts if is_word(folder)))
+    chosen = given or _words_of_folders(counts)
     check_that(chosen, "words", "at least one word or phrase", [*words], "give them, or recordings in class folders")
     names = [*map(spelled, chosen)]
     twice = sorted({word for word in chosen if names.count(spelled(word)) > 1})
     check_no_misfits(twice, "words", "each word once", "leave out the second")
+    if given:
+        check_names(given)
     recorded = {word: sum(n for folder, n in counts.items() if spelled(folder) == spelled(word)) for word in chosen}
     if plain is not None:
         _say_folders(recordings, counts, recorded)
@@ -221,10 +213,29 @@ def open_words(
     )
 
 
+def _plain(recordings: str | Path) -> Card:
+    """Return the card of a folder of recordings."""
+    is_folder = recordings != "" and Path(recordings).is_dir()
+    advice = "see its path, and unpack it if it is an archive"
+    check_that(is_folder, "recordings", "a folder of class folders", str(recordings), advice)
+    return plain_card(recordings)
+
+
 def _recordings_by_folder(plain: Card) -> dict[str, int]:
     """Return how many recordings each class folder holds."""
     listing = plain.layout.index(plain.default_root)
-    return dict(sorted(Counter(clip.label for clip in listing.clips).items()))
+    counts = Counter(clip.label for clip in listing.clips)
+    return dict(sorted({**dict.fromkeys(listing.empty, 0), **counts}.items()))
+
+
+def _words_of_folders(folders: Iterable[str]) -> tuple[str, ...]:
+    """Return the words that class folders are called as, each once."""
+    by_word: dict[str, list[str]] = {}
+    for folder in filter(is_word, folders):
+        by_word.setdefault(spelled(folder), []).append(folder)
+    if shared := [" and ".join(each) for each in by_word.values() if len(each) > 1]:
+        note(f"recordings of one word lie in several folders and are taken together: {listed(shared, 10)}")
+    return tuple(tidied(each[0]) for each in by_word.values())
 
 
 def _with_recordings(card: Card, plain: Card, counts: Mapping[str, int], recorded: Mapping[str, int]) -> Card:
@@ -240,7 +251,11 @@ def _with_recordings(card: Card, plain: Card, counts: Mapping[str, int], recorde
     assert isinstance(layout, OwnWords) and isinstance(recordings, FolderLayout)
     many = min(count for count in recorded.values() if count) >= MANY
     rule = plain.splits[plain.split or ""] if many else None
-    if not {*map(spelled, layout.words)}.issuperset(map(spelled, counts)):
+    words = {*map(spelled, layout.words)}
+    others = {folder for folder, count in counts.items() if count and spelled(folder) not in words}
+    if SILENCE in others:
+        labels = replace(labels, keep=(*labels.keep, SILENCE))
+    if others - {SILENCE}:
         labels = replace(labels, unknown=PooledClass(UNKNOWN, percentage=_ALL))
     return replace(card, layout=replace(layout, recordings=recordings, rule=rule), labels=labels, path=plain.path)
 
@@ -251,7 +266,8 @@ def _say_folders(place: str | Path | None, counts: Mapping[str, int], recorded: 
     advice = "rename them, or leave out the words to learn those of the folders"
     check_that(any(recorded.values()), "recordings", expected, listed(counts, 10), advice)
     words = {*map(spelled, recorded)}
-    if others := [folder for folder in counts if spelled(folder) not in words and is_word(folder)]:
+    others = [folder for folder, count in counts.items() if count and spelled(folder) not in words and is_word(folder)]
+    if others:
         note(f"{place}: the recordings in {listed(others, 10)} are of no word that is asked for, and train as unknown")
     if lacking := [word for word, count in recorded.items() if not count]:
         note(f"{place}: no recordings of {listed(lacking, 10)}")
@@ -274,7 +290,7 @@ def _spoken(
     able = synthesis.speaking(language, engines).engines.values()
     known = [word for word in words if any(engine.knows(word, language) for engine in able)]
     if not is_asked and synthetic is None:
-        known = [word for word in known if can_be_spoken(word)]
+        known = [word for word in known if can_be_spoken(word) and not word.startswith("_")]
     # Those that cannot be spoken and are not recorded are refused when they are to be spoken, with the reason.
     spoken = tuple(word for word in words if word in known or not recorded[word])
     if left := [word for word in words if word not in spoken]:

@@ -76,17 +76,26 @@ class Voices:
         spoken = synthesis.index(words, (), clips_per_label=clips_per_label, training_only=True, **self.chosen)
         return [replace(clip, path=SYNTHETIC + clip.path) for clip in spoken]
 
-    def negatives(self, card: Card, clips: Sequence[Clip]) -> tuple[Card, list[Clip]]:
-        """Return the negatives of a corpus, and a card that has their classes, by its own names for them."""
+    def negatives(self, card: Card, clips: Sequence[Clip], *, asked: bool = True) -> tuple[Card, list[Clip]]:
+        """Return the negatives of a corpus, and a card that has their classes, by its own names for them.
+
+        Args:
+            card: Card of the corpus.
+            clips: Its clips.
+            asked: Whether they are asked for; otherwise it is said how to do without.
+        """
         labels, chosen = card.labels, dict(self.chosen)
         if isinstance(card.layout, SynthesisLayout):
             chosen = {name: getattr(card.layout, name) for name in vars(self)}
         unknown = labels.unknown or (PooledClass(UNKNOWN) if labels.keep and UNKNOWN not in labels.keep else None)
         silence = labels.silence or (PooledClass(SILENCE) if labels.keep and SILENCE not in labels.keep else None)
         names = {UNKNOWN: unknown.label if unknown else UNKNOWN, SILENCE: silence.label if silence else SILENCE}
-        made = [replace(clip, label=names[clip.label]) for clip in negatives(clips, **chosen)]
+        # Who speaks the words of the corpus, or joins them, has been named when these were listed.
+        say = "" not in card.layout.made and not any(clip.path.startswith(SYNTHETIC) for clip in clips)
+        made = [replace(clip, label=names[clip.label]) for clip in negatives(clips, say=say, **chosen)]
         counts = " and ".join(f"{sum(clip.label == name for clip in made)} of {name}" for name in names.values())
-        note(f"{card.name}: clips are made for what is no word, {counts}; --data.negatives false leaves them out")
+        advice = "" if asked else "; --data.negatives false leaves them out"
+        note(f"{card.name}: clips are made for what is no word, {counts}{advice}")
         return replace(card, labels=ClassSelection(labels.keep, unknown, silence)), made
 
     def fingerprint(self) -> str:

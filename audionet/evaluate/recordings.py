@@ -15,7 +15,7 @@ from audionet.datasets import plain_card, read_card
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import FileLayout
 from audionet.inference import Predictions, Recognizer
-from audionet.labels import UNKNOWN, is_word
+from audionet.labels import UNKNOWN, is_word, spelled
 from audionet.metrics import Answers, ClassScores, per_class, right_by_name, wilson_interval
 
 NONE = "none of these"
@@ -115,8 +115,9 @@ def evaluate_folder(
     """Let a recogniser name the recordings of a folder that has a folder of them for each label.
 
     The folder is read as a corpus is: with a `card.yaml` as that says, otherwise as `audionet.datasets.plain_card`
-    describes it. A label that the recogniser does not know counts as its class of unknown words; where it has none, the
-    right answer is "none of these", and without a threshold, below which that is answered, the label is left out.
+    describes it. Capitals, spaces, underscores and hyphens of a label do not count: Lights_On is "lights on". A label
+    that the recogniser does not know counts as its class of unknown words; where it has none, the right answer is "none
+    of these", and without a threshold, below which that is answered, the label is left out.
 
     Args:
         recognizer: The recogniser.
@@ -188,15 +189,15 @@ def recordings_in(folder: str | os.PathLike[str], known: Sequence[str] | None = 
     found = sorted({clip.label for clip in clips})
     if known is not None and UNKNOWN not in known:
         advice = "call the class folders as the recogniser calls its labels"
-        check_that({*found} & {*known}, folder, f"folders called {listed(known, 40)}", listed(found, 20), advice)
+        check_that(_known_as(found, known), folder, f"folders called {listed(known, 40)}", listed(found, 20), advice)
     return clips
 
 
 def _truths(clips: Sequence[Clip], known: Sequence[str], threshold: float) -> dict[str, str]:
     """Return what counts as right for each label of a folder, and say what becomes of labels that are not known."""
     found = sorted({clip.label for clip in clips})
-    unknown = [label for label in found if label not in known]
-    truths = {label: label for label in found if label in known}
+    truths = _known_as(found, known)
+    unknown = [label for label in found if label not in truths]
     otherwise = UNKNOWN if UNKNOWN in known else NONE if threshold > 0 else None
     advice = "call the class folders as the recogniser calls its labels"
     check_that(truths or otherwise, "labels", f"folders called {listed(known, 40)}", listed(found, 20), advice)
@@ -210,6 +211,13 @@ def _truths(clips: Sequence[Clip], known: Sequence[str], threshold: float) -> di
             f"a threshold, such as --threshold 0.5, {NONE} is the right answer for them"
         )
     return truths
+
+
+def _known_as(found: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Return the label of a recogniser for each class folder, which may be spelled otherwise, as Lights_On is."""
+    alike = {spelled(label): label for label in known} if len({*map(spelled, known)}) == len(known) else {}
+    truths = {label: label if label in known else alike.get(spelled(label), "") for label in found}
+    return {label: truth for label, truth in truths.items() if truth}
 
 
 def _answer(result: Predictions, labels: Sequence[str], true: int) -> int:

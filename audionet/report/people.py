@@ -5,6 +5,7 @@ from dataclasses import replace
 from html import escape
 
 from audionet import bundle
+from audionet.console import note, sentence
 from audionet.evaluate import Evaluation, evaluate_folder
 from audionet.inference import Recognizer
 from audionet.labels import is_word
@@ -13,7 +14,7 @@ from audionet.report.evaluation import evaluation_cards, evaluation_errors
 from audionet.report.knowing import threshold_sentence
 
 
-def try_on_people(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Evaluation:
+def try_on_people(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Evaluation | None:
     """Test a bundle on a folder of real recordings, and write what came out into its training record.
 
     The answer for each recording is the most probable label, whatever the threshold.
@@ -24,13 +25,15 @@ def try_on_people(path: str | os.PathLike[str], folder: str | os.PathLike[str]) 
         folder: Folder that holds a folder of recordings for each label.
 
     Returns:
-        What it answered.
-
-    Raises:
-        ValueError: The folder cannot be used.
+        What it answered; None where the folder cannot be used any more. A training has been finished then, so that this
+        is said and no error.
     """
     trained = bundle.load(path, "recognition")
-    found = evaluate_folder(Recognizer(trained), folder, threshold=0.0)
+    try:
+        found = evaluate_folder(Recognizer(trained), folder, threshold=0.0)
+    except (ValueError, OSError) as error:
+        note(f"not tested on real recordings: {sentence(error)}; `audionet evaluate` does so later")
+        return None
     people: dict[str, object] = {"accuracy": round(found.accuracy, 4), "clips": len(found.right)}
     people["what"] = found.folder.resolve().name  # where it lies is nobody else's business
     if found.by_speaker:

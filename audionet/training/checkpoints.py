@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.checks import check_that
-from audionet.console import note
+from audionet.console import note, same_command
 from audionet.files import whole_file
 from audionet.training.finite import FiniteTraining
 from audionet.training.identity import Identity
@@ -204,7 +204,7 @@ def farewell(last: Path) -> str:
     if not last.exists():
         return "interrupted before the first checkpoint; the same command begins again"
     step = read_checkpoint(last)["global_step"]
-    return f"interrupted; the same command with --resume true goes on from step {step}"
+    return f"interrupted; {same_command()} goes on from step {step}"
 
 
 def write_checkpoint(path: Path, checkpoint: object) -> None:
@@ -222,7 +222,7 @@ def write_checkpoint(path: Path, checkpoint: object) -> None:
     except OSError as error:
         raise OSError(
             f"{path}: the checkpoint cannot be written ({error.strerror}); free some space or make the folder "
-            "writable, and go on with --resume true"
+            f"writable, and {same_command()} goes on"
         ) from error
 
 

@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from audionet.checks import check_that
-from audionet.console import note
+from audionet.console import note, same_command
 from audionet.files import remove_partials
 from audionet.locks import only_one
 from audionet.training.averaging import AverageWeights
@@ -125,7 +125,7 @@ def fit_and_test(
             if error.errno is None or error.filename is not None:
                 raise
             what = f"the files of the run cannot be written ({error.strerror})"
-            raise OSError(f"{output}: {what}; free some space, and go on with --resume true") from error
+            raise OSError(f"{output}: {what}; free some space, and {same_command()} goes on") from error
         except MisconfigurationException as error:
             raise refusal(error) from error
     return fitted

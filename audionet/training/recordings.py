@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from audionet.checks import listed
+from audionet.checks import check_no_misfits, listed
 from audionet.console import note
 from audionet.datasets.corpus import Corpus
-from audionet.labels import is_word
+from audionet.labels import SILENCE, is_word
 from audionet.metrics import Answers, Calibration, calibrate, recognition_figures
 from audionet.models.contract import linear_of
 from audionet.training.data import ClipData
@@ -49,7 +49,8 @@ def fit_beside_voices(
         n_folds: Parts of the recordings, which are tested one after the other.
 
     Raises:
-        ValueError: A class has no clip to learn from, or the network's ``head`` holds no linear layer, or several.
+        ValueError: A class has no clip with sound to learn from, or the network's ``head`` holds no linear layer, or
+            several.
         OSError: The folder cannot be written.
     """
     started = time.monotonic()
@@ -58,6 +59,10 @@ def fit_beside_voices(
     copies = embed_clips(task, data.corpus, n_copies=clips.n_copies)
     weights = clips.weights(_disagreeing(clips, copies))
     learnt = weights > 0
+    heard = {*clips.labels[learnt].tolist()}
+    lacking = [label for position, label in enumerate(clips.names) if position not in heard]
+    advice = "record them again, or let engines speak them"
+    check_no_misfits(lacking, "recordings", "some with sound of each class", advice)
     own, labels = _of(copies, learnt), clips.labels[learnt]
     rows = own.weights.numpy() * weights[learnt][own.clip]
     head.load_state_dict(
@@ -94,7 +99,8 @@ class _Clips:
         store = corpus.store
         self.names, self.labels, self.n_classes = corpus.labels, corpus.label_index, len(corpus.labels)
         self.words = np.array([is_word(label) for label in corpus.labels])
-        silent = np.isin(np.array(store.paths, object), np.array(store.silent, object)) & corpus.recorded
+        of_silence = np.array([label == SILENCE for label in corpus.labels])[self.labels]
+        silent = np.isin(np.array(store.paths, object), np.array(store.silent, object)) & corpus.recorded & ~of_silence
         if silent.any():
             dead = [store.paths[clip] for clip in np.flatnonzero(silent)]
             note(f"left out, since they hold no sound: {listed(dead, 5)}")

@@ -29,7 +29,7 @@ def working(words: Sequence[str], language: str, engines: Sequence[str] | None) 
             if text is not None:
                 engine.speak(text, voice=engine.voices(language)[0])
         except Exception as error:  # of whatever kind: an engine's own affair, which must not stop the others
-            failed[name] = f"{name} cannot speak {text!r} ({error})"
+            failed[name] = f"{name} cannot speak {text!r} ({error.__cause__ or error})"
     for reason in failed.values():
         warnings.warn(f"left out: {reason}; the other engines go on", stacklevel=3)
     expected = f"one that can speak {language}"

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from audionet.checks import check_at_least, check_that
+from audionet.checks import check_at_least, check_that, listed
 from audionet.datasets.synthesis.lexicon import words_of
 from audionet.datasets.synthesis.phonemes import differences, differing_sounds, distances, phonemes, sounds_of
 from audionet.datasets.synthesis.voices import espeak_library as espeak
 
 ALIKE = 0.5  # sounds: words that differ by less are warned of
+_MOST_WARNINGS = 3
 _APART = 0.75  # sounds: what differs by less may be the word itself, as some people speak it
 _NEAR = 0.4  # distance up to which a real word is confusable
 
@@ -48,12 +49,21 @@ def check_apart(words: Sequence[str], language: str) -> list[tuple[str, str, flo
         for other in words[number + 1 :]
     ]
     alike = sorted((pair for pair in pairs if pair[2] < ALIKE), key=lambda pair: pair[2])
-    for word, other, differing in alike:
-        how = f"they differ by {differing:.2g} of a sound" if differing else "no sound tells them apart"
-        warnings.warn(
-            f"words: {word!r} and {other!r} sound alike ({how}); choose another for one of them", stacklevel=2
-        )
+    texts = [f"{word!r} and {other!r} sound alike ({_how(differing)})" for word, other, differing in alike]
+    if len(alike) > _MOST_WARNINGS:
+        texts = [f"{len(alike)} pairs sound alike, such as {listed(map(_pair, alike), _MOST_WARNINGS)}"]
+    for text in texts:
+        warnings.warn(f"words: {text}; choose another for one of them", stacklevel=2)
     return alike
+
+
+def _how(differing: float) -> str:
+    return f"they differ by {differing:.2g} of a sound" if differing else "no sound tells them apart"
+
+
+def _pair(alike: tuple[str, str, float]) -> str:
+    word, other, differing = alike
+    return f"{word!r} and {other!r} ({_how(differing)})"
 
 
 def confusables(words: Sequence[str], language: str, *, count: int = 20) -> tuple[str, ...]:

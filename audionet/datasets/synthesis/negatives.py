@@ -59,6 +59,7 @@ def negatives(
     validation_engines: Sequence[str] | None = None,
     test_engines: Sequence[str] | None = None,
     seed: int = 0,
+    say: bool = True,
 ) -> list[Clip]:
     """List clips of `_unknown_` and `_silence_` that go with the words of a corpus.
 
@@ -77,6 +78,7 @@ def negatives(
         validation_engines: Names of those for the validation alone.
         test_engines: Names of those for the test alone.
         seed: Decides all that is random.
+        say: Whether to say which engines speak, as for `words.utterances`.
 
     Returns:
         Clips whose paths `audionet.datasets.rendering` knows.
@@ -114,7 +116,7 @@ def negatives(
             test_engines=test_engines,
             seed=seed,
         )
-        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in utter(texts, counts)]
+        spoken = [replace(clip, path=SYNTHETIC + clip.path) for clip in utter(texts, counts, say=say)]
         counts = {split: round(_SENTENCES * n_unknown) for split, (n_unknown, _) in sizes.items()}
         excerpts = utter(_sentences(texts, counts, seed), counts, say=False)
         running = [replace(clip, path=f"{NEGATIVE}excerpt/{SYNTHETIC}{clip.path}") for clip in excerpts]

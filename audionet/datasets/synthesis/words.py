@@ -21,7 +21,7 @@ from audionet.datasets.synthesis.voices import (
     speaking,
 )
 from audionet.datasets.synthesis.voices.scripts import languages_of
-from audionet.labels import UNKNOWN
+from audionet.labels import JOINERS, UNKNOWN
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 # The other words of Speech Commands v2.
@@ -113,7 +113,7 @@ def index(
         >>> len(clips), clips[0].label, clips[0].split
         (20, 'yes', 'test')
     """
-    _check_words(words, unknown)
+    check_names(words, unknown)
     check_at_least(1 if training_only else 10, clips_per_label=clips_per_label)  # one each to validate and test
     shares = {} if training_only else SHARES
     speakers = _cast(language, engines, validation_engines, test_engines, shares)
@@ -152,7 +152,7 @@ def utterances(
         validation_engines: Names of the engines for the validation alone.
         test_engines: Names of the engines for the test alone.
         seed: Decides voices, rates and pitches.
-        say: Say who speaks.
+        say: Whether to say which engines speak; `index` of the same engines has said so already.
 
     Raises:
         ValueError: No engine knows the language, or none is left to train on.
@@ -239,11 +239,28 @@ def may_speak(engines: Sequence[str] | None, *held_out: Sequence[str] | None) ->
     return list(dict.fromkeys([*engines, *(name for names in held_out for name in names or ())]))
 
 
-def _check_words(words: Sequence[str], unknown: Sequence[str]) -> None:
+def check_names(words: Sequence[str], unknown: Sequence[str] = ()) -> None:
+    """Refuse what cannot be the name of a class and what is spoken for it, in any language.
+
+    Args:
+        words: Words with a class of their own.
+        unknown: Words of the class of unknown ones.
+
+    Raises:
+        ValueError: There are no words, one comes twice, or one is empty, begins with "_", or has signs that cannot be
+            printed.
+
+    Example:
+        >>> check_names(["stop", "_go"])
+        Traceback (most recent call last):
+        ValueError: words: expected words to speak, got '_go'; names that begin with "_" stand for what is no word
+    """
     check_that(words, "words", "at least one word", words)
     for word in (*words, *unknown):
-        spoken = word.strip() and word.isprintable() and not word.startswith("_")
-        check_that(spoken, "words", "words to speak", word)
+        shown = "".join(sign for sign in word if sign not in JOINERS)
+        spoken = word.strip() and shown.isprintable() and not word.startswith("_")
+        advice = 'names that begin with "_" stand for what is no word' if word.startswith("_") else ""
+        check_that(spoken, "words", "words to speak", word, advice)
         check_that((*words, *unknown).count(word) == 1, "words", "each word once among words and unknown", word)
 
 
@@ -254,7 +271,9 @@ def _check_known(text: str, language: str, speakers: Sequence[Speaker]) -> None:
     names = listed([speaker.engine.name for speaker in speakers], 10)
     written = [code for code in languages_of(text, language_codes()) if code != language]
     advice = f"write it in the letters of {language}"
-    if written:
+    if not any(map(str.isalnum, text)):
+        advice = "write it in letters or digits"
+    elif written:
         advice = f"its letters are those of {listed(map(repr, written), 4)}: name that language, or {advice}"
     check_that(False, "words", f"words of the language {language!r} that {names} can speak", text, advice)
 

@@ -115,7 +115,7 @@ class Engine:
         check_at_least(0.5, 2, rate=rate, pitch=pitch)
         waveform = np.zeros(0, np.float32)
         if any(map(str.isalnum, text)):  # some engines make a noise of nothing
-            waveform = np.asarray(self._spoken(text, voice, rate, pitch), np.float32)
+            waveform = self._spoken(text, voice, rate, pitch)
         peak = float(np.abs(waveform).max(initial=0))
         if not np.isfinite(waveform).all() or peak < 0.003:
             raise SpeechError(f"text: expected words that {self.name} can speak with {voice}, got {text!r}")
@@ -125,9 +125,12 @@ class Engine:
         return heard
 
     def _spoken(self, text: str, voice: str, rate: float, pitch: float) -> np.ndarray:
-        """Return what `_speak` does; whatever it raises, the engine failed, which must not stop the others."""
+        """Return what `_speak` does, float32; if it raises or is no waveform, the engine failed, and no other does."""
         try:
-            return self._speak(text, voice, rate, pitch)
+            waveform = np.asarray(self._speak(text, voice, rate, pitch), np.float32)
+            check_that(waveform.ndim == 1, "waveform", "(time,)", waveform.shape)
+            check_at_least(1000, 768_000, whole=True, sample_rate=self.sample_rate)
+            return waveform
         except AudioError:
             raise
         except Exception as error:
