@@ -19,9 +19,8 @@ from audionet.datasets.layouts import FolderLayout, SynthesisLayout
 from audionet.datasets.plain import plain_card
 from audionet.datasets.recordings import scan
 from audionet.datasets.splits import Rule
-from audionet.datasets.synthesis.casting import working
+from audionet.datasets.synthesis.casting import check_names, working
 from audionet.datasets.synthesis.negatives import is_word as can_be_spoken
-from audionet.datasets.synthesis.words import check_names
 from audionet.files import safe_names
 from audionet.labels import SILENCE, UNKNOWN, is_word, spelled, tidied
 

@@ -1,10 +1,36 @@
-"""Which engines speak the words of a user: those that work here."""
+"""What can be spoken for a class, and which engines speak the words of a user: those that work here."""
 
 import warnings
 from collections.abc import Sequence
 
 from audionet.checks import check_that, listed
 from audionet.datasets.synthesis.voices import speaking
+from audionet.labels import JOINERS
+
+
+def check_names(words: Sequence[str], unknown: Sequence[str] = ()) -> None:
+    """Refuse what cannot be the name of a class and what is spoken for it, in any language.
+
+    Args:
+        words: Words with a class of their own.
+        unknown: Words of the class of unknown ones.
+
+    Raises:
+        ValueError: There are no words, one comes twice, or one is empty, begins with "_", or has signs that cannot be
+            printed.
+
+    Example:
+        >>> check_names(["stop", "_go"])
+        Traceback (most recent call last):
+        ValueError: words: expected words to speak, got '_go'; names that begin with "_" stand for what is no word
+    """
+    check_that(words, "words", "at least one word", words)
+    for word in (*words, *unknown):
+        shown = "".join(sign for sign in word if sign not in JOINERS)
+        spoken = word.strip() and shown.isprintable() and not word.startswith("_")
+        advice = 'names that begin with "_" stand for what is no word' if word.startswith("_") else ""
+        check_that(spoken, "words", "words to speak", word, advice)
+        check_that((*words, *unknown).count(word) == 1, "words", "each word once among words and unknown", word)
 
 
 def working(words: Sequence[str], language: str, engines: Sequence[str] | None) -> tuple[str, ...] | None:

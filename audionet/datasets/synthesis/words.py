@@ -11,6 +11,7 @@ from audionet.audio import resample
 from audionet.checks import check_at_least, check_that, listed
 from audionet.console import note
 from audionet.datasets.clip import Clip
+from audionet.datasets.synthesis.casting import check_names
 from audionet.datasets.synthesis.sharing import SHARES, Speaker, apportion, assign, hold_out
 from audionet.datasets.synthesis.voices import (
     MissingEngine,
@@ -21,7 +22,7 @@ from audionet.datasets.synthesis.voices import (
     speaking,
 )
 from audionet.datasets.synthesis.voices.scripts import languages_of
-from audionet.labels import JOINERS, UNKNOWN
+from audionet.labels import UNKNOWN
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 # The other words of Speech Commands v2.
@@ -237,31 +238,6 @@ def may_speak(engines: Sequence[str] | None, *held_out: Sequence[str] | None) ->
     if engines is None:
         return None
     return list(dict.fromkeys([*engines, *(name for names in held_out for name in names or ())]))
-
-
-def check_names(words: Sequence[str], unknown: Sequence[str] = ()) -> None:
-    """Refuse what cannot be the name of a class and what is spoken for it, in any language.
-
-    Args:
-        words: Words with a class of their own.
-        unknown: Words of the class of unknown ones.
-
-    Raises:
-        ValueError: There are no words, one comes twice, or one is empty, begins with "_", or has signs that cannot be
-            printed.
-
-    Example:
-        >>> check_names(["stop", "_go"])
-        Traceback (most recent call last):
-        ValueError: words: expected words to speak, got '_go'; names that begin with "_" stand for what is no word
-    """
-    check_that(words, "words", "at least one word", words)
-    for word in (*words, *unknown):
-        shown = "".join(sign for sign in word if sign not in JOINERS)
-        spoken = word.strip() and shown.isprintable() and not word.startswith("_")
-        advice = 'names that begin with "_" stand for what is no word' if word.startswith("_") else ""
-        check_that(spoken, "words", "words to speak", word, advice)
-        check_that((*words, *unknown).count(word) == 1, "words", "each word once among words and unknown", word)
 
 
 def _check_known(text: str, language: str, speakers: Sequence[Speaker]) -> None:
