@@ -11,7 +11,7 @@ from audionet import save_audio
 from audionet.datasets import open_corpus
 from audionet.datasets.classes import is_filled
 from audionet.datasets.clip import SPLITS, Clip
-from audionet.datasets.synthesis import changes, make_floor, make_mumble
+from audionet.datasets.synthesis import changes, make_floor, make_mumble, make_notes
 from audionet.datasets.synthesis import negatives as all_negatives
 from audionet.datasets.synthesis.negatives import _fitting, is_word
 from audionet.datasets.synthesis.voices import espeak_library
@@ -243,12 +243,25 @@ def test_mumbling_has_the_rhythm_and_the_spectrum_of_speech():
     np.testing.assert_array_equal(make_mumble(16_000, 0.5, 3), make_mumble(16_000, 0.5, 3))
 
 
+def test_notes_are_held_and_harmonic():
+    peaks = []
+    for seed in range(20):
+        notes = make_notes(16_000, 2.0, seed)
+        assert notes.shape == (32_000,) and np.abs(notes).max() == pytest.approx(0.7)
+        frames = notes.reshape(-1, 1600)
+        loudest = frames[np.square(frames).sum(1).argmax()]
+        correlated = np.correlate(loudest, loudest, "full")[len(loudest) :] / np.square(loudest).sum()
+        peaks.append(correlated[12:420].max())  # periods of 1300 to 38 Hz
+    assert np.median(peaks) > 0.7
+    np.testing.assert_array_equal(make_notes(16_000, 0.5, 3), make_notes(16_000, 0.5, 3))
+
+
 def test_a_quiet_microphone_is_quiet_but_not_silent():
     levels = [20 * np.log10(make_floor(RATE, 1.0, seed).std()) for seed in range(40)]
     assert -80.1 <= min(levels) < -70 and -50 < max(levels) <= -39.9
 
 
-@pytest.mark.parametrize("make", [make_mumble, make_floor])
+@pytest.mark.parametrize("make", [make_mumble, make_notes, make_floor])
 def test_sounds_of_any_length(make):
     assert [len(make(8000, seconds)) for seconds in (1 / 8000, 0.001, 1.0)] == [1, 8, 8000]
     assert np.isfinite(make(8000, 0.001)).all()

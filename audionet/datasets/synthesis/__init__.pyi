@@ -9,6 +9,7 @@ from .negatives import negatives as negatives
 from .noise import make_floor as make_floor
 from .noise import make_mumble as make_mumble
 from .noise import make_noise as make_noise
+from .noise import make_notes as make_notes
 from .phonemes import distance as distance
 from .phonemes import phonemes as phonemes
 from .voices import ENGINES as ENGINES

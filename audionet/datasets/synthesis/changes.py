@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from audionet.checks import check_one_of
-from audionet.datasets.synthesis.noise import make_floor, make_mumble
+from audionet.datasets.synthesis.noise import make_floor, make_mumble, make_notes
 
 _FRAME_SECONDS = 0.01
 _FADE_SECONDS = 0.005
@@ -122,6 +122,7 @@ CHANGES: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]]
 }
 SOUNDS: dict[str, Callable[[int, float, int], np.ndarray]] = {
     "mumble": make_mumble,
+    "notes": make_notes,
     "floor": make_floor,
     "digital": digital_silence,
 }

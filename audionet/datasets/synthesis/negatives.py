@@ -36,17 +36,18 @@ _FEW = 10
 _LONG = 6  # sounds from which on half of a word is told from the word: people leave out the end of "up"
 _LENGTH = 5  # words of a sentence
 _ALIKE = 1.0  # sounds: a part of a word that differs from a word by less is one
-# Shares of the unknown clips; mumbling takes what is left.
+# Shares of the unknown clips; mumbling and notes of instruments take what is left.
 _SPOKEN = 0.5
 _SENTENCES = 0.15
 _SHARES = {
     "first_half": 0.05,
     "second_half": 0.05,
     "exchanged": 0.03,
-    "backwards": 0.07,
-    "shuffled": 0.05,
-    "crowd": 0.05,
+    "backwards": 0.05,
+    "shuffled": 0.04,
+    "crowd": 0.04,
 }
+_WORDLESS = "mumble", "notes"
 # Shares of the silences; background noise takes what is left.
 _SILENCES = {"floor": 0.25, "digital": 0.1}
 
@@ -68,7 +69,8 @@ def negatives(
     sound like those of the corpus, parts of its phrases, and other words of the language, by other voices in each
     split, and no word in two splits. The others are excerpts of running speech, rows of such words; halves of clips of
     long words, of six sounds or more; clips and other words backwards, in shuffled pieces, and as a crowd; and
-    mumbling. There are as many silences as clips of a word: background noise, quiet microphones, and digital silence.
+    mumbling and notes of instruments. There are as many silences as clips of a word: background noise, quiet
+    microphones, and digital silence.
 
     Args:
         clips: Clips of the corpus, with labels and splits. Those whose label begins with "_" are not asked for.
@@ -125,8 +127,9 @@ def negatives(
         own, others, rows = ([clip for clip in of if clip.split == split] for of in (kept, spoken, running))
         changed = _changed(own, others, fitting, n_unknown, [seed, zlib.crc32(split.encode())])
         unknown = [*others, *rows, *changed][:n_unknown]
-        mumbles = [f"{NEGATIVE}mumble/{split}/{number}" for number in range(len(unknown), n_unknown)]
-        made += [*unknown, *(Clip(path, UNKNOWN, split=split) for path in mumbles), *_silences(split, n_silence)]
+        turns = zip(range(len(unknown), n_unknown), itertools.cycle(_WORDLESS), strict=False)
+        wordless = [f"{NEGATIVE}{kind}/{split}/{number}" for number, kind in turns]
+        made += [*unknown, *(Clip(path, UNKNOWN, split=split) for path in wordless), *_silences(split, n_silence)]
     return made
 
 

@@ -97,6 +97,47 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     return blended.astype(np.float32)
 
 
+def make_notes(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
+    """Make what an instrument plays that holds its notes, as winds and strings do: one to three notes, one by one.
+
+    Args:
+        sample_rate: Sample rate in hertz.
+        seconds: Length of the waveform.
+        seed: Decides all that is random: pitches from 40 to 1200 Hz, vibrato, attack, and the colour of the sound.
+
+    Returns:
+        The waveform (time,), float32, with a peak of 0.7.
+
+    Raises:
+        ValueError: It is shorter than a sample.
+
+    Example:
+        >>> notes = make_notes(16_000, seconds=1)
+        >>> notes.shape, float(abs(notes).max())
+        ((16000,), 0.699999988079071)
+    """
+    n_samples = _n_samples(sample_rate, seconds)
+    generator = np.random.default_rng(seed)
+    time = np.arange(n_samples) / sample_rate
+    sound = np.zeros(n_samples)
+    n_notes = int(generator.integers(1, 4))
+    starts = np.sort(generator.uniform(-0.2, 0.8, n_notes)) * seconds
+    for start, end in zip(starts, [*starts[1:], starts[-1] + seconds * generator.uniform(0.3, 1)], strict=True):
+        vibrato = 1 + generator.uniform(0, 0.02) * np.sin(2 * np.pi * generator.uniform(4, 7) * time)
+        pitch = np.exp(generator.uniform(np.log(40), np.log(1200))) * vibrato
+        attack, release = generator.uniform(0.005, 0.15, 2)
+        swell = np.minimum((time - start) / attack, (end - time) / release).clip(0, 1)
+        breath = generator.uniform(0, 0.1) * generator.standard_normal(n_samples)
+        sound += swell * (_normalized(_pulses(pitch, sample_rate)) + breath)
+    frequency = np.fft.rfftfreq(n_samples, 1 / sample_rate)
+    gain = (1 + frequency / generator.uniform(100, 1000)) ** -generator.uniform(0.5, 2.5)
+    for centre in np.exp(generator.uniform(np.log(200), np.log(3000), 3)):  # what the body amplifies
+        gain *= 1 + generator.uniform(0, 4) / np.hypot(1, (frequency - centre) / generator.uniform(80, 400))
+    coloured = np.fft.irfft(np.fft.rfft(sound) * gain, n_samples)
+    coloured *= 0.7 / max(np.abs(coloured).max(), 1e-9)
+    return coloured.astype(np.float32)
+
+
 def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     """Make what a microphone hears where nothing sounds: white, pink or brown noise, or hum, of -80 to -40 dB.
 
