@@ -130,9 +130,11 @@ class OpenWakeWord:
         self._word.reset()
         self._features.reset()
         samples = np.rint(np.pad(waveform, RATE) * 32_767).clip(-32_768, 32_767).astype(np.int16)
+        chunks = np.array_split(samples, -(-len(samples) // RATE))  # it takes 10 s at once, at most
         scores = [
             score
-            for embeddings in self._features.process_streaming(samples.tobytes())
+            for chunk in chunks
+            for embeddings in self._features.process_streaming(chunk.tobytes())
             for score in self._word.process_streaming(embeddings)
         ]
         return max(scores, default=0.0) >= self._threshold
