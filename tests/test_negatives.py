@@ -13,7 +13,7 @@ from audionet.datasets.classes import is_filled
 from audionet.datasets.clip import SPLITS, Clip
 from audionet.datasets.synthesis import changes, make_floor, make_mumble, make_notes
 from audionet.datasets.synthesis import negatives as all_negatives
-from audionet.datasets.synthesis.negatives import _fitting, is_word
+from audionet.datasets.synthesis.negatives import _fitting, can_be_spoken
 from audionet.datasets.synthesis.voices import espeak_library
 
 needs_voices = pytest.mark.usefixtures("voices")
@@ -161,8 +161,8 @@ def test_without_voices_the_recordings_alone_are_used(without_voices, capsys):
 
 
 def test_what_is_a_word():
-    assert [*map(is_word, ["Küche", "lights-on", "don't", "नमस्ते", "你好"])] == [True] * 5
-    assert [*map(is_word, ["a1", "7", "b", "class_3", ""])] == [False] * 5
+    assert [*map(can_be_spoken, ["Küche", "lights-on", "don't", "नमस्ते", "你好"])] == [True] * 5
+    assert [*map(can_be_spoken, ["a1", "7", "b", "class_3", ""])] == [False] * 5
 
 
 # ---- what it sounds like -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from audionet.datasets.plain import plain_card
 from audionet.datasets.recordings import scan
 from audionet.datasets.splits import Rule
 from audionet.datasets.synthesis.casting import check_names, working
-from audionet.datasets.synthesis.negatives import is_word as can_be_spoken
+from audionet.datasets.synthesis.negatives import can_be_spoken
 from audionet.files import safe_names
 from audionet.labels import SILENCE, UNKNOWN, is_word, spelled, tidied
 

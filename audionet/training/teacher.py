@@ -1,5 +1,6 @@
 """Networks that others have trained, from which an embedding is distilled; what they say of each clip is kept."""
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
@@ -49,6 +50,7 @@ class GoogleEmbedding:
     sample_rate, n_frames, hop, shortest, peak = 16_000, 76, 8, 32_000, 0.7
 
     def __init__(self) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would write a device id into the user's cache
         try:
             import onnxruntime
 

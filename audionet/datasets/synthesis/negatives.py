@@ -23,12 +23,12 @@ from audionet.datasets.synthesis.lexicon import words_of
 from audionet.datasets.synthesis.phonemes import differences, phonemes, sounds_of
 from audionet.datasets.synthesis.voices.espeak_library import codes
 from audionet.datasets.synthesis.words import utterances
+from audionet.labels import SILENCE, UNKNOWN
 
 # What the paths of clips begin with that `words.render` and `changes.render` make.
 SYNTHETIC, NEGATIVE = "_synthetic_/", "_negative_/"
 MADE = (SYNTHETIC, NEGATIVE)
 BACKGROUND = f"{NEGATIVE}background/"  # of silences that hold background noise
-UNKNOWN, SILENCE = "_unknown_", "_silence_"
 
 _MOST = 4000  # unknown clips in a split
 _USUAL = {"train": 150}  # unknown clips in a split, if there are as many of words; 10 in the others
@@ -133,11 +133,11 @@ def negatives(
     return made
 
 
-def is_word(label: str) -> bool:
+def can_be_spoken(label: str) -> bool:
     """Tell whether a label can be a word or a phrase that is spoken, such as "lights_on", and not a code like "a1".
 
     Example:
-        >>> is_word("lights_on"), is_word("Küche"), is_word("a1"), is_word("b")
+        >>> can_be_spoken("lights_on"), can_be_spoken("Küche"), can_be_spoken("a1"), can_be_spoken("b")
         (True, True, False, False)
     """
     letters = re.sub(r"[\s_'’-]+", "", label)
@@ -155,7 +155,7 @@ def _can_read(language: str) -> bool:
 
 def _readable(labels: Sequence[str], language: str) -> dict[str, str]:
     """Return the text of each label that is a word which espeak-ng can read by the rules of the language."""
-    texts = {label: label.replace("_", " ") for label in labels if is_word(label)}
+    texts = {label: label.replace("_", " ") for label in labels if can_be_spoken(label)}
     sounds = sounds_of([*texts.values()], language)
     return {label: text for label, text in texts.items() if text in sounds}
 
