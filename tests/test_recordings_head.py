@@ -179,6 +179,6 @@ def test_a_threshold_follows_from_what_is_no_word_where_nothing_is_spoken_for_th
 
 
 def test_a_class_without_clips_is_refused():
-    for silent in ([], recorded(2, 2, np.zeros(8))):
+    for silent in (recorded(2, 0), recorded(2, 2, np.zeros(8))):
         with pytest.raises(ValueError, match=f"recordings: expected some with sound of each class, got {LABELS[2]}"):
             fit([*recorded(0, 2), *recorded(1, 2), *silent])

@@ -292,7 +292,7 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 def test_people_are_tested_and_recorded(strangers: Path, write_bundle: Callable[..., Path]) -> None:
     path = write_bundle(labels=DIGITS, training=TRAINING, threshold=0.9)
     found = report.try_on_people(path, strangers)
-    assert found.threshold == 0 and len(found.right) == 6
+    assert found is not None and found.threshold == 0 and len(found.right) == 6
     assert [found.labels[true] for true in found.answers.true] == ["one"] * 2 + ["_unknown_"] * 2 + ["zero"] * 2
     kept = bundle.load(path)
     expected = {"accuracy": round(found.accuracy, 4), "clips": 6, "what": "strangers", "speakers": 2}
@@ -318,6 +318,7 @@ def test_a_folder_that_cannot_be_used_after_the_training_costs_nothing(
 def test_people_have_a_part_of_the_report(finished: Path, strangers: Path, write_bundle: Callable[..., Path]) -> None:
     write_bundle(finished, labels=DIGITS, training=TRAINING, threshold=0.9)
     people = report.try_on_people(finished, strangers)
+    assert people is not None
     corpus = corpus_of(DIGITS)
     page = report.report_recognition(finished, corpus=corpus, answers=answers_of(corpus), settings={}, people=people)
     text = " ".join(page.read_text(encoding="utf-8").split())
