@@ -99,7 +99,7 @@ def add_arguments(parser: RecipeParser, target: str, prefix: str, *, skip: Colle
         >>> parser = RecipeParser()
         >>> add_arguments(parser, "audionet.training.data:ClipData", "data", skip={"corpus"})
         >>> parser.parse_args(["--data.batch_size", "20"]).data
-        Namespace(batch_size=20, epoch_batches=1, seed=0)
+        Namespace(batch_size=20, epoch_batches=1, recorded_share=0.4, seed=0)
     """
     parser.described.append((prefix, target))
     group = parser.add_argument_group(f"--{prefix}", f"arguments of {target.partition(':')[2]}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from audionet.datasets.synthesis import open_engine, render
-from audionet.datasets.synthesis.voices import MissingEngine
+from audionet.datasets.synthesis.voices import SpeechError
 from audionet.datasets.synthesis.voices.espeak import TIMBRES, Espeak
 from audionet.datasets.synthesis.voices.espeak_library import SAMPLE_RATE, codes, link_data, variants
 
@@ -139,5 +139,5 @@ def test_what_it_cannot_read():
 
 def test_missing_wheel(monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(MissingEngine, match=r'pip install "audionet\[synth\]"'):
+    with pytest.raises(SpeechError, match=r'pip install "audionet\[synth\]"'):
         open_engine("espeak").speak("yes", voice="en-us")

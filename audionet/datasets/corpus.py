@@ -14,7 +14,7 @@ from audionet.audio import FULL_SCALE, save_audio
 from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_that, listed
 from audionet.console import note
 from audionet.datasets import cards, natural, synthesis
-from audionet.datasets.background import noise_for
+from audionet.datasets.background_noise import noise_for
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection, is_filled
 from audionet.datasets.clip import SPLITS, Clip

@@ -14,7 +14,7 @@ from audionet.audio import AudioError, find_sounds, rate_and_seconds, read_mono
 from audionet.checks import check_at_least, check_no_misfits, check_that, listed
 from audionet.console import note
 from audionet.datasets import synthesis
-from audionet.datasets.background import noise_for
+from audionet.datasets.background_noise import noise_for
 from audionet.datasets.cards import Card
 from audionet.datasets.clip import Clip
 from audionet.datasets.corpus import Corpus

@@ -85,7 +85,7 @@ class Recognizer:
         <Recognizer of zero, one, two and 9 more: cnn_tdnn on LogMel, clips of 1 s at 16000 Hz, on cpu>
         >>> (best,) = recognizer.recognize_file("seven.wav", top_k=1)
         >>> best.label, round(best.probability, 2)
-        ('seven', 0.99)
+        ('seven', 0.89)
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:

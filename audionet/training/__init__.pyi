@@ -1,6 +1,6 @@
-from .crop_data import CropData as CropData
-from .crop_data import windows_for as windows_for
 from .data import ClipData as ClipData
+from .data import CropData as CropData
+from .data import windows_for as windows_for
 from .domain import DomainHead as DomainHead
 from .embedding import Embedding as Embedding
 from .embedding_data import EmbeddingData as EmbeddingData

@@ -65,12 +65,12 @@ class Checkpoints(Callback):
         self.metrics, self.stop, self.finite = metrics, stop, finite
         self.best: State | None = None
         self.copied: State | None = None  # the best that is in best.ckpt
-        self.is_between_steps = self.is_at_end = False
+        self.is_between_steps = self.is_at_end = self.is_resumed = False
         self.seconds = 0.0  # that the last checkpoint took
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to count the time, and let the learning rate follow the schedule of a training of this length."""
-        self.taken = time.monotonic()
+        self.taken, self.is_resumed = time.monotonic(), False
         if follow_schedules(trainer) and trainer.is_global_zero:
             n_steps = trainer.estimated_stepping_batches
             note(
@@ -120,6 +120,11 @@ class Checkpoints(Callback):
         if self.stop.is_made:
             raise KeyboardInterrupt
 
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the last step of a resumed training that had nothing left to do, which the checkpoint takes back."""
+        if self.is_resumed:
+            trainer.fit_loop.epoch_loop._batches_that_stepped += 1
+
     def _take(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.finite.check(trainer, pl_module)
         started = time.monotonic()
@@ -137,7 +142,7 @@ class Checkpoints(Callback):
 
     def load_state_dict(self, state_dict: State) -> None:
         """Go on with the best weights, and without the lines that were written after the checkpoint."""
-        self.best = state_dict["best"]
+        self.best, self.is_resumed = state_dict["best"], True
         self.metrics.cut(state_dict["n_metrics"])
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: State) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning import LightningDataModule, LightningModule
 
-from audionet.training.crop_data import CropData
-from audionet.training.data import ClipData, CorpusData
+from audionet.training.data import ClipData, CorpusData, CropData
 from audionet.training.domain import DomainHead
 
 if TYPE_CHECKING:

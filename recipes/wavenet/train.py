@@ -30,7 +30,7 @@ def make_parser():
     not_values = {"words_only", "negatives", "progress"}
     flags.add_arguments(parser, "audionet.datasets.corpus:open_corpus", "data", skip=not_values)
     made_here = {"corpus", "seed", "model", "front_end", "context", "hop_length", "margin", "learns_end"}
-    flags.add_arguments(parser, "audionet.training.crop_data:CropData", "data", skip=made_here)
+    flags.add_arguments(parser, "audionet.training.data:CropData", "data", skip=made_here)
     flags.add_arguments(parser, "audionet.training.generation:Generation", "task", skip=made_here)
     return parser
 
