@@ -175,6 +175,14 @@ def test_a_run_that_is_killed_anywhere_ends_as_one_that_is_not(
     assert_equal(parts.left(), whole.left())
 
 
+def test_a_run_that_is_resumed_after_its_end_is_as_it_was(make_run: Callable[..., Run]) -> None:
+    run = make_run("recognition", "whole", "--steps=6")
+    run.recipe.main(run.flags)
+    before = run.left()
+    assert run.go() == 0
+    assert_equal(run.left(), before)
+
+
 @pytest.mark.parametrize("recipe", LENGTH)
 def test_a_run_that_is_made_longer_ends_as_one_of_that_length(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, recipe: str
