@@ -48,7 +48,8 @@ def test_from_text_alone_from_end_to_end(run: Callable[..., subprocess.Completed
     recognizer = audionet.load_recognizer(output / "model.safetensors")
     assert recognizer.labels == ("lights on", "stop", "_unknown_", "_silence_")
     assert 1.0 <= recognizer.clip_length / recognizer.sample_rate <= 2.0
-    assert "others_accepted" in recognizer.bundle.training and recognizer.bundle.training["test_is_synthetic"] is True
+    assert "others_accepted" in recognizer.bundle.training and recognizer.bundle.temperature != 1.0
+    assert recognizer.bundle.training["test_is_synthetic"] is True
 
 
 @pytest.fixture

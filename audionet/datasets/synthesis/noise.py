@@ -93,8 +93,7 @@ def make_mumble(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
             gain *= 1 / np.hypot(1, (frequency - generator.uniform(low, high)) / width) ** 0.5
         near = np.maximum(1 - np.abs(np.arange(n_samples) * n_syllables / n_samples - number - 0.5), 0)
         blended += near * np.fft.irfft(spectrum * gain, n_samples)
-    blended *= 0.7 / max(np.abs(blended).max(), 1e-9)
-    return blended.astype(np.float32)
+    return _at_peak(blended)
 
 
 def make_notes(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
@@ -133,9 +132,12 @@ def make_notes(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
     gain = (1 + frequency / generator.uniform(100, 1000)) ** -generator.uniform(0.5, 2.5)
     for centre in np.exp(generator.uniform(np.log(200), np.log(3000), 3)):  # what the body amplifies
         gain *= 1 + generator.uniform(0, 4) / np.hypot(1, (frequency - centre) / generator.uniform(80, 400))
-    coloured = np.fft.irfft(np.fft.rfft(sound) * gain, n_samples)
-    coloured *= 0.7 / max(np.abs(coloured).max(), 1e-9)
-    return coloured.astype(np.float32)
+    return _at_peak(np.fft.irfft(np.fft.rfft(sound) * gain, n_samples))
+
+
+def _at_peak(sound: np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = (sound * (0.7 / max(np.abs(sound).max(), 1e-9))).astype(np.float32)
+    return scaled
 
 
 def make_floor(sample_rate: int, seconds: float, seed: int = 0) -> np.ndarray:
