@@ -8,7 +8,7 @@ import pytest
 
 from audionet import resources
 from audionet.cli import main as cli
-from audionet.datasets import background, cards, corpus, download, unpack
+from audionet.datasets import background_noise, cards, corpus, download, unpack
 from audionet.datasets.cache import kept_in
 from audionet.datasets.synthesis.voices.espeak_library import link_data
 from audionet.locks import Busy, only_one
@@ -17,7 +17,7 @@ from tests.hostile_archives import pack
 
 @pytest.fixture(autouse=True)
 def short_noise(monkeypatch):
-    monkeypatch.setattr(background, "NOISE_SECONDS", 2.0)
+    monkeypatch.setattr(background_noise, "NOISE_SECONDS", 2.0)
 
 
 def build(root: Path, seconds: float = 0.5) -> corpus.Corpus:
