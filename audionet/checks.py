@@ -176,17 +176,16 @@ def check_positive(**values: object) -> None:
         check_that(_is_finite(value) and value > 0, name, "more than 0", value)
 
 
-def check_spectrogram(spectrogram: "Tensor", n_bands: int) -> None:
+def check_spectrogram(spectrogram: "Tensor", n_bands: int, in_channels: int = 1) -> None:
     """Refuse a tensor that is no batch of spectrograms with the network's number of bands.
 
     Raises:
-        ValueError: The shape is not (batch, 1, n_bands, frame).
+        ValueError: The shape is not (batch, in_channels, n_bands, frame).
     """
-    if spectrogram.ndim != 4 or spectrogram.shape[1:3] != (1, n_bands):
+    if spectrogram.ndim != 4 or spectrogram.shape[1:3] != (in_channels, n_bands):
         advice = "give the network n_bands of its front-end" if n_bands > 1 else "use the front-end Waveform"
-        raise ValueError(
-            f"spectrogram: expected (batch, 1, n_bands = {n_bands}, frame), got {tuple(spectrogram.shape)}; {advice}"
-        )
+        expected = f"(batch, {in_channels}, n_bands = {n_bands}, frame)"
+        raise ValueError(f"spectrogram: expected {expected}, got {tuple(spectrogram.shape)}; {advice}")
 
 
 def check_device(device: "str | torch.device") -> "torch.device":

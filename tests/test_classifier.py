@@ -79,7 +79,7 @@ def test_the_classifier_predicts_a_sample_from_those_before_it():
 def test_frames_are_means_and_the_last_may_be_shorter():
     model = classifier(frame_layers=1, frame_kernel=1).eval()
     pooled: list[Tensor] = []
-    model.frames.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
+    model.convolutions.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
     waveform = noise(2, 70)
     model(waveform[:, None, None])
     summed: list[Tensor] = []
@@ -91,7 +91,7 @@ def test_frames_are_means_and_the_last_may_be_shorter():
 
 
 def test_the_convolutions_over_frames_see_both_directions():
-    frames = classifier().eval().frames
+    frames = classifier().eval().convolutions
     x = torch.randn(1, 10, 41, requires_grad=True, generator=torch.Generator().manual_seed(3))
     seen = []
     for block in range(3):

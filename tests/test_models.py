@@ -76,7 +76,7 @@ class PlainNetwork(nn.Module):
         x = F.relu(batch_norm(self.model.stem_norm, x))
         for block in self.model.blocks:
             x = PlainBlock(block)(x)
-        return self.model.head(self.model.tail(x).flatten(1))
+        return self.model.head(self.model.tail(x).mean((2, 3)))
 
 
 def randomize(module, seed=0):

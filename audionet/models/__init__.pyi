@@ -3,9 +3,15 @@ from .cnn_tdnn import CNNTDNN as CNNTDNN
 from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
 from .contract import SampleModel as SampleModel
+from .convnet import Convnet as Convnet
+from .receptive import ReceptiveField as ReceptiveField
+from .receptive import receptive_field as receptive_field
 from .registry import MODELS as MODELS
 from .registry import create as create
 from .tcresnet import TCResNet as TCResNet
+from .volume import Layer as Layer
+from .volume import layers as layers
+from .volume import output_size as output_size
 from .wavenet.autoencoder import WaveNetAutoencoder as WaveNetAutoencoder
 from .wavenet.classifier import WaveNetClassifier as WaveNetClassifier
 from .wavenet.network import WaveNet as WaveNet

@@ -1,5 +1,8 @@
 """BC-ResNet: broadcasted residual learning for keyword spotting (Kim et al., 2021, arXiv 2106.04140)."""
 
+from collections.abc import Mapping
+from itertools import accumulate
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,13 +53,20 @@ class FrequencyConv(nn.Conv2d):
 
     The matrices are the convolution's response to the unit vectors. With few rows and thousands of columns, their
     product is faster than a depthwise convolution, forward and backward.
+
+    Attributes:
+        is_plain: Whether it convolves all the same, for counting what a network costs and sees.
     """
+
+    is_plain = False
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__(channels, channels, (3, 1), stride=(stride, 1), padding=(1, 0), groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (channel, frequency, batch, frame) to (channel, frequency / stride, batch, frame)."""
+        if self.is_plain:
+            return super().forward(x.movedim(2, 0)).movedim(0, 2)
         channel, frequency, batch, frame = x.shape
         units = torch.eye(frequency, dtype=x.dtype, device=x.device)
         units = units.view(frequency, 1, frequency, 1).expand(-1, channel, -1, -1)
@@ -139,19 +149,28 @@ class BCResNet(NamedArguments, nn.Module):
             nn.Conv2d(n_in, n_embedding, 1, bias=False),
             nn.BatchNorm2d(n_embedding),
             nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d(1),
         )
         self.head = linear_head(n_embedding, n_classes)
 
-    def embed(self, spectrogram: Tensor) -> Tensor:
-        """Map log-mels (batch, 1, n_bands, frame) to embeddings (batch, 32 * tau)."""
+    @property
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The parts of ``embed`` by name, in the order of the data; of a stage, its last block."""
+        ends = {f"stage{number}": end - 1 for number, end in enumerate(accumulate(STAGE_BLOCKS), 1)}
+        return {"stem": self.stem_norm} | {name: self.blocks[end] for name, end in ends.items()} | {"tail": self.tail}
+
+    def frames(self, spectrogram: Tensor) -> Tensor:
+        """Map log-mels (batch, 1, n_bands, frame) to frames (batch, 32 * tau, frame)."""
         check_spectrogram(spectrogram, self.n_bands)  # other sub-bands would cut through clips, without an error
         # Within the blocks the layout is (channel, frequency, batch, frame): every norm then runs over contiguous rows
         # and every convolution but the temporal one is a matrix product. docs/benchmarks.md compares the speed.
         x = F.relu(self.stem_norm(self.stem(spectrogram).permute(1, 2, 0, 3)), inplace=True)
         x = self.blocks(x)
-        pooled: Tensor = self.tail(x.permute(2, 0, 1, 3))
-        return pooled.flatten(1)
+        maps: Tensor = self.tail(x.permute(2, 0, 1, 3))
+        return maps.mean(2)
+
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map log-mels (batch, 1, n_bands, frame) to embeddings (batch, 32 * tau)."""
+        return self.frames(spectrogram).mean(-1)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Map log-mels (batch, 1, n_bands, frame) to logits (batch, n_classes)."""

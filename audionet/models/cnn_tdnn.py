@@ -4,6 +4,8 @@ The 2D convolutions at the beginning slide over frequency, too, so that formants
 the same formants. All that follows has the bands as channels, which computes fast on a CPU.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -112,12 +114,23 @@ class CNNTDNN(NamedArguments, nn.Module):
         self.pooling = AttentivePooling(n_embedding)
         self.head = linear_head(n_embedding, n_classes, dropout)
 
-    def embed(self, spectrogram: Tensor) -> Tensor:
-        """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, n_embedding)."""
+    @property
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The parts of ``embed`` by name, in the order of the data."""
+        blocks = {f"block{number}": block for number, block in enumerate(self.blocks, 1)}
+        return {"stem": self.stem, "narrow": self.narrow} | blocks | {"pooling": self.pooling}
+
+    def frames(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to frames (batch, n_embedding, frame / 4)."""
         check_spectrogram(spectrogram, self.n_bands)
         # (batch, channel, band / 4, frame / 2) -> (batch, channel * band / 4, frame / 2)
         maps: Tensor = self.stem(spectrogram).flatten(1, 2)
-        embedding: Tensor = self.pooling(self.blocks(self.narrow(maps)))
+        frames: Tensor = self.blocks(self.narrow(maps))
+        return frames
+
+    def embed(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, n_embedding)."""
+        embedding: Tensor = self.pooling(self.frames(spectrogram))
         return embedding
 
     def forward(self, spectrogram: Tensor) -> Tensor:

@@ -24,6 +24,14 @@ class RecognitionNetwork(Protocol):
     n_classes: int
 
     @property
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The parts of ``embed`` by name, in the order of the data, which one can look inside of.
+
+        Each returns maps (batch, channel, band, frame), (batch, channel, frame) or (batch, channel). The batch may lie
+        elsewhere, as it does inside of `BCResNet`.
+        """
+
+    @property
     def head(self) -> nn.Module:
         """The classifier: maps embeddings (batch, channels) to logits (batch, n_classes), or to themselves."""
 
@@ -32,6 +40,17 @@ class RecognitionNetwork(Protocol):
 
     def __call__(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""
+
+
+def stages_of(network: nn.Module) -> Mapping[str, nn.Module]:
+    """Return the parts of a network that one can look inside of: its ``stages``, or else its children.
+
+    Example:
+        >>> [*stages_of(audionet.models.create("tcresnet", n_classes=3))]
+        ['stem', 'block1', 'block2', 'block3']
+    """
+    stages = getattr(network, "stages", None)
+    return stages if isinstance(stages, Mapping) else dict(network.named_children())
 
 
 def linear_head(n_channels: int, n_classes: int, dropout: float | None = None) -> nn.Module:

@@ -1,5 +1,6 @@
 """TC-ResNet: temporal convolutions with the bands as channels (Choi et al., 2019, arXiv 1904.03814)."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -76,11 +77,20 @@ class TCResNet(NamedArguments, nn.Module):
         self.blocks = nn.Sequential(*(TCResBlock(n_in, n_out) for n_in, n_out in pairwise(widths)))
         self.head = linear_head(widths[-1], n_classes, dropout)
 
+    @property
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The parts of ``embed`` by name, in the order of the data."""
+        return {"stem": self.stem} | {f"block{number}": block for number, block in enumerate(self.blocks, 1)}
+
+    def frames(self, spectrogram: Tensor) -> Tensor:
+        """Map spectrograms (batch, 1, n_bands, frame) to frames (batch, 48 * width, frame / 8)."""
+        check_spectrogram(spectrogram, self.n_bands)
+        frames: Tensor = self.blocks(self.stem(spectrogram.squeeze(1)))
+        return frames
+
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to embeddings (batch, 48 * width)."""
-        check_spectrogram(spectrogram, self.n_bands)
-        x: Tensor = self.blocks(self.stem(spectrogram.squeeze(1)))
-        return x.mean(-1)
+        return self.frames(spectrogram).mean(-1)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to logits (batch, n_classes)."""

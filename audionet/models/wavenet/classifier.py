@@ -1,5 +1,6 @@
 """WaveNet classifier: recognition from the raw waveform, helped by also predicting the next sample."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -95,8 +96,13 @@ class WaveNetClassifier(NamedArguments, nn.Module):
         for n_in, n_out in pairwise([skip_channels] + [frame_channels] * frame_layers):
             conv = nn.Conv1d(n_in, n_out, frame_kernel, padding=frame_kernel // 2, bias=False)
             blocks += [conv, nn.BatchNorm1d(n_out), nn.ReLU(inplace=True)]
-        self.frames = nn.Sequential(*blocks)
+        self.convolutions = nn.Sequential(*blocks)
         self.head = linear_head(frame_channels, n_classes, dropout)
+
+    @property
+    def stages(self) -> Mapping[str, nn.Module]:
+        """The parts of ``embed`` by name, in the order of the data."""
+        return {"stack": self.stack.skip, "convolutions": self.convolutions}
 
     def embed(self, spectrogram: Tensor) -> Tensor:
         """Map waveforms (batch, 1, 1, time) to embeddings (batch, frame_channels)."""
@@ -121,5 +127,5 @@ class WaveNetClassifier(NamedArguments, nn.Module):
         batch, time = samples.shape
         skips = F.relu(self.stack.skip(self.stack.units(samples, self.stack.bias(batch=batch, time=time))))
         # The last frame may be shorter; its mean is over what there is.
-        frames = self.frames(F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True))
+        frames = self.convolutions(F.avg_pool1d(skips.mT, self.frame_length, ceil_mode=True))
         return samples, skips, frames.mean(-1)

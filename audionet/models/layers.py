@@ -1,0 +1,217 @@
+"""Layers that the families of convnets share, with the choices that history left open as arguments."""
+
+from collections.abc import Iterable
+
+from torch import nn
+
+from audionet.checks import check_at_least, check_one_of
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "none": nn.Identity,
+}
+NORMS = ("batch", "instance", "none")
+PADDING_MODES: tuple[Literal["zeros", "reflect", "replicate", "circular"], ...] = (
+    "zeros",
+    "reflect",
+    "replicate",
+    "circular",
+)
+POOLINGS = ("max", "average", "convolution")
+
+Size = int | tuple[int, int]
+"""A size in bands and in frames: one number for both, or (bands, frames)."""
+
+
+def pair(size: Size) -> tuple[int, int]:
+    """Return a size as (bands, frames).
+
+    Example:
+        >>> pair(3), pair((3, 9))
+        ((3, 3), (3, 9))
+    """
+    return (size, size) if isinstance(size, int) else size
+
+
+def scaled(n_channels: int, width: float) -> int:
+    """Return a number of channels times the factor ``width``, at least 1.
+
+    Example:
+        >>> scaled(64, 0.25), scaled(64, 0.001)
+        (16, 1)
+    """
+    return max(1, round(n_channels * width))
+
+
+def activation_layer(name: str) -> nn.Module:
+    """Return the non-linear function of a name.
+
+    Raises:
+        ValueError: There is no such function; the message gives the nearest.
+
+    Example:
+        >>> activation_layer("relu")
+        ReLU()
+    """
+    check_one_of(ACTIVATIONS, "activation", name)
+    return ACTIVATIONS[name]()
+
+
+def norm_layer(name: str, n_channels: int) -> nn.Module:
+    """Return a normalisation of maps (batch, n_channels, band, frame).
+
+    Args:
+        name: "batch": each channel over the batch; "instance": each channel of each clip over the clip, which makes the
+            network look at the whole clip; "none".
+        n_channels: Channels of the maps.
+
+    Raises:
+        ValueError: There is no such normalisation.
+
+    Example:
+        >>> norm_layer("batch", 8)
+        BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+    check_one_of(NORMS, "norm", name)
+    if name == "none":
+        return nn.Identity()
+    return nn.BatchNorm2d(n_channels) if name == "batch" else nn.InstanceNorm2d(n_channels, affine=True)
+
+
+def conv_layer(
+    n_in: int,
+    n_out: int,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Size | None = None,
+    dilation: Size = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    norm: str = "batch",
+    activation: str = "relu",
+) -> nn.Sequential:
+    """Return a convolution, its normalisation and its activation.
+
+    The convolution has a bias where no normalisation follows, which would take it out again.
+
+    Args:
+        n_in: Channels that come in.
+        n_out: Channels that go out.
+        kernel_size: Size of the kernel.
+        stride: Step of the kernel.
+        padding: Rows and columns that are added on each side; None for as many as keep the size at stride 1.
+        dilation: Distance of the kernel's taps.
+        groups: Groups of channels that do not see each other; ``n_in`` of them make a depthwise convolution.
+        padding_mode: What the added rows and columns hold: "zeros", "reflect", "replicate" or "circular".
+        norm: A name of `norm_layer`.
+        activation: A name of `activation_layer`.
+
+    Raises:
+        ValueError: A name is unknown.
+
+    Example:
+        >>> conv_layer(1, 8, (3, 9), norm="none")
+        Sequential(
+          (0): Conv2d(1, 8, kernel_size=(3, 9), stride=(1, 1), padding=(1, 4))
+          (1): ReLU()
+        )
+    """
+    check_one_of(PADDING_MODES, "padding_mode", padding_mode)
+    kernel, step = pair(kernel_size), pair(dilation)
+    same = (step[0] * (kernel[0] - 1) // 2, step[1] * (kernel[1] - 1) // 2)
+    conv = nn.Conv2d(
+        n_in,
+        n_out,
+        kernel,
+        stride=stride,
+        padding=same if padding is None else padding,
+        dilation=step,
+        groups=groups,
+        bias=norm == "none",
+        padding_mode=padding_mode,
+    )
+    layers = [conv, norm_layer(norm, n_out), activation_layer(activation)]
+    return nn.Sequential(*(layer for layer in layers if not isinstance(layer, nn.Identity)))
+
+
+def pool_layer(
+    name: str, kernel_size: Size, stride: Size, *, n_channels: int, padding: Size = 0, activation: str = "relu"
+) -> nn.Module:
+    """Return a layer that makes maps (batch, n_channels, band, frame) smaller.
+
+    Args:
+        name: "max", "average", or "convolution": one of the same kernel and stride, which learns how, with its
+            activation (Springenberg et al., 2014, arXiv 1412.6806).
+        kernel_size: Size of the neighbourhood.
+        stride: Step of the neighbourhood.
+        n_channels: Channels of the maps.
+        padding: Rows and columns that are added on each side.
+        activation: Of the convolution, a name of `activation_layer`.
+
+    Raises:
+        ValueError: There is no such pooling.
+
+    Example:
+        >>> pool_layer("max", 2, 2, n_channels=8)
+        MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+    """
+    check_one_of(POOLINGS, "pooling", name)
+    if name == "max":
+        return nn.MaxPool2d(kernel_size, stride, padding)
+    if name == "average":
+        return nn.AvgPool2d(kernel_size, stride, padding, count_include_pad=False)
+    return conv_layer(
+        n_channels, n_channels, kernel_size, stride=stride, padding=padding, norm="none", activation=activation
+    )
+
+
+def global_pool() -> nn.Sequential:
+    """Return the mean over all bands and frames: (batch, channel, band, frame) -> (batch, channel).
+
+    Example:
+        >>> global_pool()(torch.ones(2, 8, 5, 13)).shape
+        torch.Size([2, 8])
+    """
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def fully_connected(
+    n_channels: int,
+    grid: tuple[int, int],
+    widths: Iterable[int],
+    *,
+    activation: str = "relu",
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Return fully connected layers over maps of any size: (batch, n_channels, band, frame) -> (batch, last width).
+
+    The maps are first averaged to a grid, which leaves maps of that size as they are.
+
+    Args:
+        n_channels: Channels of the maps.
+        grid: Size that the layers see, (bands, frames).
+        widths: Outputs of each layer.
+        activation: A name of `activation_layer`, after each layer.
+        dropout: Probability that an input of a layer is dropped.
+
+    Raises:
+        ValueError: There is no such activation, or ``dropout`` is no probability.
+
+    Example:
+        >>> fully_connected(16, (5, 5), (120, 84))(torch.ones(2, 16, 7, 20)).shape
+        torch.Size([2, 84])
+    """
+    check_at_least(0, 1, dropout=dropout)
+    layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(grid), nn.Flatten()]
+    n_in = n_channels * grid[0] * grid[1]
+    for n_out in widths:
+        layers += [nn.Dropout(dropout)] if dropout else []
+        layers += [nn.Linear(n_in, n_out), activation_layer(activation)]
+        n_in = n_out
+    return nn.Sequential(*layers)

@@ -1,0 +1,156 @@
+"""What one output of each layer sees of the spectrogram, measured on the network itself.
+
+The spectrogram becomes NaN up to some frame, or from some frame on, and so does whatever depends on it. This holds for
+any network, without knowing how its layers are connected.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from audionet.models import trace
+from audionet.models.contract import stages_of
+
+FIRST_FRAMES, MOST_FRAMES = 128, 2048  # what is tried, for networks on spectrograms
+MOST_SAMPLES = 1 << 15  # and for networks on waveforms, whose single band is the samples
+CHUNK = 8  # clips that go through the network at once
+
+
+class ReceptiveField(NamedTuple):
+    """What one output sees of the spectrogram.
+
+    Attributes:
+        bands: Bands that it depends on, at most those that there are.
+        frames: Frames that it depends on; None where it sees the whole clip, or more than 2048 frames.
+        stride: Frames from one output to the next; None where there is one for the clip.
+    """
+
+    bands: int
+    frames: int | None
+    stride: int | None
+
+
+def receptive_field(network: nn.Module) -> ReceptiveField:
+    """Return what the deepest outputs of a recogniser see that do not see the whole clip.
+
+    Args:
+        network: Network with ``n_bands``, that maps (batch, in_channels, n_bands, frame).
+
+    Example:
+        >>> receptive_field(audionet.models.create("tcresnet", n_classes=12))
+        ReceptiveField(bands=40, frames=123, stride=8)
+    """
+    names = {module: name for name, module in network.named_modules()}
+    fields = [*receptive_fields(network, [names[stage] for stage in stages_of(network).values()]).values()]
+    return next((field for field in reversed(fields) if field.frames is not None), fields[-1])
+
+
+def receptive_fields(network: nn.Module, names: Iterable[str]) -> dict[str, ReceptiveField]:
+    """Return what one output of each of a recogniser's modules sees of the spectrogram.
+
+    Args:
+        network: Network with ``n_bands``, that maps (batch, in_channels, n_bands, frame).
+        names: Names of its modules.
+
+    Example:
+        >>> receptive_fields(audionet.models.create("tcresnet", n_classes=12), ["stem"])
+        {'stem': ReceptiveField(bands=40, frames=3, stride=1)}
+    """
+    network = trace.plain(network)
+    axes = trace.find_axes(trace.skeleton(network), names)
+    n_frames, local = _long_enough(network, axes)
+    frames = _frames(network, {name: axes[name] for name in local}, n_frames)
+    bands = _bands(network, axes)
+    return {name: ReceptiveField(bands[name], frames.get(name), axis.stride or None) for name, axis in axes.items()}
+
+
+def _long_enough(network: nn.Module, axes: Mapping[str, trace.Axes]) -> tuple[int, list[str]]:
+    """Return a number of frames in whose middle no output sees an end, and the modules with such outputs."""
+    most = MOST_SAMPLES if getattr(network, "n_bands", 0) == 1 else MOST_FRAMES
+    n_frames, found, used = FIRST_FRAMES, list[str](), FIRST_FRAMES
+    while True:
+        before = _reached(network, axes, n_frames, [n_frames // 2], until=True)
+        after = _reached(network, axes, n_frames, [n_frames // 2], until=False)
+        inside = [
+            name
+            for name in axes
+            if before[name].shape[1] > 2
+            and 0 < before[name].sum() < before[name].shape[1]
+            and 0 < after[name].sum() < after[name].shape[1]
+        ]
+        if len(inside) > len(found):
+            found, used = inside, n_frames
+        if n_frames >= most or len(found) == sum(axis.frame is not None for axis in axes.values()):
+            return 2 * used, found
+        n_frames *= 2
+
+
+def _frames(network: nn.Module, axes: Mapping[str, trace.Axes], n_frames: int) -> dict[str, int]:
+    """Return how many frames one output of each module depends on."""
+    if not axes:
+        return {}
+    # While the border moves by a stride, each module has one output whose first, and one whose last input it passes.
+    places = [n_frames // 2 + step for step in range(max(axis.stride for axis in axes.values()) + 1)]
+    before = _reached(network, axes, n_frames, places, until=True)
+    after = _reached(network, axes, n_frames, places, until=False)
+    found = {}
+    for name, axis in axes.items():
+        first = _border(before[name])  # outputs that see something up to each place
+        step = int((first[1:] > first[:-1]).nonzero()[0, 0])
+        begin = places[step + 1] - axis.stride * int(first[step])  # of what output 0 sees, at this stride
+        last = _border(~after[name])  # outputs that see nothing from each place on
+        step = int((last[1:] > last[:-1]).nonzero()[0, 0])
+        end = places[step] - axis.stride * int(last[step])
+        found[name] = end - begin + 1
+    return found
+
+
+def _border(reached: Tensor) -> Tensor:
+    """Return how many of the outputs (place, frame) at the beginning are reached, (place,)."""
+    return reached.cumprod(1).sum(1)
+
+
+def _reached(
+    network: nn.Module, axes: Mapping[str, trace.Axes], n_frames: int, places: list[int], *, until: bool
+) -> dict[str, Tensor]:
+    """Return which outputs of each module depend on the frames up to each place, or from it on: (place, frame)."""
+    frame, place = torch.arange(n_frames), torch.tensor(places)[:, None]
+    hidden = frame <= place if until else frame >= place
+    return _nan(network, axes, hidden[:, None, None, :], n_frames, {name: axis.frame for name, axis in axes.items()})
+
+
+def _bands(network: nn.Module, axes: Mapping[str, trace.Axes]) -> dict[str, int]:
+    """Return how many bands one output of each module depends on."""
+    band = torch.arange(n_bands := getattr(network, "n_bands", 1))
+    kept = {name: 2 if axis.frame == 3 else None for name, axis in axes.items()}  # of (batch, channel, band, frame)
+    hidden = band <= band[:, None]
+    before = _nan(network, axes, hidden[:, None, :, None], FIRST_FRAMES, kept)
+    hidden = band >= band[:, None]
+    after = _nan(network, axes, hidden[:, None, :, None], FIRST_FRAMES, kept)
+    first = {name: (~reached).sum(0) for name, reached in before.items()}
+    return {name: min(n_bands, max(1, int((after[name].sum(0) - first[name]).max()))) for name in axes}
+
+
+def _nan(
+    network: nn.Module,
+    axes: Mapping[str, trace.Axes],
+    hidden: Tensor,
+    n_frames: int,
+    kept: Mapping[str, int | None],
+) -> dict[str, Tensor]:
+    """Return which outputs of each module depend on hidden inputs: (clip, output) along the axis that is kept."""
+    found: dict[str, list[Tensor]] = {name: [] for name in axes}
+    modules = {name: network.get_submodule(name) for name in axes}
+    for part in hidden.split(CHUNK):
+        spectrogram = trace.blank(network, len(part), n_frames).masked_fill(part, math.nan)
+        with torch.no_grad():
+            reached = trace.outputs(network, modules, spectrogram, torch.isnan)
+        for name, output in reached.items():
+            clips = output.movedim(axes[name].batch, 0)
+            axis = kept[name]
+            rows = clips.flatten(1).any(1, keepdim=True) if axis is None else clips.movedim(axis, 1).flatten(2).any(2)
+            found[name].append(rows)
+    return {name: torch.cat(rows) for name, rows in found.items()}
