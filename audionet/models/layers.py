@@ -1,6 +1,7 @@
 """Layers that the families of convnets share, with the choices that history left open as arguments."""
 
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 from torch import nn
 
@@ -16,12 +17,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
 }
 NORMS = ("batch", "instance", "none")
-PADDING_MODES: tuple[Literal["zeros", "reflect", "replicate", "circular"], ...] = (
-    "zeros",
-    "reflect",
-    "replicate",
-    "circular",
-)
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 POOLINGS = ("max", "average", "convolution")
 
 Size = int | tuple[int, int]
@@ -92,7 +88,7 @@ def conv_layer(
     padding: Size | None = None,
     dilation: Size = 1,
     groups: int = 1,
-    padding_mode: str = "zeros",
+    padding_mode: PaddingMode = "zeros",
     norm: str = "batch",
     activation: str = "relu",
 ) -> nn.Sequential:
@@ -122,7 +118,7 @@ def conv_layer(
           (1): ReLU()
         )
     """
-    check_one_of(PADDING_MODES, "padding_mode", padding_mode)
+    check_one_of(get_args(PaddingMode), "padding_mode", padding_mode)
     kernel, step = pair(kernel_size), pair(dilation)
     same = (step[0] * (kernel[0] - 1) // 2, step[1] * (kernel[1] - 1) // 2)
     conv = nn.Conv2d(

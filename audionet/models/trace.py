@@ -70,7 +70,7 @@ def plain(network: nn.Module) -> nn.Module:
     copied = copy.deepcopy(network).cpu().eval()
     for module in copied.modules():
         if hasattr(module, "is_plain"):
-            module.is_plain = True
+            vars(module)["is_plain"] = True
     return copied
 
 
