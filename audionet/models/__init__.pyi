@@ -9,6 +9,7 @@ from .receptive import receptive_field as receptive_field
 from .registry import MODELS as MODELS
 from .registry import create as create
 from .tcresnet import TCResNet as TCResNet
+from .trace import outputs as outputs
 from .volume import Layer as Layer
 from .volume import layers as layers
 from .volume import output_size as output_size

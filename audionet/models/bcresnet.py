@@ -98,8 +98,8 @@ class BCResBlock(nn.Module):
         """Map (n_in, frequency, batch, frame) to (n_out, frequency / stride, batch, frame)."""
         y = self.f2(x)
         broadcast = self.f1(y.mean(1))  # (n_out, batch, frame)
-        broadcast = F.dropout2d(broadcast.unsqueeze(-2), self.dropout, self.training)  # drops (channel, clip) pairs
-        y = y + broadcast.movedim(-2, 1)
+        broadcast = F.dropout2d(broadcast.unsqueeze(2), self.dropout, self.training)  # drops (channel, clip) pairs
+        y = y + broadcast.movedim(2, 1)
         return F.relu(y if self.is_transition else y + x, inplace=True)
 
 

@@ -82,7 +82,8 @@ def blank(network: nn.Module, n_clips: int, n_frames: int, device: str = "cpu") 
         torch.Size([2, 1, 40, 101])
     """
     in_channels, n_bands = getattr(network, "in_channels", 1), getattr(network, "n_bands", 1)
-    return torch.zeros(n_clips, in_channels, n_bands, n_frames, device=device)
+    dtype = next((parameter.dtype for parameter in network.parameters()), None)
+    return torch.zeros(n_clips, in_channels, n_bands, n_frames, device=device, dtype=dtype)
 
 
 def shapes(network: nn.Module, names: Iterable[str], n_clips: int, n_frames: int) -> dict[str, tuple[int, ...]]:
