@@ -1,4 +1,4 @@
-"""Every recogniser: its contract, gradients, lengths, places in time, ONNX, initial values, and a batch that is learnt."""
+"""Every recogniser: its contract, gradients, lengths, places in time, ONNX, initial values, and one batch learnt."""
 
 import subprocess
 import sys
