@@ -31,7 +31,7 @@ NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = [
     *"audio augment features models datasets datasets.synthesis metrics training".split(),
-    *"bundle adapt inference evaluate plots report bulk".split(),
+    *"bundle adapt inference evaluate plots insight report bulk".split(),
 ]
 REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}
 SHARED = "checks labels resources files locks console parallel randomness registry signatures flags".split()

@@ -170,7 +170,7 @@ class WaveNet(NamedArguments, nn.Module):
         time = samples.shape[1]
         steps, local = bias.steps[:, :, None], bias.local  # (batch, n, 1, n_layers, G)
         stream = F.pad(self.input(samples[:, : time - 1]), (0, 0, 1, 0))  # an output sees only what was before
-        if torch.is_autocast_enabled(device := stream.device.type):
+        if torch.amp.is_autocast_available(device := stream.device.type) and torch.is_autocast_enabled(device):
             # The stream too: additions move more memory than the matrix products do.
             stream, steps = stream.to(torch.get_autocast_dtype(device)), steps.to(torch.get_autocast_dtype(device))
         filling = (0, 0, 0, -time % bias.step_length)  # to whole places
