@@ -7,6 +7,7 @@ from . import datasets as datasets
 from . import evaluate as evaluate
 from . import features as features
 from . import inference as inference
+from . import insight as insight
 from . import metrics as metrics
 from . import models as models
 from . import plots as plots
