@@ -1,10 +1,10 @@
 from .activity import ChannelActivity as ChannelActivity
 from .activity import activations as activations
 from .activity import dead_filters as dead_filters
+from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import ConfusedPair as ConfusedPair
 from .neighbors import Embedded as Embedded
 from .neighbors import Neighbors as Neighbors
-from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import embed_folder as embed_folder
 from .neighbors import most_confused as most_confused
 from .neighbors import nearest as nearest
