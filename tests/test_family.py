@@ -17,6 +17,7 @@ from audionet.models.contract import stages_of
 SMALL: dict[str, dict[str, Any]] = {
     "bcresnet": {},
     "cnn_tdnn": {"n_channels": 16, "n_embedding": 16},
+    "resnet": {"depth": 8, "width": 0.25},
     "tcresnet": {},
     "wavenet_classifier": {
         "n_layers": 4,

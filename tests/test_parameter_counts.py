@@ -14,15 +14,15 @@ class Row(NamedTuple):
     Attributes:
         name: Its name in the registry.
         arguments: Its arguments, of the paper's input.
-        count: Its parameters.
-        source: Who gives the count.
-        rounding: What the count is rounded to.
-        statistics: Whether the count has batch normalisation's running means and variances in it.
+        n_parameters: Its parameters.
+        source: Who gives the number.
+        rounding: What their number is rounded to.
+        statistics: Whether their number has batch normalisation's running means and variances in it.
     """
 
     name: str
     arguments: dict[str, object]
-    count: int
+    n_parameters: int
     source: str
     rounding: int = 1
     statistics: bool = False
@@ -50,14 +50,32 @@ RESIDUAL = [
     Row("bcresnet", {"n_classes": 12, "tau": 3}, 54_168, "the authors' code; 54.2 thousand in the paper"),
     Row("bcresnet", {"n_classes": 12, "tau": 6}, 187_812, "the authors' code; 188 thousand in the paper"),
     Row("bcresnet", {"n_classes": 12, "tau": 8}, 321_068, "the authors' code; 321 thousand in the paper"),
+    Row("resnet", {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "depth": 18}, 11_689_512, "torchvision"),
+    Row("resnet", {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "depth": 34}, 21_797_672, "torchvision"),
+    Row("resnet", {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "depth": 50}, 25_557_032, "torchvision"),
+    Row("resnet", {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "depth": 101}, 44_549_160, "torchvision"),
+    Row("resnet", {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "depth": 152}, 60_192_808, "torchvision"),
+    Row(
+        "resnet",
+        {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "depth": 50, "pre_activation": True},
+        25_549_352,
+        "timm's resnetv2_50",
+    ),
+    Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 20, "shortcut": "A"}, 270_000, "table 6", 10_000),
+    Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 32, "shortcut": "A"}, 460_000, "table 6", 10_000),
+    Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 44, "shortcut": "A"}, 660_000, "table 6", 10_000),
+    Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 56, "shortcut": "A"}, 850_000, "table 6", 10_000),
+    Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 110, "shortcut": "A"}, 1_700_000, "table 6", 100_000),
 ]
 
 
-@pytest.mark.parametrize("row", EARLY + INCEPTION + RESIDUAL, ids=lambda row: f"{row.name}-{row.count}-{row.rounding}")
+@pytest.mark.parametrize(
+    "row", EARLY + INCEPTION + RESIDUAL, ids=lambda row: f"{row.name}-{row.n_parameters}-{row.rounding}"
+)
 def test_parameter_counts_of_the_papers(row):
     with torch.device("meta"):
         network = models.create(row.name, **row.arguments)
-    counted = [*network.parameters()]
+    counted: list[torch.Tensor] = [*network.parameters()]
     counted += [buffer for buffer in network.buffers() if buffer.is_floating_point()] if row.statistics else []
-    n_parameters = sum(each.numel() for each in counted)
-    assert abs(n_parameters - row.count) <= row.rounding / 2, f"{n_parameters}, and {row.count} by {row.source}"
+    n_counted = sum(each.numel() for each in counted)
+    assert abs(n_counted - row.n_parameters) <= row.rounding / 2, f"{n_counted}, and {row.n_parameters} by {row.source}"

@@ -8,6 +8,7 @@ from .receptive import ReceptiveField as ReceptiveField
 from .receptive import receptive_field as receptive_field
 from .registry import MODELS as MODELS
 from .registry import create as create
+from .resnet import ResNet as ResNet
 from .tcresnet import TCResNet as TCResNet
 from .trace import outputs as outputs
 from .volume import Layer as Layer

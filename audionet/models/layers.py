@@ -224,11 +224,12 @@ def initialize_he(network: nn.Module) -> None:
     Example:
         >>> conv = nn.Conv2d(64, 128, 3)
         >>> initialize_he(conv)
-        >>> round(float(conv.weight.std()), 3), round((2 / (128 * 3 * 3)) ** 0.5, 3)
+        >>> round(conv.weight.std().item(), 3), round((2 / (128 * 3 * 3)) ** 0.5, 3)
         (0.042, 0.042)
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            fan_out = module.weight[:, 0].numel() / module.groups
+            nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

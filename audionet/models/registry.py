@@ -12,6 +12,7 @@ MODELS: "Registry[nn.Module]" = Registry(
     {
         "bcresnet": "audionet.models.bcresnet:BCResNet",
         "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
+        "resnet": "audionet.models.resnet:ResNet",
         "tcresnet": "audionet.models.tcresnet:TCResNet",
         "wavenet": "audionet.models.wavenet.network:WaveNet",
         "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",
