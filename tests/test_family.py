@@ -18,7 +18,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "bcresnet": {},
     "cnn_tdnn": {"n_channels": 16, "n_embedding": 16},
     "resnet": {"depth": 8, "width": 0.25},
+    "fully_connected": {},
+    "lenet": {},
+    "one_layer": {"width": 0.25},
     "tcresnet": {},
+    "vgg": {"depth": 11, "width": 0.0625},
     "wavenet_classifier": {
         "n_layers": 4,
         "n_cycles": 2,

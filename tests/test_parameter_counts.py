@@ -28,7 +28,24 @@ class Row(NamedTuple):
     statistics: bool = False
 
 
-EARLY: list[Row] = []
+DIGIT = {"n_classes": 10, "n_bands": 32, "n_frames": 32}  # the picture of MNIST with its margin
+PICTURE = {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "n_frames": 224}  # of ImageNet
+
+EARLY = [
+    Row("fully_connected", DIGIT | {"hidden": ()}, 10_250, "the definition: 10 templates of 32 x 32, and 10 biases"),
+    Row("lenet", DIGIT | {"n_classes": 0}, 60_000, "the paper, section II.B: all that is learned, up to F6"),
+    Row(
+        "lenet",
+        DIGIT | {"connections": "full", "pooling": "average"},
+        61_706,
+        "the paper's layers with all connections and a linear classifier, as in Dive into Deep Learning, section 7.6",
+    ),
+    Row("vgg", PICTURE | {"depth": 11}, 132_863_336, "torchvision; 133 million in the paper's table 2"),
+    Row("vgg", PICTURE | {"depth": 13}, 133_047_848, "torchvision; 133 million in the paper's table 2"),
+    Row("vgg", PICTURE | {"depth": 16}, 138_357_544, "torchvision; 138 million in the paper's table 2"),
+    Row("vgg", PICTURE | {"depth": 19}, 143_667_240, "torchvision; 144 million in the paper's table 2"),
+    Row("vgg", PICTURE | {"depth": 11, "norm": "batch"}, 132_868_840 - 2752, "torchvision"),
+]
 
 INCEPTION: list[Row] = []
 

@@ -4,6 +4,9 @@ from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
 from .contract import SampleModel as SampleModel
 from .convnet import Convnet as Convnet
+from .fully_connected import FullyConnected as FullyConnected
+from .lenet import LeNet as LeNet
+from .one_layer import OneLayer as OneLayer
 from .receptive import ReceptiveField as ReceptiveField
 from .receptive import receptive_field as receptive_field
 from .registry import MODELS as MODELS
@@ -11,6 +14,7 @@ from .registry import create as create
 from .resnet import ResNet as ResNet
 from .tcresnet import TCResNet as TCResNet
 from .trace import outputs as outputs
+from .vgg import VGG as VGG
 from .volume import Layer as Layer
 from .volume import layers as layers
 from .volume import output_size as output_size

@@ -79,6 +79,18 @@ def norm_layer(name: str, n_channels: int) -> nn.Module:
     return nn.BatchNorm2d(n_channels) if name == "batch" else nn.InstanceNorm2d(n_channels, affine=True)
 
 
+def response_norm() -> nn.LocalResponseNorm:
+    """Return the local response normalisation over five neighbouring channels (Krizhevsky et al., 2012, section 3.3).
+
+    The paper multiplies the sum of the squares by 1e-4, and torch their mean, hence 5e-4.
+
+    Example:
+        >>> response_norm()
+        LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2.0)
+    """
+    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+
+
 def conv_layer(
     n_in: int,
     n_out: int,
@@ -194,7 +206,8 @@ def fully_connected(
         grid: Size that the layers see, (bands, frames).
         widths: Outputs of each layer.
         activation: A name of `activation_layer`, after each layer.
-        dropout: Probability that an input of a layer is dropped.
+        dropout: Probability that an output of a layer is dropped before the next one, the paper of AlexNet's way; what
+            `Convnet` drops before the classifier are the outputs of the last.
 
     Raises:
         ValueError: There is no such activation, or ``dropout`` is no probability.
@@ -206,8 +219,8 @@ def fully_connected(
     check_at_least(0, 1, dropout=dropout)
     layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(grid), nn.Flatten()]
     n_in = n_channels * grid[0] * grid[1]
-    for n_out in widths:
-        layers += [nn.Dropout(dropout)] if dropout else []
+    for number, n_out in enumerate(widths):
+        layers += [nn.Dropout(dropout)] if dropout and number else []
         layers += [nn.Linear(n_in, n_out), activation_layer(activation)]
         n_in = n_out
     return nn.Sequential(*layers)

@@ -41,7 +41,7 @@ def receptive_field(network: nn.Module) -> ReceptiveField:
 
     Example:
         >>> receptive_field(audionet.models.create("tcresnet", n_classes=12))
-        ReceptiveField(bands=40, frames=123, stride=8)
+        ReceptiveField(bands=40, frames=171, stride=8)
     """
     names = {module: name for name, module in network.named_modules()}
     fields = [*receptive_fields(network, [names[stage] for stage in stages_of(network).values()]).values()]

@@ -12,8 +12,12 @@ MODELS: "Registry[nn.Module]" = Registry(
     {
         "bcresnet": "audionet.models.bcresnet:BCResNet",
         "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
+        "fully_connected": "audionet.models.fully_connected:FullyConnected",
+        "lenet": "audionet.models.lenet:LeNet",
+        "one_layer": "audionet.models.one_layer:OneLayer",
         "resnet": "audionet.models.resnet:ResNet",
         "tcresnet": "audionet.models.tcresnet:TCResNet",
+        "vgg": "audionet.models.vgg:VGG",
         "wavenet": "audionet.models.wavenet.network:WaveNet",
         "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",
         "wavenet_classifier": "audionet.models.wavenet.classifier:WaveNetClassifier",

@@ -57,7 +57,7 @@ def skeleton(network: nn.Module) -> nn.Module:
         >>> skeleton(nn.Linear(2, 3))(torch.empty(5, 2, device="meta")).shape
         torch.Size([5, 3])
     """
-    return plain(network).to("meta")
+    return _made_plain(copy.deepcopy(network).to("meta"))
 
 
 def plain(network: nn.Module) -> nn.Module:
@@ -67,11 +67,15 @@ def plain(network: nn.Module) -> nn.Module:
         >>> plain(nn.Dropout()).training
         False
     """
-    copied = copy.deepcopy(network).cpu().eval()
-    for module in copied.modules():
+    return _made_plain(copy.deepcopy(network).cpu())
+
+
+def _made_plain(network: nn.Module) -> nn.Module:
+    """Make a network compute as its paper says, for evaluation, and return it."""
+    for module in network.eval().modules():
         if hasattr(module, "is_plain"):
             vars(module)["is_plain"] = True
-    return copied
+    return network
 
 
 def blank(network: nn.Module, n_clips: int, n_frames: int, device: str = "cpu") -> Tensor:
