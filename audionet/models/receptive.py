@@ -11,11 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from audionet.checks import check_that
 from audionet.models import trace
 from audionet.models.contract import stages_of
 
-FIRST_FRAMES, MOST_FRAMES = 128, 2048  # what is tried, for networks on spectrograms
-MOST_SAMPLES = 1 << 15  # and for networks on waveforms, whose single band is the samples
+FIRST_FRAMES, MOST_FRAMES = 64, 2048  # what is tried
 CHUNK = 8  # clips that go through the network at once
 
 
@@ -39,6 +39,9 @@ def receptive_field(network: nn.Module) -> ReceptiveField:
     Args:
         network: Network with ``n_bands``, that maps (batch, in_channels, n_bands, frame).
 
+    Raises:
+        ValueError: The network takes waveforms.
+
     Example:
         >>> receptive_field(audionet.models.create("tcresnet", n_classes=12))
         ReceptiveField(bands=40, frames=171, stride=8)
@@ -55,10 +58,15 @@ def receptive_fields(network: nn.Module, names: Iterable[str]) -> dict[str, Rece
         network: Network with ``n_bands``, that maps (batch, in_channels, n_bands, frame).
         names: Names of its modules.
 
+    Raises:
+        ValueError: The network takes waveforms, whose samples it may turn into codes.
+
     Example:
         >>> receptive_fields(audionet.models.create("tcresnet", n_classes=12), ["stem"])
         {'stem': ReceptiveField(bands=40, frames=3, stride=1)}
     """
+    n_bands = getattr(network, "n_bands", 1)
+    check_that(n_bands > 1, "network", "one on spectrograms", "one on waveforms", "a WaveNet says its receptive_field")
     network = trace.plain(network)
     axes = trace.find_axes(trace.skeleton(network), names)
     n_frames, local = _long_enough(network, axes)
@@ -69,7 +77,6 @@ def receptive_fields(network: nn.Module, names: Iterable[str]) -> dict[str, Rece
 
 def _long_enough(network: nn.Module, axes: Mapping[str, trace.Axes]) -> tuple[int, list[str]]:
     """Return a number of frames in whose middle no output sees an end, and the modules with such outputs."""
-    most = MOST_SAMPLES if getattr(network, "n_bands", 0) == 1 else MOST_FRAMES
     n_frames, found, used = FIRST_FRAMES, list[str](), FIRST_FRAMES
     while True:
         before = _reached(network, axes, n_frames, [n_frames // 2], until=True)
@@ -83,8 +90,8 @@ def _long_enough(network: nn.Module, axes: Mapping[str, trace.Axes]) -> tuple[in
         ]
         if len(inside) > len(found):
             found, used = inside, n_frames
-        if n_frames >= most or len(found) == sum(axis.frame is not None for axis in axes.values()):
-            return 2 * used, found
+        if n_frames >= MOST_FRAMES or len(found) == sum(axis.frame is not None for axis in axes.values()):
+            return 3 * used, found
         n_frames *= 2
 
 
@@ -109,8 +116,12 @@ def _frames(network: nn.Module, axes: Mapping[str, trace.Axes], n_frames: int) -
 
 
 def _border(reached: Tensor) -> Tensor:
-    """Return how many of the outputs (place, frame) at the beginning are reached, (place,)."""
-    return reached.cumprod(1).sum(1)
+    """Return which output (place, frame) is the first that is not reached, (place,).
+
+    The search begins at a quarter of the clip, which what is padded at the ends does not reach.
+    """
+    quarter = reached.shape[1] // 4
+    return quarter + reached[:, quarter:].cumprod(1).sum(1)
 
 
 def _reached(
@@ -124,14 +135,18 @@ def _reached(
 
 def _bands(network: nn.Module, axes: Mapping[str, trace.Axes]) -> dict[str, int]:
     """Return how many bands one output of each module depends on."""
-    band = torch.arange(n_bands := getattr(network, "n_bands", 1))
+    band = torch.arange(getattr(network, "n_bands", 1))
     kept = {name: 2 if axis.frame == 3 else None for name, axis in axes.items()}  # of (batch, channel, band, frame)
     hidden = band <= band[:, None]
     before = _nan(network, axes, hidden[:, None, :, None], FIRST_FRAMES, kept)
     hidden = band >= band[:, None]
     after = _nan(network, axes, hidden[:, None, :, None], FIRST_FRAMES, kept)
-    first = {name: (~reached).sum(0) for name, reached in before.items()}
-    return {name: min(n_bands, max(1, int((after[name].sum(0) - first[name]).max()))) for name in axes}
+    return {name: _middle(after[name].sum(0) - (~before[name]).sum(0)) for name in axes}
+
+
+def _middle(counts: Tensor) -> int:
+    """Return the count of the output in the middle, which sees least beyond the first and the last band."""
+    return int(counts[len(counts) // 2])
 
 
 def _nan(
@@ -149,8 +164,7 @@ def _nan(
         with torch.no_grad():
             reached = trace.outputs(network, modules, spectrogram, torch.isnan)
         for name, output in reached.items():
-            clips = output.movedim(axes[name].batch, 0)
-            axis = kept[name]
-            rows = clips.flatten(1).any(1, keepdim=True) if axis is None else clips.movedim(axis, 1).flatten(2).any(2)
-            found[name].append(rows)
+            clips, axis = output.movedim(axes[name].batch, 0), kept[name]
+            rows = clips.any(tuple(other for other in range(1, clips.ndim) if other != axis))
+            found[name].append(rows if axis is not None else rows[:, None])
     return {name: torch.cat(rows) for name, rows in found.items()}

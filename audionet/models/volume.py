@@ -88,7 +88,7 @@ class Layer(NamedTuple):
         shape: Of its output for one clip: (channel, band, frame), (channel, frame) or (channel,).
         parameters: Its learned numbers.
         macs: Multiplications, each with its addition, for one clip.
-        field: What one of its outputs sees of the spectrogram.
+        field: What one of its outputs sees of the spectrogram; None in a network on waveforms.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Layer(NamedTuple):
     shape: tuple[int, ...]
     parameters: int
     macs: int
-    field: ReceptiveField
+    field: ReceptiveField | None
 
 
 def layers(network: nn.Module, n_frames: int = 101) -> list[Layer]:
@@ -120,7 +120,7 @@ def layers(network: nn.Module, n_frames: int = 101) -> list[Layer]:
         shapes = trace.shapes(skeleton, leaves, 1, n_frames)
     flops, root = counter.get_flop_counts(), type(network).__name__
     axes = trace.find_axes(skeleton, shapes)
-    fields = receptive_fields(network, shapes)
+    fields = receptive_fields(network, shapes) if getattr(network, "n_bands", 1) > 1 else {}
     return [
         Layer(
             name,
@@ -128,7 +128,7 @@ def layers(network: nn.Module, n_frames: int = 101) -> list[Layer]:
             tuple(size for axis, size in enumerate(shape) if axis != axes[name].batch),
             sum(parameter.numel() for parameter in module.parameters()),
             sum(flops.get(f"{root}.{name}", {}).values()) // 2,
-            fields[name],
+            fields.get(name),
         )
         for name, shape in shapes.items()
     ]
