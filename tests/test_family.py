@@ -17,10 +17,13 @@ from audionet.models.contract import stages_of
 SMALL: dict[str, dict[str, Any]] = {
     "bcresnet": {},
     "cnn_tdnn": {"n_channels": 16, "n_embedding": 16},
-    "resnet": {"depth": 8, "width": 0.25},
+    "ds_cnn": {"width": 0.25},
     "fully_connected": {},
+    "keyword_resnet": {"width": 0.25},
     "lenet": {},
+    "matchboxnet": {"width": 0.25},
     "one_layer": {"width": 0.25},
+    "resnet": {"depth": 8, "width": 0.25},
     "tcresnet": {},
     "vgg": {"depth": 11, "width": 0.0625},
     "wavenet_classifier": {

@@ -83,6 +83,36 @@ RESIDUAL = [
     Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 44, "shortcut": "A"}, 660_000, "table 6", 10_000),
     Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 56, "shortcut": "A"}, 850_000, "table 6", 10_000),
     Row("resnet", {"n_classes": 10, "in_channels": 3, "depth": 110, "shortcut": "A"}, 1_700_000, "table 6", 100_000),
+    Row("keyword_resnet", {"n_classes": 12, "depth": 8}, 110_000, "the paper's tables", 1000),
+    Row("keyword_resnet", {"n_classes": 12, "depth": 15}, 238_000, "the paper's tables", 1000),
+    Row("keyword_resnet", {"n_classes": 12, "depth": 26}, 438_000, "the paper's tables", 1000),
+    Row("keyword_resnet", {"n_classes": 12, "depth": 8, "width": 19 / 45}, 19_900, "the paper's narrow forms", 100),
+    Row("keyword_resnet", {"n_classes": 12, "depth": 15, "width": 19 / 45}, 42_600, "the paper's narrow forms", 100),
+    Row("keyword_resnet", {"n_classes": 12, "depth": 26, "width": 19 / 45}, 78_400, "the paper's narrow forms", 100),
+    Row("ds_cnn", {"n_classes": 12, "n_bands": 10, "size": "S", "norm": "none"}, 22_604, "the bytes, without maps"),
+    Row("ds_cnn", {"n_classes": 12, "n_bands": 10, "size": "M", "norm": "none"}, 135_032, "the bytes, without maps"),
+    Row("ds_cnn", {"n_classes": 12, "n_bands": 10, "size": "L", "norm": "none"}, 410_700, "the bytes, without maps"),
+    Row(
+        "matchboxnet",
+        {"n_classes": 30, "n_bands": 64, "n_blocks": 3, "n_sub_blocks": 1},
+        77_000,
+        "tables 2 and 3",
+        1_000,
+    ),
+    Row(
+        "matchboxnet",
+        {"n_classes": 30, "n_bands": 64, "n_blocks": 3, "n_sub_blocks": 2},
+        93_000,
+        "tables 2 and 3",
+        1_000,
+    ),
+    Row(
+        "matchboxnet",
+        {"n_classes": 30, "n_bands": 64, "n_blocks": 6, "n_sub_blocks": 2},
+        140_000,
+        "tables 2 and 3",
+        10_000,
+    ),
 ]
 
 

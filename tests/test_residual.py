@@ -1,10 +1,14 @@
 """The residual networks compute what other libraries' do with the same weights, and what their papers say."""
 
+from itertools import pairwise
+
 import pytest
 import torch
+from torch.nn import functional as F
 
 from audionet import models
 from audionet.models.layers import PaddingMode
+from audionet.models.receptive import receptive_fields
 from audionet.models.resnet import ResidualBlock
 
 
@@ -113,3 +117,75 @@ def test_circular_padding_makes_resnet_blind_to_shifts_by_its_stride():
 def test_resnet_refuses_what_the_paper_does_not_have(arguments, message):
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
         models.create("resnet", n_classes=3, **arguments)
+
+
+def test_res15_sees_125_frames_and_bands_as_in_its_paper():
+    network = models.KeywordResNet(n_classes=3, depth=15, width=1 / 45, n_bands=160)
+    assert models.receptive_field(network) == (125, 125, 1)
+
+
+def test_res8_averages_three_bands_and_four_frames():
+    network = models.KeywordResNet(n_classes=3, width=1 / 45).eval()
+    maps = models.outputs(network, network.stages, torch.randn(2, 1, 40, 101))
+    expected = maps["conv1"][:, :, :39, :100].reshape(2, 1, 13, 3, 25, 4).mean((3, 5))
+    torch.testing.assert_close(maps["pool1"], expected)
+    assert maps["res3"].shape == (2, 1, 13, 25)
+
+
+def test_a_keyword_block_normalises_after_the_activation_and_adds_its_input():
+    network = models.KeywordResNet(n_classes=3, width=2 / 45)
+    block = network.stages["res1"].train()
+    x = torch.randn(4, 2, 6, 9)
+    y = x
+    for name in ("body.0.0", "body.1.0"):
+        y = F.conv2d(y, block.get_parameter(f"{name}.weight"), padding=1).relu()
+        y = (y - y.mean((0, 2, 3), keepdim=True)) / (y.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(block(x), x + y)
+
+
+@pytest.mark.parametrize(("size", "kilobytes"), [("S", 38.6), ("M", 189.2), ("L", 497.6)])
+def test_memory_of_ds_cnn_is_that_of_its_paper(size, kilobytes):
+    """One byte for each weight, with the normalisation in the bias, and for each number of two maps at a time."""
+    network = models.DSCNN(n_classes=12, size=size, n_bands=10, norm="none")
+    convs = {name: module for name, module in network.named_modules() if isinstance(module, torch.nn.Conv2d)}
+    sizes = [maps.numel() for maps in models.outputs(network, convs, torch.zeros(1, 1, 10, 49)).values()]
+    n_weights = sum(parameter.numel() for parameter in network.parameters())
+    assert round((n_weights + max(map(sum, pairwise(sizes)))) / 1000, 1) == kilobytes
+
+
+def test_first_convolution_of_ds_cnn_looks_as_far_as_its_paper_says():
+    network = models.DSCNN(n_classes=3, size="M", width=0.02).eval()
+    spectrogram = torch.randn(1, 1, 40, 101)
+    maps = models.outputs(network, {"conv": network.get_submodule("body.conv1.1")}, spectrogram)["conv"]
+    kernel = network.get_parameter("body.conv1.1.weight")
+    assert maps.shape == (1, 3, 40, 51)
+    seen = spectrogram[
+        0, 0, 10:14, 20:30
+    ]  # of band 11 and frame 24: one band below, two above; 4 frames before, 5 after
+    torch.testing.assert_close(maps[0, :, 11, 12], (kernel[:, 0] * seen).sum((1, 2)))
+    reach = [field.frames for field in receptive_fields(network, [f"body.separable{i}" for i in (1, 4)]).values()]
+    assert reach == [10 + 2 * 2, 10 + 2 * 2 + 3 * 4 * 2]
+
+
+def test_matchboxnet_sees_what_its_kernels_reach_and_all_bands():
+    network = models.MatchboxNet(n_classes=3, width=0.05, n_bands=12)
+    assert models.receptive_field(network) == (12, 1 + 10 + 12 + 14 + 16 + 2 * 28, 1)
+    longer = models.MatchboxNet(n_classes=3, width=0.05, n_bands=12, n_sub_blocks=2)
+    assert models.receptive_field(longer) == (12, 1 + 10 + 2 * (12 + 14 + 16) + 2 * 28, 1)
+
+
+def test_matchboxnet_equals_convolutions_over_time():
+    network = models.MatchboxNet(n_classes=3, width=0.1, n_bands=7).eval()
+    block = network.stages["block1"]
+    x = torch.randn(2, 13, 101)
+    weight = {name: value[:, :, 0] for name, value in block.named_parameters() if value.ndim == 4}
+    y = F.conv1d(x, weight["body.0.0.weight"], padding=6, groups=13)
+    y = F.conv1d(y, weight["body.0.1.weight"]) + F.conv1d(x, weight["shortcut.0.weight"])
+    expected = (y / (1 + 1e-5) ** 0.5).relu()  # batch normalisation as it begins
+    torch.testing.assert_close(block(x[:, :, None])[:, :, 0], expected)
+
+
+def test_dropout_of_matchboxnet_follows_each_activation():
+    network = models.MatchboxNet(n_classes=3, width=0.1, n_sub_blocks=2, dropout=0.2)
+    probabilities = [module.p for module in network.modules() if isinstance(module, torch.nn.Dropout)]
+    assert probabilities == [0.2] * (1 + 3 * 2 + 1)

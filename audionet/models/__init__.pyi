@@ -4,8 +4,11 @@ from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
 from .contract import SampleModel as SampleModel
 from .convnet import Convnet as Convnet
+from .ds_cnn import DSCNN as DSCNN
 from .fully_connected import FullyConnected as FullyConnected
+from .keyword_resnet import KeywordResNet as KeywordResNet
 from .lenet import LeNet as LeNet
+from .matchboxnet import MatchboxNet as MatchboxNet
 from .one_layer import OneLayer as OneLayer
 from .receptive import ReceptiveField as ReceptiveField
 from .receptive import receptive_field as receptive_field

@@ -12,8 +12,11 @@ MODELS: "Registry[nn.Module]" = Registry(
     {
         "bcresnet": "audionet.models.bcresnet:BCResNet",
         "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
+        "ds_cnn": "audionet.models.ds_cnn:DSCNN",
         "fully_connected": "audionet.models.fully_connected:FullyConnected",
+        "keyword_resnet": "audionet.models.keyword_resnet:KeywordResNet",
         "lenet": "audionet.models.lenet:LeNet",
+        "matchboxnet": "audionet.models.matchboxnet:MatchboxNet",
         "one_layer": "audionet.models.one_layer:OneLayer",
         "resnet": "audionet.models.resnet:ResNet",
         "tcresnet": "audionet.models.tcresnet:TCResNet",
