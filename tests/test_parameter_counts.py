@@ -1,5 +1,6 @@
 """Where a paper gives a number of parameters at its input size, ours equals it, to the paper's rounding."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pytest
@@ -21,7 +22,7 @@ class Row(NamedTuple):
     """
 
     name: str
-    arguments: dict[str, object]
+    arguments: Mapping[str, object]
     n_parameters: int
     source: str
     rounding: int = 1
