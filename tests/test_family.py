@@ -16,9 +16,11 @@ from audionet.models.contract import stages_of
 # Arguments of a small form of each network.
 SMALL: dict[str, dict[str, Any]] = {
     "bcresnet": {},
+    "bn_inception": {"width": 0.05},
     "cnn_tdnn": {"n_channels": 16, "n_embedding": 16},
     "ds_cnn": {"width": 0.25},
     "fully_connected": {},
+    "googlenet": {"width": 0.05},
     "keyword_resnet": {"width": 0.25},
     "lenet": {},
     "matchboxnet": {"width": 0.25},

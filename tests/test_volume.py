@@ -98,7 +98,7 @@ def test_the_cost_of_each_layer():
     network = Chain(
         nn.Conv2d(1, 8, (3, 5), (2, 1), (1, 2)), nn.ReLU(), nn.Conv2d(8, 16, 3, groups=4), nn.BatchNorm2d(16)
     )
-    table = models.layers(network, n_frames=51)
+    table = models.layer_table(network, n_frames=51)
     assert [layer.name for layer in table] == ["body.0", "body.1", "body.2", "body.3"]
     assert [layer.shape for layer in table] == [(8, 20, 51), (8, 20, 51), (16, 18, 49), (16, 18, 49)]
     assert [layer.parameters for layer in table] == [8 * 15 + 8, 0, 16 * 2 * 9 + 16, 32]
@@ -108,14 +108,14 @@ def test_the_cost_of_each_layer():
 @pytest.mark.parametrize("name", ["tcresnet", "bcresnet", "cnn_tdnn"])
 def test_the_parameters_are_all_in_the_table(name):
     network = models.create(name, n_classes=12)
-    table = models.layers(network)
+    table = models.layer_table(network)
     assert sum(layer.parameters for layer in table) == sum(each.numel() for each in network.parameters())
     assert [layer.field and layer.field.frames for layer in table if layer.kind == "Linear"] == [None]
 
 
 def test_a_depthwise_convolution_counts_as_one_though_it_is_computed_as_matrices():
     layer = next(
-        layer for layer in models.layers(models.create("bcresnet", n_classes=12)) if layer.kind == "FrequencyConv"
+        layer for layer in models.layer_table(models.create("bcresnet", n_classes=12)) if layer.kind == "FrequencyConv"
     )
     assert (layer.shape, layer.macs, layer.field and layer.field.bands) == ((8, 20, 101), 3 * 8 * 20 * 101, 9)
 
@@ -171,7 +171,7 @@ def test_gradients_end_where_the_field_does(name):
 
 def test_a_network_on_waveforms_has_layers_and_its_wavenet_says_its_field():
     network = models.create("wavenet_classifier", n_classes=3, n_layers=6, n_cycles=2, residual_channels=4)
-    table = {layer.name: layer for layer in models.layers(network, n_frames=1600)}
+    table = {layer.name: layer for layer in models.layer_table(network, n_frames=1600)}
     assert table["stack.skip"].shape == (1600, 256)
     assert {layer.field for layer in table.values()} == {None}
     with pytest.raises(

@@ -1,4 +1,5 @@
 from .bcresnet import BCResNet as BCResNet
+from .bn_inception import BNInception as BNInception
 from .cnn_tdnn import CNNTDNN as CNNTDNN
 from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
@@ -6,6 +7,7 @@ from .contract import SampleModel as SampleModel
 from .convnet import Convnet as Convnet
 from .ds_cnn import DSCNN as DSCNN
 from .fully_connected import FullyConnected as FullyConnected
+from .googlenet import GoogLeNet as GoogLeNet
 from .keyword_resnet import KeywordResNet as KeywordResNet
 from .lenet import LeNet as LeNet
 from .matchboxnet import MatchboxNet as MatchboxNet
@@ -19,7 +21,7 @@ from .tcresnet import TCResNet as TCResNet
 from .trace import outputs as outputs
 from .vgg import VGG as VGG
 from .volume import Layer as Layer
-from .volume import layers as layers
+from .volume import layer_table as layer_table
 from .volume import output_size as output_size
 from .wavenet.autoencoder import WaveNetAutoencoder as WaveNetAutoencoder
 from .wavenet.classifier import WaveNetClassifier as WaveNetClassifier

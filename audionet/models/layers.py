@@ -226,13 +226,15 @@ def fully_connected(
     return nn.Sequential(*layers)
 
 
-def initialize_he(network: nn.Module) -> None:
-    """Draw the weights of all convolutions so that ReLUs keep the size of the gradients through any depth.
+def initialize_he(network: nn.Module, mode: Literal["fan_in", "fan_out"] = "fan_out") -> None:
+    """Draw the weights of all convolutions so that ReLUs keep the size of what passes through any depth.
 
     Source: He et al., 2015, arXiv 1502.01852, section 2.2.
 
     Args:
         network: Network whose convolutions are drawn anew, with a bias of 0.
+        mode: "fan_out" keeps the size of the gradients, "fan_in" that of the maps, which matters where no normalisation
+            does and convolutions make the maps much thinner.
 
     Example:
         >>> conv = nn.Conv2d(64, 128, 3)
@@ -242,7 +244,8 @@ def initialize_he(network: nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            fan_out = module.weight[:, 0].numel() / module.groups
-            nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+            weight = module.weight  # (channel, channel of the group, band, frame)
+            fan = weight[:, 0].numel() / module.groups if mode == "fan_out" else weight[0].numel()
+            nn.init.normal_(weight, std=(2 / fan) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

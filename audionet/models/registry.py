@@ -11,9 +11,11 @@ MODELS: "Registry[nn.Module]" = Registry(
     "network",
     {
         "bcresnet": "audionet.models.bcresnet:BCResNet",
+        "bn_inception": "audionet.models.bn_inception:BNInception",
         "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
         "ds_cnn": "audionet.models.ds_cnn:DSCNN",
         "fully_connected": "audionet.models.fully_connected:FullyConnected",
+        "googlenet": "audionet.models.googlenet:GoogLeNet",
         "keyword_resnet": "audionet.models.keyword_resnet:KeywordResNet",
         "lenet": "audionet.models.lenet:LeNet",
         "matchboxnet": "audionet.models.matchboxnet:MatchboxNet",

@@ -99,7 +99,7 @@ class Layer(NamedTuple):
     field: ReceptiveField | None
 
 
-def layers(network: nn.Module, n_frames: int = 101) -> list[Layer]:
+def layer_table(network: nn.Module, n_frames: int = 101) -> list[Layer]:
     """Return every layer of a recogniser, in the order of the data, with its size, cost and receptive field.
 
     Args:
@@ -110,7 +110,7 @@ def layers(network: nn.Module, n_frames: int = 101) -> list[Layer]:
         ValueError: A layer has nothing left of a spectrogram of that size.
 
     Example:
-        >>> table = layers(audionet.models.create("tcresnet", n_classes=12))
+        >>> table = layer_table(audionet.models.create("tcresnet", n_classes=12))
         >>> table[0].name, table[0].shape, table[0].macs, table[0].field
         ('stem', (16, 101), 193920, ReceptiveField(bands=40, frames=3, stride=1))
     """
