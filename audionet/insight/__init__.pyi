@@ -1,6 +1,13 @@
 from .activity import ChannelActivity as ChannelActivity
 from .activity import activations as activations
 from .activity import dead_filters as dead_filters
+from .attribution import METHODS as METHODS
+from .attribution import grad_cam as grad_cam
+from .attribution import gradient_input as gradient_input
+from .attribution import integrated_gradients as integrated_gradients
+from .attribution import occlusion as occlusion
+from .attribution import saliency as saliency
+from .attribution import smooth_grad as smooth_grad
 from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import ConfusedPair as ConfusedPair
 from .neighbors import Embedded as Embedded
