@@ -19,4 +19,5 @@ from .waveform import to_float as to_float
 from .waveform import to_int16 as to_int16
 from .waveform import to_mono as to_mono
 from .writing import check_target as check_target
+from .writing import encode_audio as encode_audio
 from .writing import save_audio as save_audio

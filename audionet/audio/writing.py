@@ -54,13 +54,32 @@ def save_audio(
     with naming(path):
         target = Path(path) if isinstance(path, (str, os.PathLike)) else path
         container = _container(target) if isinstance(target, Path) else "WAV"
-        subtype = subtype or soundfile.default_subtype(container)
-        samples = _checked(waveform, sample_rate, container, subtype)
-        content = _encode(samples, int(sample_rate), container, subtype)
+        content = _content(waveform, sample_rate, container, subtype)
         advice = f"see that its folder exists, may be written and has {len(content)} bytes of room"
         with explaining("cannot be written", advice):
             with whole_file(target) if isinstance(target, Path) else nullcontext(target) as file:
                 file.write(content)
+
+
+def encode_audio(
+    waveform: "np.ndarray | torch.Tensor", sample_rate: int, extension: str = ".flac", *, subtype: str | None = None
+) -> bytes:
+    """Return the content of the file that `save_audio` would write for a waveform.
+
+    Args:
+        waveform: As for `save_audio`.
+        sample_rate: As for `save_audio`.
+        extension: Extension of such a file, which tells the format.
+        subtype: As for `save_audio`.
+
+    Raises:
+        AudioError: The waveform, rate, extension or subtype cannot be saved.
+
+    Example:
+        >>> encode_audio(np.sin(np.arange(16_000) / 5), 16_000)[:4]
+        b'fLaC'
+    """
+    return _content(waveform, sample_rate, _container(Path(f"sound{extension}")), subtype)
 
 
 def check_target(path: str | os.PathLike[str]) -> None:
@@ -81,6 +100,13 @@ def check_target(path: str | os.PathLike[str]) -> None:
             if S_ISDIR(os.stat(path).st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         TemporaryFile(dir=Path(path).parent).close()
+
+
+def _content(waveform: "np.ndarray | torch.Tensor", sample_rate: int, container: str, subtype: str | None) -> bytes:
+    """Return the content of a file of a waveform."""
+    subtype = subtype or soundfile.default_subtype(container)
+    samples = _checked(waveform, sample_rate, container, subtype)
+    return _encode(samples, int(sample_rate), container, subtype)
 
 
 def _checked(waveform: "np.ndarray | torch.Tensor", sample_rate: int, container: str, subtype: str) -> np.ndarray:

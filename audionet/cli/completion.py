@@ -1,6 +1,6 @@
 """`audionet completion`."""
 
-PATHS = ("files", "folder", "model", "output", "prime", "report", "root")
+PATHS = ("files", "folder", "model", "output", "prime", "recordings", "report", "root", "training")
 """Arguments that may be paths."""
 
 

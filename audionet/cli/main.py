@@ -19,8 +19,9 @@ from audionet.cli.parsing import Command, UsageError, make_parser, run, summary,
 from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
-    *("recognize", "evaluate", "generate", "features", "features list", "features show", "models list", "models show"),
-    *("train-words", "data list", "data get", "data verify", "data cache", "copy", "doctor", "completion"),
+    *("recognize", "evaluate", "inspect", "generate", "features", "features list", "features show"),
+    *("models list", "models show", "train-words", "data list", "data get", "data verify", "data cache"),
+    *("copy", "doctor", "completion"),
 )
 """Names of the commands. A name of two words belongs to a group."""
 

@@ -4,4 +4,5 @@ from .generation import summarize as summarize
 from .recordings import NONE as NONE
 from .recordings import Evaluation as Evaluation
 from .recordings import evaluate_folder as evaluate_folder
+from .recordings import known_as as known_as
 from .recordings import recordings_in as recordings_in

@@ -189,14 +189,14 @@ def recordings_in(folder: str | os.PathLike[str], known: Sequence[str] | None = 
     found = sorted({clip.label for clip in clips})
     if known is not None and UNKNOWN not in known:
         advice = "call the class folders as the recogniser calls its labels"
-        check_that(_known_as(found, known), folder, f"folders called {listed(known, 40)}", listed(found, 20), advice)
+        check_that(known_as(found, known), folder, f"folders called {listed(known, 40)}", listed(found, 20), advice)
     return clips
 
 
 def _truths(clips: Sequence[Clip], known: Sequence[str], threshold: float) -> dict[str, str]:
     """Return what counts as right for each label of a folder, and say what becomes of labels that are not known."""
     found = sorted({clip.label for clip in clips})
-    truths = _known_as(found, known)
+    truths = known_as(found, known)
     unknown = [label for label in found if label not in truths]
     otherwise = UNKNOWN if UNKNOWN in known else NONE if threshold > 0 else None
     advice = "call the class folders as the recogniser calls its labels"
@@ -213,8 +213,20 @@ def _truths(clips: Sequence[Clip], known: Sequence[str], threshold: float) -> di
     return truths
 
 
-def _known_as(found: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Return the label of a recogniser for each class folder, which may be spelled otherwise, as Lights_On is."""
+def known_as(found: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Return the label of a recogniser for each class folder, which may be spelled otherwise, as Lights_On is.
+
+    Args:
+        found: Names of class folders.
+        known: Labels of the recogniser.
+
+    Returns:
+        The label of each folder that has one.
+
+    Example:
+        >>> known_as(["Lights_On", "eleven"], ["lights on", "stop"])
+        {'Lights_On': 'lights on'}
+    """
     alike = {spelled(label): label for label in known} if len({*map(spelled, known)}) == len(known) else {}
     truths = {label: label if label in known else alike.get(spelled(label), "") for label in found}
     return {label: truth for label, truth in truths.items() if truth}

@@ -8,6 +8,7 @@ from .clips import save_generated as save_generated
 from .embedding_card import write_embedding_card as write_embedding_card
 from .evaluation import write_evaluation as write_evaluation
 from .generation import write_generation as write_generation
+from .inspection import write_inspection as write_inspection
 from .model_card import write_model_card as write_model_card
 from .people import try_on_people as try_on_people
 from .recognition import write_recognition as write_recognition

@@ -1,5 +1,6 @@
 """The page of a report: one HTML file, which fits a phone and a dark screen as well."""
 
+import hashlib
 import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,8 @@ def page_text(
     beside: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = (),
     below: str = "",
+    style: str = "",
+    script: str = "",
 ) -> str:
     """Return the HTML of a page.
 
@@ -60,6 +63,8 @@ def page_text(
         beside: Other figures with their meanings, as large as the first.
         notes: What the figure does not say, a sentence each, written below its meaning.
         below: HTML below the cards, over the full width.
+        style: Further style sheet.
+        script: JavaScript, the only one that the page may run; empty for none.
     """
     template = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
     tag = f"<em>{escape(kind)}</em> " if kind else ""
@@ -68,7 +73,11 @@ def page_text(
     )
     texts = {"title": escape(title), "figure": escape(figure), "kind": escape(kind), "figures": figures}
     cautions = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return template.substitute(texts, notes=cautions, sections="\n".join(sections), below=below)
+    if script:
+        digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        texts |= {"policy": f"; script-src 'sha256-{digest}'", "script": f"<script>{script}</script>"}
+    parts = {"notes": cautions, "sections": "\n".join(sections), "below": below, "style": style}
+    return template.substitute({"policy": "", "script": ""} | texts | parts)
 
 
 def write_page(path: str | os.PathLike[str], page: str, pictures: Mapping[str, bytes] = MappingProxyType({})) -> Path:
