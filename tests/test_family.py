@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bcresnet": {},
     "bn_inception": {"width": 0.05},
     "cnn_tdnn": {"n_channels": 16, "n_embedding": 16},
+    "convnext": {"width": 0.1, "patch": 1},
     "ds_cnn": {"width": 0.25},
     "fully_connected": {},
     "googlenet": {"width": 0.05},

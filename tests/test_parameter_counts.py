@@ -32,6 +32,8 @@ class Row(NamedTuple):
 DIGIT = {"n_classes": 10, "n_bands": 32, "n_frames": 32}  # the picture of MNIST with its margin
 PICTURE = {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "n_frames": 224}  # of ImageNet
 
+COLOURED = {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "patch": 4}
+
 EARLY = [
     Row("fully_connected", DIGIT | {"hidden": ()}, 10_250, "the definition: 10 templates of 32 x 32, and 10 biases"),
     Row("lenet", DIGIT | {"n_classes": 0}, 60_000, "the paper, section II.B: all that is learned, up to F6"),
@@ -121,6 +123,13 @@ RESIDUAL = [
         "tables 2 and 3",
         10_000,
     ),
+    Row("convnext", COLOURED | {"size": "atto"}, 3_695_520, "timm; 3.7 million in its paper's table"),
+    Row("convnext", COLOURED | {"size": "femto"}, 5_217_784, "timm; 5.2 million"),
+    Row("convnext", COLOURED | {"size": "pico"}, 9_045_672, "timm; 9.1 million"),
+    Row("convnext", COLOURED | {"size": "nano"}, 15_593_560, "timm; 15.6 million"),
+    Row("convnext", COLOURED | {"size": "tiny"}, 28_589_128, "torchvision; 29 million in the paper's table 1"),
+    Row("convnext", COLOURED | {"size": "small"}, 50_223_688, "torchvision; 50 million"),
+    Row("convnext", COLOURED | {"size": "base"}, 88_591_464, "torchvision; 89 million"),
 ]
 
 

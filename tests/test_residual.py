@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from audionet import models
+from audionet.models.convnext import ConvNeXtBlock
 from audionet.models.layers import PaddingMode
 from audionet.models.receptive import receptive_fields
 from audionet.models.resnet import ResidualBlock
@@ -189,3 +190,28 @@ def test_dropout_of_matchboxnet_follows_each_activation():
     network = models.MatchboxNet(n_classes=3, width=0.1, n_sub_blocks=2, dropout=0.2)
     probabilities = [module.p for module in network.modules() if isinstance(module, torch.nn.Dropout)]
     assert probabilities == [0.2] * (1 + 3 * 2 + 1)
+
+
+def test_convnext_gives_the_logits_of_timm():
+    timm = pytest.importorskip("timm")
+    reference = drawn(lambda: timm.create_model("convnext_tiny", num_classes=7))
+    network = with_state_in_order([*reference.state_dict().items()], "convnext", n_classes=7, size="tiny", patch=4)
+    assert_same_logits(network, reference)
+
+
+def test_a_convnext_block_scales_what_it_adds_and_leaves_it_out_for_some_clips():
+    torch.manual_seed(0)
+    block = ConvNeXtBlock(4, layer_scale=1.0, drop=0.25).eval()
+    x = torch.randn(400, 4, 3, 5)
+    added = block(x) - x
+    dropped = block.train()(x) - x
+    is_out = (dropped == 0).all((1, 2, 3))
+    assert 0.15 < is_out.float().mean() < 0.35
+    torch.testing.assert_close(dropped[~is_out], added[~is_out] / 0.75, rtol=1e-4, atol=1e-5)
+    assert torch.equal(ConvNeXtBlock(4, layer_scale=0.0)(x), x)
+
+
+def test_stochastic_depth_of_convnext_grows_with_the_depth():
+    network = models.ConvNeXt(n_classes=3, width=0.05, stochastic_depth=0.3)
+    drops = [module.drop for module in network.modules() if isinstance(module, ConvNeXtBlock)]
+    assert drops == pytest.approx([0.3 * index / 11 for index in range(12)])

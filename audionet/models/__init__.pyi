@@ -5,6 +5,7 @@ from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
 from .contract import SampleModel as SampleModel
 from .convnet import Convnet as Convnet
+from .convnext import ConvNeXt as ConvNeXt
 from .ds_cnn import DSCNN as DSCNN
 from .fully_connected import FullyConnected as FullyConnected
 from .googlenet import GoogLeNet as GoogLeNet

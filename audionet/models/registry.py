@@ -13,6 +13,7 @@ MODELS: "Registry[nn.Module]" = Registry(
         "bcresnet": "audionet.models.bcresnet:BCResNet",
         "bn_inception": "audionet.models.bn_inception:BNInception",
         "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
+        "convnext": "audionet.models.convnext:ConvNeXt",
         "ds_cnn": "audionet.models.ds_cnn:DSCNN",
         "fully_connected": "audionet.models.fully_connected:FullyConnected",
         "googlenet": "audionet.models.googlenet:GoogLeNet",
