@@ -15,6 +15,8 @@ from audionet.models.contract import stages_of
 
 # Arguments of a small form of each network.
 SMALL: dict[str, dict[str, Any]] = {
+    "alexnet": {"width": 0.0625},
+    "all_conv": {"width": 0.0625},
     "bcresnet": {},
     "bn_inception": {"width": 0.05},
     "cnn_tdnn": {"n_channels": 16, "n_embedding": 16},
@@ -29,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet": {"depth": 8, "width": 0.25},
     "tcresnet": {},
     "vgg": {"depth": 11, "width": 0.0625},
+    "zfnet": {"width": 0.0625},
     "wavenet_classifier": {
         "n_layers": 4,
         "n_cycles": 2,

@@ -31,6 +31,7 @@ class Row(NamedTuple):
 
 DIGIT = {"n_classes": 10, "n_bands": 32, "n_frames": 32}  # the picture of MNIST with its margin
 PICTURE = {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "n_frames": 224}  # of ImageNet
+CIFAR = {"n_classes": 10, "in_channels": 3, "n_bands": 32}
 
 COLOURED = {"n_classes": 1000, "in_channels": 3, "n_bands": 224, "patch": 4}
 
@@ -43,11 +44,21 @@ EARLY = [
         61_706,
         "the paper's layers with all connections and a linear classifier, as in Dive into Deep Learning, section 7.6",
     ),
+    Row(
+        "alexnet",
+        PICTURE | {"n_bands": 227, "n_frames": 227, "stride": 4},
+        60_965_224,
+        "the authors' layers, as in Caffe's bvlc_alexnet; 60 million in the paper",
+    ),
+    Row("alexnet", PICTURE | {"stride": 4, "groups": 1}, 61_100_840, "torchvision, after arXiv 1404.5997"),
+    Row("zfnet", PICTURE | {"strides": (2, 2)}, 62_357_608, "the sum over the paper's figure 3, which gives no total"),
     Row("vgg", PICTURE | {"depth": 11}, 132_863_336, "torchvision; 133 million in the paper's table 2"),
     Row("vgg", PICTURE | {"depth": 13}, 133_047_848, "torchvision; 133 million in the paper's table 2"),
     Row("vgg", PICTURE | {"depth": 16}, 138_357_544, "torchvision; 138 million in the paper's table 2"),
     Row("vgg", PICTURE | {"depth": 19}, 143_667_240, "torchvision; 144 million in the paper's table 2"),
-    Row("vgg", PICTURE | {"depth": 11, "norm": "batch"}, 132_868_840 - 2752, "torchvision"),
+    Row("vgg", PICTURE | {"depth": 11, "norm": "batch"}, 132_866_088, "torchvision's 132,868,840 less 2,752 biases"),
+    Row("all_conv", CIFAR, 1_369_738, "the sum over the paper's tables 1 and 2; 1.4 million in table 3"),
+    Row("all_conv", CIFAR | {"reduction": "convolution_and_max"}, 1_400_000, "the paper's table 3", 100_000),
 ]
 
 INCEPTION = [

@@ -1,3 +1,5 @@
+from .alexnet import AlexNet as AlexNet
+from .all_conv import AllConv as AllConv
 from .bcresnet import BCResNet as BCResNet
 from .bn_inception import BNInception as BNInception
 from .cnn_tdnn import CNNTDNN as CNNTDNN
@@ -27,3 +29,4 @@ from .volume import output_size as output_size
 from .wavenet.autoencoder import WaveNetAutoencoder as WaveNetAutoencoder
 from .wavenet.classifier import WaveNetClassifier as WaveNetClassifier
 from .wavenet.network import WaveNet as WaveNet
+from .zfnet import ZFNet as ZFNet

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_one_of
 
@@ -79,16 +80,22 @@ def norm_layer(name: str, n_channels: int) -> nn.Module:
     return nn.BatchNorm2d(n_channels) if name == "batch" else nn.InstanceNorm2d(n_channels, affine=True)
 
 
-def response_norm() -> nn.LocalResponseNorm:
-    """Return the local response normalisation over five neighbouring channels (Krizhevsky et al., 2012, section 3.3).
+class ResponseNorm(nn.Module):
+    """The local response normalisation over five neighbouring channels (Krizhevsky et al., 2012, section 3.3).
 
-    The paper multiplies the sum of the squares by 1e-4, and torch their mean, hence 5e-4.
+    A value is divided by a power of the sum of the squares, at its place, of two channels before to two behind.
 
     Example:
-        >>> response_norm()
-        LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2.0)
+        >>> maps = ResponseNorm()(torch.full((1, 3, 2, 2), 100.0))
+        >>> round(float(maps[0, 0, 0, 0]), 2), round((2 + 1e-4 * 3 * 100**2) ** -0.75 * 100, 2)
+        (29.91, 29.91)
     """
-    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (batch, channel, band, frame) to the same."""
+        squares = maps.square().flatten(2).unsqueeze(1)  # (batch, 1, channel, place)
+        energy = 5 * F.avg_pool2d(squares, (5, 1), stride=1, padding=(2, 0))
+        return maps / (2 + 1e-4 * energy.view_as(maps)) ** 0.75
 
 
 def conv_layer(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 MODELS: "Registry[nn.Module]" = Registry(
     "network",
     {
+        "alexnet": "audionet.models.alexnet:AlexNet",
+        "all_conv": "audionet.models.all_conv:AllConv",
         "bcresnet": "audionet.models.bcresnet:BCResNet",
         "bn_inception": "audionet.models.bn_inception:BNInception",
         "cnn_tdnn": "audionet.models.cnn_tdnn:CNNTDNN",
@@ -27,6 +29,7 @@ MODELS: "Registry[nn.Module]" = Registry(
         "wavenet": "audionet.models.wavenet.network:WaveNet",
         "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",
         "wavenet_classifier": "audionet.models.wavenet.classifier:WaveNetClassifier",
+        "zfnet": "audionet.models.zfnet:ZFNet",
     },
     group="audionet.models",
 )
