@@ -102,7 +102,7 @@ def test_the_page_holds_all_that_it_shows(tmp_path, tiny, recordings):
 
 def test_the_layers_are_those_of_the_network(tmp_path, tiny, recordings):
     page = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings))
-    for layer in models.layers(tiny.model.module, 51):
+    for layer in models.layer_table(tiny.model.module, 51):
         size = " × ".join(map(str, layer.shape))
         assert f"{layer.name} {layer.kind} {size} {layer.parameters or ''}".strip() in page.text.replace(",", "")
     n = sum(weight.numel() for weight in tiny.model.module.parameters())

@@ -14,7 +14,7 @@ from audionet.console import note, sentence
 from audionet.features import FrontEnd
 from audionet.inference import Embedder, Recognizer
 from audionet.insight.neighbors import embed_folder
-from audionet.models import layers
+from audionet.models import layer_table
 from audionet.report.corpus_part import confused_section, map_section, nearest_section
 from audionet.report.generator_part import NOT_FOR_GENERATION, generator_sections
 from audionet.report.network_part import fact_section, layer_section
@@ -138,7 +138,7 @@ def _subject(
         part = embedder.hearing.file(path)
         clips.append(heard(embedder, recognizer, name=path.name, truth=truth, waveform=part.clip, seconds=part.seconds))
     n_frames = clips[0].spectrogram.shape[-1] if clips else _n_frames(bundle)
-    table = tuple(layers(bundle.model.module, n_frames))
+    table = tuple(layer_table(bundle.model.module, n_frames))
     made = Subject(name, bundle, embedder, recognizer, table, tuple(clips), **found, label=label, seed=seed)
     return made, remarks
 
