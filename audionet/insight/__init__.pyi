@@ -8,6 +8,8 @@ from .attribution import integrated_gradients as integrated_gradients
 from .attribution import occlusion as occlusion
 from .attribution import saliency as saliency
 from .attribution import smooth_grad as smooth_grad
+from .listening import heard_part as heard_part
+from .listening import masked as masked
 from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import ConfusedPair as ConfusedPair
 from .neighbors import Embedded as Embedded
@@ -16,3 +18,5 @@ from .neighbors import embed_folder as embed_folder
 from .neighbors import most_confused as most_confused
 from .neighbors import nearest as nearest
 from .neighbors import project as project
+from .places import most_relevant as most_relevant
+from .places import random_patches as random_patches
