@@ -20,3 +20,6 @@ from .neighbors import nearest as nearest
 from .neighbors import project as project
 from .places import most_relevant as most_relevant
 from .places import random_patches as random_patches
+from .sizes import LAYER_HEADS as LAYER_HEADS
+from .sizes import layer_rows as layer_rows
+from .sizes import seen as seen
