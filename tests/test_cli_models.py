@@ -9,7 +9,8 @@ from audionet.features import LogMel
 
 def shown(capsys, *words: str) -> list[str]:
     assert cli(["models", "show", *words]) == 0
-    return capsys.readouterr().out.splitlines()
+    lines: list[str] = capsys.readouterr().out.splitlines()
+    return lines
 
 
 def test_an_architecture_shows_its_arguments_and_its_layers(capsys):

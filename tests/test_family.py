@@ -59,7 +59,7 @@ def noise(network: Any, n_clips: int, n_frames: int | None = None, seed: int = 0
     )
 
 
-def settle(network: nn.Module, spectrogram: Tensor) -> nn.Module:
+def settle(network: Any, spectrogram: Tensor) -> Any:
     """Give the running statistics and the untrained scales values that hide nothing, and return it for evaluation."""
     network.train()
     with torch.no_grad():

@@ -5,13 +5,14 @@ from inspect import signature
 from pathlib import Path
 from re import fullmatch
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from audionet.checks import check_one_of, check_that
 from audionet.console import print_table
 
 if TYPE_CHECKING:
     from audionet.bundle import Bundle
+    from audionet.features import FrontEnd
 
 GENERATORS = ("wavenet", "wavenet_autoencoder")  # see samples, not spectrograms: `audionet inspect` shows their layers
 
@@ -91,7 +92,7 @@ def _trained_rows(loaded: "Bundle", size: str | None) -> list[tuple[str, ...]]:
 
     from audionet import insight, models
 
-    front_end = loaded.parts["front_end"].module
+    front_end = cast("FrontEnd", loaded.parts["front_end"].module)
     n_frames = front_end(torch.zeros(loaded.clip_length)).shape[-1]
     if size is not None:
         n_bands, n_frames = _bands_and_frames(size)
