@@ -31,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet": {"depth": 8, "width": 0.25},
     "tcresnet": {},
     "vgg": {"depth": 11, "width": 0.0625},
+    "xnor": {"width": 0.0625},
     "zfnet": {"width": 0.0625},
     "wavenet_classifier": {
         "n_layers": 4,

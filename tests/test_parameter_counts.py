@@ -57,6 +57,12 @@ EARLY = [
     Row("vgg", PICTURE | {"depth": 16}, 138_357_544, "torchvision; 138 million in the paper's table 2"),
     Row("vgg", PICTURE | {"depth": 19}, 143_667_240, "torchvision; 144 million in the paper's table 2"),
     Row("vgg", PICTURE | {"depth": 11, "norm": "batch"}, 132_866_088, "torchvision's 132,868,840 less 2,752 biases"),
+    Row(
+        "xnor",
+        PICTURE | {"stride": 4},
+        62_387_912,
+        "the sum over AlexNet's layers without groups: weights, batch normalisation and the classifier's biases",
+    ),
     Row("all_conv", CIFAR, 1_369_738, "the sum over the paper's tables 1 and 2; 1.4 million in table 3"),
     Row("all_conv", CIFAR | {"reduction": "convolution_and_max"}, 1_400_000, "the paper's table 3", 100_000),
 ]

@@ -29,4 +29,5 @@ from .volume import output_size as output_size
 from .wavenet.autoencoder import WaveNetAutoencoder as WaveNetAutoencoder
 from .wavenet.classifier import WaveNetClassifier as WaveNetClassifier
 from .wavenet.network import WaveNet as WaveNet
+from .xnor import XNORNet as XNORNet
 from .zfnet import ZFNet as ZFNet

@@ -29,6 +29,7 @@ MODELS: "Registry[nn.Module]" = Registry(
         "wavenet": "audionet.models.wavenet.network:WaveNet",
         "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",
         "wavenet_classifier": "audionet.models.wavenet.classifier:WaveNetClassifier",
+        "xnor": "audionet.models.xnor:XNORNet",
         "zfnet": "audionet.models.zfnet:ZFNet",
     },
     group="audionet.models",
