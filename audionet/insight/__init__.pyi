@@ -8,12 +8,16 @@ from .attribution import integrated_gradients as integrated_gradients
 from .attribution import occlusion as occlusion
 from .attribution import saliency as saliency
 from .attribution import smooth_grad as smooth_grad
+from .filters import LearnedFilters as LearnedFilters
+from .filters import first_filters as first_filters
+from .filters import learned_filters as learned_filters
+from .filters import templates as templates
 from .listening import heard_part as heard_part
 from .listening import masked as masked
-from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import ConfusedPair as ConfusedPair
 from .neighbors import Embedded as Embedded
 from .neighbors import Neighbors as Neighbors
+from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import embed_folder as embed_folder
 from .neighbors import most_confused as most_confused
 from .neighbors import nearest as nearest

@@ -64,9 +64,14 @@ class ConvFilterbank(TimeDomain):
         window = torch.hann_window(self.win_length + 2, periodic=False)[1:-1] ** 2
         self.pooling = nn.Parameter((window / window.sum()).repeat(n_filters, 1))
 
+    @property
+    def kernels(self) -> Tensor:
+        """The filters, their real and imaginary parts (2, n_filters, kernel_size)."""
+        return self.filters
+
     def frames(self, waveform: Tensor) -> Tensor:
         """Map a padded waveform (..., time) to (..., frame, n_filters)."""
-        x = filter_and_pool(waveform, self.filters, self.pooling, hop_length=self.framing.hop_length)
+        x = filter_and_pool(waveform, self.kernels, self.pooling, hop_length=self.framing.hop_length)
         return log_compress(x.abs(), offset=self.offset)
 
     @property

@@ -88,13 +88,17 @@ class LEAF(TimeDomain):
     def _limited(self, width: Tensor) -> Tensor:
         return clamp_straight_through(width, 4 * WIDTH, max(self.kernel_size, 4) * WIDTH)
 
+    @property
+    def kernels(self) -> Tensor:
+        """The filters as they are now, their real and imaginary parts (2, n_filters, kernel_size)."""
+        center = clamp_straight_through(self.center_frequency, 0.0, 0.5)
+        return gabor_filters(center, self._limited(self.width), self.kernel_size)
+
     def frames(self, waveform: Tensor) -> Tensor:
         """Map a padded waveform (..., time) to the pooled power of each filter (..., frame, n_filters)."""
-        center = clamp_straight_through(self.center_frequency, 0.0, 0.5)
-        filters = gabor_filters(center, self._limited(self.width), self.kernel_size)
         half_windows = clamp_straight_through(self.pooling_width, 2 / self.win_length, 0.5)
         pooling = gaussian(self.win_length // 2 * half_windows, self.win_length)
-        return filter_and_pool(waveform, filters, pooling, hop_length=self.framing.hop_length)
+        return filter_and_pool(waveform, self.kernels, pooling, hop_length=self.framing.hop_length)
 
     def across(self, x: Tensor, state: State, *, is_last: bool) -> tuple[Tensor, State]:
         """Compress pooled power (..., frame, n_filters) by sPCEN."""

@@ -119,12 +119,17 @@ class SincNet(TimeDomain):
         low = clamp_straight_through(self.low.abs(), 0.0, 0.5 - least)
         return low, clamp_straight_through(low + least + self.width.abs(), 0.0, 0.5)
 
+    @property
+    def kernels(self) -> Tensor:
+        """The filters as they are now, (1, n_filters, kernel_size)."""
+        return sinc_filters(*self.cutoffs, self.window)[None]
+
     def frames(self, waveform: Tensor) -> Tensor:
         """Map a padded waveform (..., time) to (..., frame, n_filters)."""
-        filters = sinc_filters(*self.cutoffs, self.window)
-        pooling = filters.new_full((len(filters), self.win_length), 1 / self.win_length)
+        kernels = self.kernels
+        pooling = kernels.new_full((self.n_bands, self.win_length), 1 / self.win_length)
         amplitude = filter_and_pool(
-            waveform, filters[None], pooling, hop_length=self.framing.hop_length, rectify=lambda x: x.squeeze(-3).abs()
+            waveform, kernels, pooling, hop_length=self.framing.hop_length, rectify=lambda x: x.squeeze(-3).abs()
         )
         return log_compress(amplitude, offset=self.offset)
 

@@ -65,6 +65,11 @@ class TimeDomain(FrontEnd):
         self.sample_rate, self.n_bands = sample_rate, n_filters
         self.kernel_size, self.win_length = kernel_size, win_length
 
+    @property
+    def kernels(self) -> Tensor:
+        """The filters as they are now, (part, n_filters, kernel_size): of complex ones, real and imaginary parts."""
+        raise NotImplementedError
+
     def extra_repr(self) -> str:
         """Return the sizes."""
         return format_settings(
