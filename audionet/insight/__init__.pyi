@@ -1,6 +1,8 @@
 from .activity import ChannelActivity as ChannelActivity
 from .activity import activations as activations
 from .activity import dead_filters as dead_filters
+from .ascent import Maximized as Maximized
+from .ascent import maximize as maximize
 from .attribution import METHODS as METHODS
 from .attribution import grad_cam as grad_cam
 from .attribution import gradient_input as gradient_input
@@ -8,6 +10,9 @@ from .attribution import integrated_gradients as integrated_gradients
 from .attribution import occlusion as occlusion
 from .attribution import saliency as saliency
 from .attribution import smooth_grad as smooth_grad
+from .excitation import Excitation as Excitation
+from .excitation import Unit as Unit
+from .excitation import most_exciting as most_exciting
 from .filters import LearnedFilters as LearnedFilters
 from .filters import first_filters as first_filters
 from .filters import learned_filters as learned_filters

@@ -136,7 +136,7 @@ def learned_filters(front_end: FrontEnd) -> LearnedFilters:
     Example:
         >>> found = learned_filters(audionet.features.LEAF())
         >>> found.centers[::13].round().tolist(), found.bandwidths[::13].round().tolist()
-        ([106.0, 944.0, 2703.0, 6395.0], [79.0, 151.0, 315.0, 658.0])
+        ([106.0, 1033.0, 3027.0, 7314.0], [74.0, 153.0, 329.0, 708.0])
     """
     learned = next((part for part in front_end.modules() if isinstance(part, TimeDomain)), None)
     if learned is None:
