@@ -1,7 +1,14 @@
+from .activations import plot_activations as plot_activations
+from .activations import plot_dead_filters as plot_dead_filters
 from .calibration import plot_rejection as plot_rejection
 from .calibration import plot_reliability as plot_reliability
 from .confusion import plot_confusion as plot_confusion
 from .curves import plot_curves as plot_curves
 from .distribution import plot_distribution as plot_distribution
+from .excitation import plot_exciting as plot_exciting
+from .excitation import plot_maximized as plot_maximized
 from .features import plot_features as plot_features
+from .filters import plot_filters as plot_filters
+from .filters import plot_learned_filters as plot_learned_filters
+from .filters import plot_templates as plot_templates
 from .relevance import plot_relevance as plot_relevance
