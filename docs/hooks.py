@@ -2,8 +2,8 @@
 
 - The first page lists every public name with the first sentence of its docstring; the tables of front-ends and of
   networks get rows for those that they do not name.
-- The pages on augmentations and on features are run: the waveform or spectrogram that a block of code leaves in `after`
-  is heard and seen below it, and so are the pictures that it leaves in `figures`.
+- The pages on augmentations, features and looking inside are run: the waveform or spectrogram that a block of code
+  leaves in `after` is heard and seen below it, and so are the pictures that it leaves in `figures`.
 - CONTRIBUTING.md and CHANGELOG.md of the repository become pages.
 - A built page that would load a font, a script, a picture or anything else from the network is an error.
 
@@ -26,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RECORDINGS = ROOT / "tests" / "data"
 ROOT_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-RUN = ("augment.md", "features.md")
+SIDE_BY_SIDE = (4.6, 2.6)  # inches of a picture
+RUN = {"augment.md": SIDE_BY_SIDE, "features.md": SIDE_BY_SIDE, "insight.md": None}  # pictures keep their size at None
 NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = [
@@ -166,7 +167,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         files.append(File.generated(config, name, content=content))
 
     with folder_of_a_page():
-        return PART.sub(_Heard(add), markdown)
+        return PART.sub(_Heard(add, RUN[name]), markdown)
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
@@ -200,8 +201,8 @@ def on_post_build(config: Any) -> None:
 class _Heard:
     """Runs one block of a page after the other, and puts below each what it leaves in `after` or `figures`."""
 
-    def __init__(self, add: Callable[[str, bytes], None]) -> None:
-        self.add, self.names, self.title = add, dict[str, Any](), ""
+    def __init__(self, add: Callable[[str, bytes], None], size: tuple[float, float] | None) -> None:
+        self.add, self.size, self.names, self.title = add, size, dict[str, Any](), ""
 
     def __call__(self, part: re.Match[str]) -> str:
         self.title = part["heading"] or self.title
@@ -230,12 +231,13 @@ class _Heard:
         return self._picture(caption, _figure(sound, self.names["sample_rate"]), player)
 
     def _picture(self, caption: str, figure: Any, player: str = "") -> str:
-        figure.set_size_inches(4.6, 2.6)
+        if self.size:
+            figure.set_size_inches(*self.size)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=130)
         file = f"heard/{slug(self.title)}-{slug(caption)}.png"
         self.add(file, stream.getvalue())
-        picture = f'<img src="{file}" alt="{html.escape(f"{self.title}, {caption}: spectrogram")}">'
+        picture = f'<img src="{file}" alt="{html.escape(f"{self.title}: {caption}")}">'
         return f"<figure><figcaption>{html.escape(caption)}</figcaption>{picture}{player}</figure>"
 
 

@@ -47,11 +47,11 @@ def test_the_clips_that_excite_most_come_first_with_the_part_that_does(sizes):
     network.head.bias.data.zero_()
     found = most_exciting(network, clips.split(sizes), [("match", 0), ("head", 1)], n_clips=3)
     best, least = found["match", 0], found["head", 1]
-    assert [(each.index, round(each.value, 4)) for each in best] == [(4, 135.0), (6, 90.0), (2, 60.0)]
+    assert [(each.clip_index, round(each.value, 4)) for each in best] == [(4, 135.0), (6, 90.0), (2, 60.0)]
     assert [(each.frames, each.bands) for each in best] == [((12, 17), (4, 7)), ((18, 23), (6, 9)), ((6, 11), (2, 5))]
-    assert all(torch.equal(each.spectrogram, clips[each.index]) for each in best)
+    assert all(torch.equal(each.spectrogram, clips[each.clip_index]) for each in best)
     values, order = network(clips)[:, 1].detach().sort(descending=True)
-    assert [each.index for each in least] == order[:3].tolist()
+    assert [each.clip_index for each in least] == order[:3].tolist()
     torch.testing.assert_close(torch.tensor([each.value for each in least]), values[:3])
 
 
@@ -61,7 +61,7 @@ def test_values_are_those_of_the_activation_maps_and_clips_may_differ_in_length(
     clips = [torch.randn(2, 1, 40, 30), torch.randn(1, 1, 40, 50)]
     found = most_exciting(network, clips, [("stage2", 7)], n_clips=9)["stage2", 7]
     values = torch.cat([activations(network, batch)["stage2"][:, 7].flatten(1).amax(1) for batch in clips])
-    assert [each.index for each in found] == values.argsort(descending=True).tolist()
+    assert [each.clip_index for each in found] == values.argsort(descending=True).tolist()
     torch.testing.assert_close(torch.tensor([each.value for each in found]), values.sort(descending=True).values)
     for each in found:
         assert 0 <= each.frames[0] < each.frames[1] <= each.spectrogram.shape[-1]
@@ -70,7 +70,7 @@ def test_values_are_those_of_the_activation_maps_and_clips_may_differ_in_length(
 
 def test_a_dead_unit_has_clips_of_value_0_of_which_no_part_counts():
     (first, second) = most_exciting(Matcher(), clips_with_a_patch(), [("match", 1)], n_clips=2)["match", 1]
-    assert (first.index, second.index) == (0, 1)
+    assert (first.clip_index, second.clip_index) == (0, 1)
     assert first[1:2] + first[3:] == (0.0, (0, 30), (0, 12))
     assert isinstance(first, Excitation)
 
@@ -121,6 +121,7 @@ def test_a_word_made_for_a_class_is_heard_as_that_word_and_as_no_other():
     for label in ("three", "six"):
         unit = ("head", recognizer.labels.index(label))
         found = maximize(recognizer.network, unit, recognizer.front_end, n_steps=20)
+        assert found.waveform is not None
         best = recognizer.recognize(found.waveform, recognizer.sample_rate)[0]
         assert best.label == label and best.probability > 0.9
 

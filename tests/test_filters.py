@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from audionet.features import LEAF, ConvFilterbank, Deltas, FrontEnd, LogMel, SincNet
-from audionet.features.learned.leaf import WIDTH
+from audionet.features import LEAF, ConvFilterbank, Deltas, LogMel, SincNet
+from audionet.features.learned.time_domain import WIDTH, TimeDomain
 from audionet.insight import first_filters, learned_filters, templates
 from audionet.models import BCResNet, TCResNet, WaveNetClassifier
 
@@ -63,7 +63,7 @@ def test_networks_without_templates_or_without_first_filters_say_so():
     with pytest.raises(ValueError, match="network: expected a linear model, .*, got 'TCResNet'; look at what excites"):
         templates(TCResNet(n_classes=3))
     network = WaveNetClassifier(n_classes=3, n_layers=2, n_cycles=1)
-    with pytest.raises(ValueError, match="network: expected a convolution or a fully .*, got 'CodeInput'"):
+    with pytest.raises(ValueError, match="network: expected a convolution or a fully .*, got CodeInput; look"):
         first_filters(network)
     broken = Linear()
     broken.head.weight.data[0, 0] = torch.nan
@@ -75,14 +75,14 @@ def test_networks_without_templates_or_without_first_filters_say_so():
 # ---- learned front-ends --------------------------------------------------------------------------------------------
 
 
-def loudness_of_tones(front_end: FrontEnd, hertz: np.ndarray) -> np.ndarray:
+def loudness_of_tones(front_end: TimeDomain, hertz: np.ndarray) -> np.ndarray:
     """How loud each filter makes a tone, (filter, tone), measured by sending tones through the kernels in time."""
     times = torch.arange(1200) / front_end.sample_rate
     tones = torch.sin(2 * torch.pi * torch.from_numpy(hertz)[:, None] * times).double()
     kernels = front_end.kernels.detach().double()
     heard = nn.functional.conv1d(tones[:, None], kernels.flatten(0, 1)[:, None])
     power = heard.square().mean(-1).unflatten(1, kernels.shape[:2]).sum(1)
-    return power.sqrt().mT.numpy()
+    return np.asarray(power.sqrt().mT)
 
 
 @pytest.mark.parametrize("kind", [LEAF, SincNet, ConvFilterbank])

@@ -31,9 +31,15 @@ class Cell(NamedTuple):
     values: np.ndarray
 
 
+def shown_in(axes: Axes) -> np.ma.MaskedArray:
+    values = axes.images[0].get_array()
+    assert values is not None
+    return np.ma.asarray(values)
+
+
 def cells(axes: Axes, n_bands: int, n_frames: int) -> list[Cell]:
     """Read the pictures of a mosaic back, from where their names stand."""
-    canvas = np.asarray(axes.images[0].get_array())
+    canvas = shown_in(axes)
     found = []
     for text in axes.texts:
         assert isinstance(text, Annotation)
@@ -62,9 +68,9 @@ def test_filters_that_span_all_bands_have_hertz_and_without_a_front_end_numbers(
     front_end = LogMel(n_mels=40)
     axes = plot_filters(np.ones((3, 40, 3)), front_end).axes[0]
     assert axes.get_ylabel() == "frequency (Hz)" and ticks(axes.yaxis) == ["125", "500", "2000"]
-    centers = front_end.axis.frequencies
+    centers = np.asarray(front_end.axis.frequencies)
     for hertz, place in zip((125, 500, 2000), axes.get_yticks(), strict=True):
-        assert abs(float(centers[int(place)]) - hertz) == min(abs(float(each) - hertz) for each in centers)
+        assert int(place) == np.abs(centers - hertz).argmin()
     axes = plot_filters(np.ones((3, 40, 3))).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), ticks(axes.xaxis)) == ("frame", "band", ["0", "3"])
 
@@ -133,7 +139,9 @@ def test_maps_lie_below_the_clip_on_its_axis_of_time():
     for picture, channel in zip(shown, chosen, strict=True):
         low, high = values[channel].min(), values[channel].max()
         np.testing.assert_allclose(picture, (values[channel] - low) / (high - low), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose([bar.get_height() for bar in pooling.patches], maps["pooling"][1])
+    np.testing.assert_allclose(
+        [bar.get_height() for bar in pooling.patches if isinstance(bar, Rectangle)], maps["pooling"][1]
+    )
 
 
 def test_maps_of_silence_are_drawn():
@@ -162,7 +170,7 @@ def test_the_part_of_a_clip_that_excites_is_framed():
     assert (first.name, second.name) == ("4: 1.5", "2: 0.25")
     np.testing.assert_array_equal(first.values, clips[0].spectrogram[0])
     np.testing.assert_array_equal(second.values[:, :11], clips[1].spectrogram[0])
-    assert np.ma.getmaskarray(axes.images[0].get_array())[0, -10:].all()
+    assert np.ma.getmaskarray(shown_in(axes))[0, -10:].all()
     frame = axes.patches[0]
     assert isinstance(frame, Rectangle)
     assert (frame.get_x(), frame.get_y(), frame.get_width(), frame.get_height()) == (2.5, 9.5, 5, 15)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from audionet import audio
 from audionet.bundle import Bundle
 from audionet.checks import check_at_least, check_device, check_that, listed
+from audionet.features.frontend import FrontEnd
 from audionet.inference.hearing import Hearing, Part
 from audionet.labels import is_word
 
@@ -96,7 +97,7 @@ class Recognizer:
         self.hearing = Hearing(self.sample_rate, self.clip_length, "recognize")
         self.temperature, self.threshold = bundle.temperature, bundle.threshold
         self.device = check_device(device)
-        self.front_end = bundle.front_end.module.to(self.device)
+        self.front_end = cast(FrontEnd, bundle.front_end.module.to(self.device))
         self.network = bundle.model.module.to(self.device)
 
     def __repr__(self) -> str:

@@ -19,10 +19,10 @@ from .filters import learned_filters as learned_filters
 from .filters import templates as templates
 from .listening import heard_part as heard_part
 from .listening import masked as masked
+from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import ConfusedPair as ConfusedPair
 from .neighbors import Embedded as Embedded
 from .neighbors import Neighbors as Neighbors
-from .neighbors import PROJECTIONS as PROJECTIONS
 from .neighbors import embed_folder as embed_folder
 from .neighbors import most_confused as most_confused
 from .neighbors import nearest as nearest

@@ -136,9 +136,9 @@ def _noises(network: nn.Module, front_end: FrontEnd | None, length: int | None, 
     """
     if front_end is None:
         shape = trace.blank(network, _N_DRAWS, _N_FRAMES if length is None else length).shape
-        noise = torch.randn(shape, generator=generator)
+        even = torch.randn(shape, generator=generator)
         slow = torch.randn(*shape[:2], _KNOTS, _KNOTS, generator=generator)
-        return (noise + F.interpolate(slow, shape[2:], mode="bilinear")).to(_device(network))
+        return (even + F.interpolate(slow, shape[2:], mode="bilinear")).to(_device(network))
     length = front_end.sample_rate if length is None else length
     check_at_least(1, whole=True, length=length)
     spectra = torch.fft.rfft(torch.randn(_N_DRAWS, 1, length, generator=generator))
@@ -146,7 +146,7 @@ def _noises(network: nn.Module, front_end: FrontEnd | None, length: int | None, 
         F.interpolate(torch.randn(_N_DRAWS, 1, _KNOTS, generator=generator), size, mode="linear").exp()
         for size in (spectra.shape[-1], length)
     )
-    noise = torch.fft.irfft(spectra * over_frequency, length) * over_time
+    noise: Tensor = torch.fft.irfft(spectra * over_frequency, length) * over_time
     return (_LOUDNESS * noise / noise.square().mean(-1, keepdim=True).sqrt()).to(_device(network))
 
 
@@ -164,7 +164,7 @@ def _checked(start: Tensor, front_end: FrontEnd | None) -> Tensor:
 
 def _made(coefficients: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Return the signal of Fourier coefficients; a waveform stays within [-1, 1]."""
-    signal = torch.fft.irfftn(coefficients, [like.shape[axis] for axis in axes], dim=axes, norm="ortho")
+    signal: Tensor = torch.fft.irfftn(coefficients, [like.shape[axis] for axis in axes], dim=axes, norm="ortho")
     return signal / signal.detach().abs().max().clamp(min=1.0) if len(axes) == 1 else signal
 
 

@@ -21,14 +21,14 @@ class Excitation(NamedTuple):
     """A clip that excites a unit, and the part of it that does.
 
     Attributes:
-        index: Position of the clip in the corpus.
+        clip_index: Position of the clip in the corpus.
         value: The unit's largest activation within the clip.
         spectrogram: The clip, (in_channels, band, frame).
         frames: First frame of the part, and the one behind its last.
         bands: First band of the part, and the one behind its last.
     """
 
-    index: int
+    clip_index: int
     value: float
     spectrogram: Tensor
     frames: tuple[int, int]

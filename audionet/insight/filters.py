@@ -47,9 +47,9 @@ def first_filters(network: nn.Module, *, plane: int = 0) -> np.ndarray:
     ]
     first = next(iter(trace.shapes(trace.skeleton(network), weighty, 1, trace.LONG)))
     layer = network.get_submodule(first)
-    fits = isinstance(layer, nn.Conv2d | nn.Conv1d | nn.Linear)
-    expected = "a convolution or a fully connected layer over the spectrogram first"
-    check_that(fits, "network", expected, type(layer).__name__, "look at its activations")
+    if not isinstance(layer, nn.Conv2d | nn.Conv1d | nn.Linear):
+        expected = "a convolution or a fully connected layer over the spectrogram first"
+        raise ValueError(f"network: expected {expected}, got {type(layer).__name__}; look at its activations")
     return _pictures(layer.weight, network, plane, over_all_bands=not isinstance(layer, nn.Conv2d))
 
 

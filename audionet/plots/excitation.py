@@ -22,7 +22,7 @@ class Excited(Protocol):
     """A clip that excites a unit, and the part of it that does, as `audionet.insight.Excitation`."""
 
     @property
-    def index(self) -> int:
+    def clip_index(self) -> int:
         """Position of the clip in its corpus."""
 
     @property
@@ -77,7 +77,7 @@ def plot_exciting(
     pictures = np.full((len(clips), n_bands, n_frames), np.nan)
     for picture, spectrogram in zip(pictures, spectrograms, strict=True):
         picture[:, : spectrogram.shape[1]] = spectrogram
-    names = [*names] or [str(each.index) for each in clips]
+    names = [*names] or [str(each.clip_index) for each in clips]
     texts = [f"{name}: {each.value:.3g}" for name, each in zip(names, clips, strict=True)]
     n_columns = min(_ROW, len(clips))
     height = 1.3

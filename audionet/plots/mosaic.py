@@ -15,7 +15,7 @@ from audionet.plots.style import COLORS, SOFT, font_families
 Part = tuple[tuple[int, int], tuple[int, int]]
 """Part of a picture: its frames and its bands, each as the first and the one behind the last."""
 
-_HERTZ = (125, 500, 2000, 8000)
+_HERTZ = (125.0, 500.0, 2000.0, 8000.0)
 _GAP = 0.08  # between two pictures, in their widths
 _HEADING = 0.3  # above a picture, in inches
 
@@ -97,6 +97,6 @@ def _label(axes: Axes, n_bands: int, n_frames: int, front_end: FrontEnd | None) 
         axes.set_ylabel("band", loc="bottom")
     else:
         centers = frequencies.detach().cpu().numpy()
-        hertz = [each for each in _HERTZ if centers.min() <= each <= centers.max()] or [float(centers[0])]
+        hertz = [each for each in _HERTZ if centers.min() <= each <= centers.max()] or centers[:1].tolist()
         axes.set_yticks([int(np.abs(centers - each).argmin()) for each in hertz], [f"{each:g}" for each in hertz])
         axes.set_ylabel("frequency (Hz)", loc="bottom")
