@@ -62,6 +62,17 @@ def test_weights_by_table_are_drawn_by_the_inputs_of_their_output():
         assert 0.9 * bound < float(weight.detach().abs().max()) <= bound
 
 
+def test_a_network_that_was_made_without_values_gets_them_with_its_state():
+    torch.manual_seed(0)
+    network = LeNet(n_classes=3)
+    with torch.device("meta"):
+        other = LeNet(n_classes=3)
+        assert other(torch.empty(2, 1, 40, 101)).shape == (2, 3)
+    other.load_state_dict(network.state_dict(), assign=True)
+    x = noise(2, 1, 40, 101).float()
+    assert torch.equal(other(x), network(x))
+
+
 def test_subsampling_scales_and_shifts_each_map():
     layer = Subsampling(3).double()
     nn.init.normal_(layer.coefficient)

@@ -56,12 +56,10 @@ class TableConv2d(nn.Module):
     It holds one kernel for each connection, and none for the others.
     """
 
-    places: Tensor
-
     def __init__(self, table: Tensor, kernel_size: int) -> None:
         super().__init__()
         self.size = (*table.shape, kernel_size, kernel_size)
-        self.register_buffer("places", table.flatten().nonzero().flatten(), persistent=False)
+        self.places: list[int] = table.flatten().nonzero().flatten().tolist()  # of the connections, in the table
         self.weight = nn.Parameter(torch.empty(len(self.places), kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(len(table)))
         n_inputs: list[int] = table.sum(1).tolist()  # of each output
@@ -73,7 +71,8 @@ class TableConv2d(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Map (batch, n_in, band, frame) to (batch, n_out, band - kernel_size + 1, frame - kernel_size + 1)."""
         n_out, n_in, *kernel = self.size
-        weight = self.weight.new_zeros(n_out * n_in, *kernel).index_copy(0, self.places, self.weight)
+        places = torch.tensor(self.places, device=self.weight.device)
+        weight = self.weight.new_zeros(n_out * n_in, *kernel).index_copy(0, places, self.weight)
         return F.conv2d(maps, weight.view(self.size), self.bias)
 
 
