@@ -60,6 +60,24 @@ def test_googlenet_equals_torchvisions(picture):
     assert_same_logits(with_weights_of(theirs, "googlenet", norm="batch"), theirs, picture)
 
 
+@pytest.mark.parametrize(
+    ("name", "home", "theirs_name"),
+    [
+        ("inception_v3", "inception_v3", "InceptionV3"),
+        ("inception_v4", "inception_v4", "InceptionV4"),
+        ("inception_resnet", "inception_resnet_v2", "InceptionResnetV2"),
+    ],
+)
+def test_the_later_inceptions_equal_timms(name, home, theirs_name, picture):
+    timm = pytest.importorskip(f"timm.models.{home}")
+    theirs = settled(getattr(timm, theirs_name)(num_classes=10), picture)
+    ours = with_weights_of(theirs, name, padding="valid")
+    for module in ours.modules():
+        if isinstance(module, nn.AvgPool2d):  # its third version counts the zeros around the maps
+            module.count_include_pad = name == "inception_v3"
+    assert_same_logits(ours, theirs, picture)
+
+
 def test_the_modules_of_googlenet_have_the_papers_parameters():
     """Table 1 gives parameters in units of 1024; the rows of 3a and 3b, as do few others, agree with its columns."""
     network = models.create("googlenet", n_classes=1000)

@@ -76,6 +76,9 @@ INCEPTION = [
     # means and variances for the factors; the classifier is ours. The paper's text says 13.6 million, which is not what
     # its figure 5 gives.
     Row("bn_inception", ANY_PICTURE, 10_173_112 + 128 - 9_952 + 1_025_000, "TensorFlow slim's test of inception_v2"),
+    Row("inception_v3", ANY_PICTURE, 23_834_568, "timm and torchvision without the auxiliary classifier"),
+    Row("inception_v4", ANY_PICTURE, 42_679_816, "timm"),
+    Row("inception_resnet", ANY_PICTURE, 55_843_464, "timm's inception_resnet_v2"),
 ]
 
 RESIDUAL = [

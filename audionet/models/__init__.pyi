@@ -11,6 +11,9 @@ from .convnext import ConvNeXt as ConvNeXt
 from .ds_cnn import DSCNN as DSCNN
 from .fully_connected import FullyConnected as FullyConnected
 from .googlenet import GoogLeNet as GoogLeNet
+from .inception_resnet import InceptionResNet as InceptionResNet
+from .inception_v3 import InceptionV3 as InceptionV3
+from .inception_v4 import InceptionV4 as InceptionV4
 from .keyword_resnet import KeywordResNet as KeywordResNet
 from .lenet import LeNet as LeNet
 from .matchboxnet import MatchboxNet as MatchboxNet
