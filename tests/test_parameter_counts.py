@@ -79,6 +79,13 @@ INCEPTION = [
     Row("inception_v3", ANY_PICTURE, 23_834_568, "timm and torchvision without the auxiliary classifier"),
     Row("inception_v4", ANY_PICTURE, 42_679_816, "timm"),
     Row("inception_resnet", ANY_PICTURE, 55_843_464, "timm's inception_resnet_v2"),
+    # Which has a sixth module C, and a classifier of its own.
+    Row(
+        "inception_resnet",
+        ANY_PICTURE | {"version": 1},
+        22_564_096 - 1_600_768 + 1_793_000,
+        "facenet-pytorch's InceptionResnetV1 before its embedding",
+    ),
 ]
 
 RESIDUAL = [
