@@ -6,7 +6,7 @@ is looked up among the networks and front-ends that are known, never imported. A
 """
 
 import os
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -114,8 +114,8 @@ def new_part(field: str, *, name: str, **arguments: object) -> Part:
         >>> new_part("front_end", name="LogMel", sample_rate=16_000, n_mels=64).module.n_bands
         64
     """
-    create, _ = _PARTS[field]
-    return Part(name, arguments, create(name, **arguments))
+    create, known = _PARTS[field]
+    return Part(name, _without_start(known, name, arguments), create(name, **arguments))
 
 
 def shipped(task: str) -> list[str]:
@@ -267,6 +267,7 @@ def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) 
     create, known = _PARTS[kind]
     try:
         with Allowance(**_MADE[kind], given=tensors.values()):
+            arguments = _without_start(known, name, arguments)
             module = create(name, **arguments)
     except Exception as error:  # of whatever kind: the part may be anyone's
         advice = "make it again with this audionet" if name in known else _IMPORT_IT
@@ -275,8 +276,14 @@ def _make(kind: str, name: str, arguments: Json, tensors: Mapping[str, Tensor]) 
     return Part(name, arguments, module.eval())
 
 
+def _without_start(known: Mapping[str, type[nn.Module]], name: str, arguments: Json) -> Json:
+    """Leave out the arguments that say only where training starts, which a bundle has behind it."""
+    left_out = getattr(known[name], "starting_arguments", ())
+    return {argument: value for argument, value in arguments.items() if argument not in left_out}
+
+
 # What makes each part of a bundle, and the names that are known.
-_PARTS: dict[str, tuple[Callable[..., nn.Module], Container[str]]] = {
+_PARTS: dict[str, tuple[Callable[..., nn.Module], Mapping[str, type[nn.Module]]]] = {
     "model": (models.create, models.MODELS),
     "front_end": (features.create, features.FEATURES),
 }

@@ -168,7 +168,7 @@ def _judge(requirement: Requirement, installed: str | None, report: Report) -> N
     name = requirement.name
     bounds = ",".join(sorted(map(str, requirement.specifier), reverse=True))  # the lower one first
     extra = str(requirement.marker).partition('extra == "')[2].rstrip('"')
-    if extra in _DEVELOPERS:
+    if extra in _DEVELOPERS or any(row.name == name for row in report.rows):  # an extra may name what is needed anyway
         return
     if installed is None and extra:
         report.rows.append(Row(name, "not installed", f"optional: pip install 'audionet[{extra}]'"))

@@ -43,6 +43,7 @@ SOUND = {
     "tensorboard": "2.21.0",
     "numba": "0.68.1",
     "shtab": "1.13.0",
+    "scikit-learn": "1.8.0",
     "espeakng-loader": "0.2.4",
     "py-nanotts": "0.1.1",
     "hibari-tts": "0.2.1",
@@ -54,10 +55,11 @@ SOUND = {
     "onnxruntime": "1.31.1",
     "wordfreq": "3.1.1",
     "livekit-wakeword": "0.3.0",
-    "scikit-learn": "1.8.0",
+    "openTSNE": "1.0.4",
     "zarr": "3.2.0",
     "pyarrow": "23.0.0",
     "av": "18.1.0",
+    "timm": "1.0.31",
 }
 
 
@@ -133,7 +135,8 @@ def test_missing_packages():
         ("espeakng-loader", "synth"),
         ("py-nanotts", "synth"),
         ("piper-tts", "voices"),
-        ("scikit-learn", "sklearn"),
+        ("openTSNE", "insight"),
+        ("timm", "timm"),
         ("zarr", "zarr"),
     ):
         assert notes[name] == f"optional: pip install 'audionet[{extra}]'"

@@ -19,6 +19,8 @@ def test_examples(name, tmp_path, monkeypatch):
     """The names np, torch, audionet, waveform and sample_rate are there, and seven.wav in the current folder."""
     if name == "audionet.features.sklearn":
         pytest.importorskip("sklearn")
+    if name == "audionet.models.timm_backbone":
+        pytest.importorskip("timm")
     module = importlib.import_module(name)
     examples = [test for test in doctest.DocTestFinder().find(module, name) if test.examples]
     if not examples:

@@ -33,9 +33,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "one_layer": {"width": 0.25},
     "resnet": {"depth": 8, "width": 0.25},
     "tcresnet": {},
+    "timm": {"backbone": "test_efficientnet"},
     "vgg": {"depth": 11, "width": 0.0625},
-    "xnor": {"width": 0.0625},
-    "zfnet": {"width": 0.0625},
     "wavenet_classifier": {
         "n_layers": 4,
         "n_cycles": 2,
@@ -43,6 +42,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "gate_channels": 16,
         "skip_channels": 16,
     },
+    "xnor": {"width": 0.0625},
+    "zfnet": {"width": 0.0625},
 }
 GENERATORS = {"wavenet", "wavenet_autoencoder"}
 ON_WAVEFORMS = {"wavenet_classifier"}
@@ -50,6 +51,8 @@ N_CLASSES = 5
 
 
 def build(name: str, n_classes: int = N_CLASSES, seed: int = 0) -> Any:
+    if name == "timm":
+        pytest.importorskip("timm")
     torch.manual_seed(seed)
     return models.create(name, n_classes=n_classes, **SMALL[name])
 

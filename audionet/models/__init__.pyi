@@ -24,6 +24,7 @@ from .registry import MODELS as MODELS
 from .registry import create as create
 from .resnet import ResNet as ResNet
 from .tcresnet import TCResNet as TCResNet
+from .timm_backbone import TimmBackbone as TimmBackbone
 from .trace import outputs as outputs
 from .vgg import VGG as VGG
 from .volume import Layer as Layer

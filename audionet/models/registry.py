@@ -28,6 +28,7 @@ MODELS: "Registry[nn.Module]" = Registry(
         "one_layer": "audionet.models.one_layer:OneLayer",
         "resnet": "audionet.models.resnet:ResNet",
         "tcresnet": "audionet.models.tcresnet:TCResNet",
+        "timm": "audionet.models.timm_backbone:TimmBackbone",
         "vgg": "audionet.models.vgg:VGG",
         "wavenet": "audionet.models.wavenet.network:WaveNet",
         "wavenet_autoencoder": "audionet.models.wavenet.autoencoder:WaveNetAutoencoder",
