@@ -7,7 +7,7 @@ from torch import nn
 import audionet
 from audionet.features import LogMel
 from audionet.insight import Excitation, activations, maximize, most_exciting
-from audionet.models import BCResNet, TCResNet, WaveNet
+from audionet.models import BCResNet, TCResNet, WaveNet, WaveNetClassifier
 
 
 class Matcher(nn.Module):
@@ -89,6 +89,19 @@ def test_units_that_there_are_not_are_refused():
             look(WaveNet(n_layers=2, n_cycles=1), ("skip", 0))
     with pytest.raises(ValueError, match="spectrograms: expected clips with sound, got 2 of silence"):
         most_exciting(network, torch.zeros(2, 1, 40, 30), [("stem", 0)])
+
+
+def test_networks_that_round_their_input_have_whole_clips_and_no_ascent():
+    network = WaveNetClassifier(
+        n_classes=2, n_layers=2, n_cycles=1, residual_channels=4, gate_channels=4, skip_channels=4, frame_channels=4
+    )
+    clips = torch.rand(2, 1, 1, 800)
+    for frozen in (True, False):
+        network.requires_grad_(not frozen)
+        (found,) = most_exciting(network, clips, [("head", 1)], n_clips=1)["head", 1]
+        assert (found.frames, found.bands) == ((0, 800), (0, 1))
+        with pytest.raises(ValueError, match="network: expected one that passes gradients to its input"):
+            maximize(network, ("head", 1), length=800, n_steps=1)
 
 
 # ---- gradient ascent -----------------------------------------------------------------------------------------------

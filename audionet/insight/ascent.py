@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from audionet.checks import check_at_least, check_positive, check_that
 from audionet.features.frontend import FrontEnd
 from audionet.insight.excitation import Unit, map_of, stages_with
-from audionet.insight.looking import evaluating, stage_axes, stage_maps
+from audionet.insight.looking import evaluating, input_gradient, stage_axes, stage_maps
 from audionet.models import trace
 
 _LOUDNESS = 0.05  # root mean square of the noise that a sound begins as
@@ -80,7 +80,8 @@ def maximize(
         seed: Seed of the noise and of the shifts.
 
     Raises:
-        ValueError: There is no such unit, it does not depend on the start, or an argument does not fit.
+        ValueError: There is no such unit, no gradient reaches the network's input, the unit does not depend on the
+            start, or an argument does not fit.
 
     Example:
         >>> recognizer = audionet.load_recognizer("digits")
@@ -174,7 +175,11 @@ def _uphill(
     """Return the activation for a spectrogram, and the direction in which it rises and the spectrogram gets smooth."""
     leaf = spectrogram.detach().requires_grad_()
     value = activation(leaf)
-    (gradient,) = torch.autograd.grad(value, leaf)
+    if (gradient := input_gradient(value, leaf)) is None:
+        raise ValueError(
+            "network: expected one that passes gradients to its input, got one that does not, such as a WaveNet "
+            "classifier, which rounds the samples to codes; look at the clips that most_exciting finds"
+        )
     if not (length := gradient.norm()) > 0:
         raise ValueError(
             "unit: expected one that depends on what the ascent starts with, got one of gradient 0; start with a clip "

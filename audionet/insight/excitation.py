@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from audionet.checks import check_at_least, check_one_of, check_that
-from audionet.insight.looking import clips_of, evaluating, stage_axes, stage_maps
+from audionet.insight.looking import clips_of, evaluating, input_gradient, stage_axes, stage_maps
 from audionet.models.contract import stages_of
 
 Unit = tuple[str, int]
@@ -42,7 +42,8 @@ def most_exciting(
 
     The corpus goes through the network once, whatever the number of units. The part of a clip that excites a unit is
     the one on which its largest activation depends: it holds 90% of the squared gradient, band by band and frame by
-    frame. It is smaller than the receptive field as a rule (Luo et al., 2016, arXiv 1701.04128).
+    frame. It is smaller than the receptive field as a rule (Luo et al., 2016, arXiv 1701.04128), and the whole clip
+    where no gradient reaches the clip, as in a network that rounds the samples to codes.
 
     Args:
         network: A recogniser's network, with ``n_bands``.
@@ -82,8 +83,8 @@ def most_exciting(
             for value, index, clip in sorted(kept, reverse=True):
                 leaf = clip[None].detach().requires_grad_()
                 largest = map_of(stage_maps(network, stages, axes, leaf), unit).max()
-                (gradient,) = torch.autograd.grad(largest, leaf)
-                weight = gradient[0].square().sum(0)
+                gradient = input_gradient(largest, leaf)
+                weight = torch.zeros_like(clip[0]) if gradient is None else gradient[0].square().sum(0)
                 found[unit].append(Excitation(-index, value, clip, _stretch(weight.sum(0)), _stretch(weight.sum(1))))
     return found
 

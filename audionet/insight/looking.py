@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
+import torch
 from torch import Tensor, nn
 
 from audionet.checks import check_that, listed
@@ -96,6 +97,21 @@ def stage_maps(
         raise ValueError("spectrogram: expected finite values, got NaN or infinity; leave the clip out or repair it")
     outputs = trace.outputs(network, {stage: stages[stage] for stage in axes}, spectrogram)
     return {stage: _in_order(output, axes[stage]) for stage, output in outputs.items()}
+
+
+def input_gradient(value: Tensor, spectrogram: Tensor) -> Tensor | None:
+    """Return the gradient of a value with respect to the spectrogram that it was computed from.
+
+    Returns:
+        The shape of the spectrogram; None for a network that no gradient flows through, such as a WaveNet classifier,
+        which rounds the samples to codes.
+
+    Example:
+        >>> spectrogram = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> input_gradient((spectrogram**2).sum(), spectrogram), input_gradient(torch.tensor(1.0), spectrogram)
+        (tensor([2., 4.]), None)
+    """
+    return torch.autograd.grad(value, spectrogram, allow_unused=True)[0] if value.requires_grad else None
 
 
 def clips_of(spectrograms: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
