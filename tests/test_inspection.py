@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from matplotlib.image import imread
 
 from audionet import audio, bundle, models
 from audionet.cli import main as cli
 from audionet.inference import Embedder, Recognizer
-from audionet.report import write_inspection
+from audionet.report import inspection, write_inspection
 from audionet.report.clip_map import Point, clip_map
 from audionet.report.players import fairly, fitting, sound_text
 from tests.browser import browsing
@@ -59,34 +60,81 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-@pytest.fixture
-def recordings(tmp_path):
-    """Three recordings each of "one" and "two" by two speakers."""
+def write_recordings(folder):
+    """Write three recordings each of "one" and "two" by two speakers."""
     draw = np.random.default_rng(0)
     for row, label in enumerate(LABELS):
-        (tmp_path / "recordings" / label).mkdir(parents=True)
+        (folder / label).mkdir(parents=True)
         for number in range(3):
             tone = 0.3 * np.sin(np.arange(6000) * (0.1 + 0.4 * row)) + 0.01 * draw.standard_normal(6000)
-            path = tmp_path / "recordings" / label / f"{'ann' if number else 'bob'}_nohash_{number}.wav"
-            audio.save_audio(path, tone.astype(np.float32), 8000)
-    return tmp_path / "recordings"
+            audio.save_audio(
+                folder / label / f"{'ann' if number else 'bob'}_nohash_{number}.wav", tone.astype(np.float32), 8000
+            )
+    return folder
+
+
+def make_tiny(**changes):
+    """A small recogniser of ten digits with random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = bundle.new_part("model", name="tcresnet", n_classes=10, n_bands=20)
+    front_end = bundle.new_part("front_end", name="LogMel", sample_rate=8000, n_mels=20)
+    fields = {
+        "task": "recognition",
+        "model": model,
+        "front_end": front_end,
+        "sample_rate": 8000,
+        "clip_length": 8000,
+        "labels": ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    }
+    made = bundle.Bundle(**fields | changes)
+    for part in made.parts.values():
+        part.module.eval()
+    return made
 
 
 @pytest.fixture
-def tiny(write_bundle):
-    return bundle.load(write_bundle())
+def recordings(tmp_path):
+    return write_recordings(tmp_path / "recordings")
 
 
-def test_the_page_holds_all_that_it_shows(tmp_path, tiny, recordings):
-    path = write_inspection(
-        tmp_path / "new" / "inside",
+@pytest.fixture
+def tiny():
+    return make_tiny()
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Let the page have some parts alone, which is faster."""
+
+    def choose(*headings):
+        chosen = tuple(part for part in inspection.PARTS if part[0] in headings)
+        assert len(chosen) == len(headings)
+        monkeypatch.setattr(inspection, "PARTS", chosen)
+
+    return choose
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The page of everything, its recordings, and the recogniser."""
+    folder = tmp_path_factory.mktemp("whole")
+    recordings, tiny = write_recordings(folder / "recordings"), make_tiny()
+    page = write_inspection(
+        folder / "new" / "inside",
         tiny,
         name="tiny",
         files=[recordings / "two" / "bob_nohash_0.wav"],
         recordings=recordings,
         training=recordings,
+        label="three",
     )
-    assert path == tmp_path / "new" / "inside" / "inspection.html" and len([*path.parent.iterdir()]) == 1
+    return page, recordings, tiny
+
+
+def test_the_page_holds_all_that_it_shows(whole):
+    path = whole[0]
+    assert path.name == "inspection.html" and len([*path.parent.iterdir()]) == 1
     assert path.stat().st_size < 20_000_000
     page = Page(path)
     addresses = [value for _, each in page.elements for key, value in each.items() if key in ("src", "href")]
@@ -96,23 +144,30 @@ def test_the_page_holds_all_that_it_shows(tmp_path, tiny, recordings):
     assert policy == (
         f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; script-src 'sha256-{digest}'"
     )
-    assert all(image["alt"] for image in page.all("img"))
+    pictures = [b64decode(image["src"].removeprefix("data:image/png;base64,")) for image in page.all("img")]
+    assert all(image["alt"] for image in page.all("img")) and len(pictures) > 10
+    assert all(imread(io.BytesIO(picture)).std() > 0.01 for picture in pictures), "a picture is blank"
+    shown, left = page.text.split(" Not shown ")[0], page.text.split("Not shown")[-1]
+    assert [heading for heading, _ in inspection.PARTS if f" {heading} " not in shown] == ["Templates"]
+    assert left.strip().startswith("Templates: network: expected a linear model")
     assert "Nearest training clips bob_nohash_0.wav two by bob, cosine 1.000 two/bob_nohash_0.wav" in page.text
 
 
-def test_the_layers_are_those_of_the_network(tmp_path, tiny, recordings):
-    page = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings))
+def test_the_layers_are_those_of_the_network(whole):
+    path, _, tiny = whole
+    text = Page(path).text
     for layer in models.layer_table(tiny.model.module, 51):
         size = " × ".join(map(str, layer.shape))
-        assert f"{layer.name} {layer.kind} {size} {layer.parameters or ''}".strip() in page.text.replace(",", "")
+        assert f"{layer.name} {layer.kind} {size} {layer.parameters or ''}".strip() in text.replace(",", "")
     n = sum(weight.numel() for weight in tiny.model.module.parameters())
-    assert f"Inside tiny {n:,} parameters of tcresnet, which knows zero, one" in page.text
+    assert f"Inside tiny {n:,} parameters of tcresnet, which knows zero, one" in text
     # A frame of the stem sees 3 frames of 512 samples that lie 160 apart, at 8 kHz.
-    assert f"20 bands, 3 frames: {1000 * (2 * 160 + 512) / 8000:.0f} ms" in page.text
+    assert f"20 bands, 3 frames: {1000 * (2 * 160 + 512) / 8000:.0f} ms" in text
 
 
-def test_the_points_of_the_map_are_the_recordings(tmp_path, tiny, recordings):
-    page = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings))
+def test_the_points_of_the_map_are_the_recordings(whole):
+    path, recordings, tiny = whole
+    page = Page(path)
     data = json.loads(page.scripts[0])
     recognizer, embedder = Recognizer(tiny), Embedder(tiny)
     labels, speakers = (way["names"] for way in data["by"])
@@ -131,7 +186,8 @@ def test_the_points_of_the_map_are_the_recordings(tmp_path, tiny, recordings):
     assert len(page.all("path")) == 6 and [path["tabindex"] for path in page.all("path")] == ["0"] + ["-1"] * 5
 
 
-def test_what_the_page_cannot_show_is_said(tmp_path, tiny, recordings):
+def test_what_the_page_cannot_show_is_said(tmp_path, tiny, recordings, only):
+    only("How recordings lie", "Nearest training clips", "Most confused")
     for path in (recordings / "two").iterdir():
         path.unlink()
     (recordings / "two").rmdir()
@@ -144,19 +200,76 @@ def test_what_the_page_cannot_show_is_said(tmp_path, tiny, recordings):
     assert "Nearest training clips: there are no training clips; give --training DIR." in text
 
 
-def test_silence_has_no_nearest_clip(tmp_path, tiny, recordings):
+def test_of_silence_it_is_said(tmp_path, tiny, recordings):
     audio.save_audio(tmp_path / "silence.wav", np.zeros(8000, np.float32), 8000)
     page = write_inspection(
         tmp_path / "inside", tiny, name="tiny", files=[tmp_path / "silence.wav"], training=recordings
     )
-    assert "there is no clip with a sound to find the nearest of; give FILE." in Page(page).text
+    text = Page(page).text
+    assert "It is silent: the maps are what the network answers to nothing." in text
+    assert "there is no clip with a sound to find the nearest of; give FILE." in text
+    assert "What decided: all clips are silent: nothing decided." in text
+    assert "What excites a unit: units are chosen by what they answer to a clip with a sound" in text
 
 
-def test_without_recordings_voices_speak_the_labels(tmp_path, write_bundle, monkeypatch):
+def test_recordings_that_are_all_silent(tmp_path, tiny, recordings, only):
+    only("How recordings lie", "Activation maps")
+    for path in recordings.rglob("*.wav"):
+        audio.save_audio(path, np.zeros(6000, np.float32), 8000)
+    text = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings)).text
+    assert "6 of those that can be heard are silent." in text
+    assert text.count("It is silent: the maps are what the network answers to nothing.") == 2
+
+
+def test_a_clip_that_is_shorter_than_the_receptive_field(tmp_path, tiny, only):
+    only("Activation maps")
+    tone = 0.3 * np.sin(np.arange(800) * 0.3).astype(np.float32)
+    audio.save_audio(tmp_path / "short.wav", tone, 8000)
+    text = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", files=[tmp_path / "short.wav"])).text
+    deepest = [layer for layer in models.layer_table(tiny.model.module, 51) if layer.field and layer.field.frames][-1]
+    seconds = ((deepest.field.frames - 1) * 160 + 512) / 8000
+    assert f"It lasts 0.10 s, less than the {seconds:.2f} s that one output of {deepest.name} sees" in text
+
+
+def test_the_part_that_decided_and_the_rest_are_the_whole(whole):
+    path, recordings, tiny = whole
+    page = Page(path)
+    assert "bob_nohash_0.wav: what speaks for three" in page.text
+    prefix = "data:audio/flac;base64,"
+    heard = {
+        player["aria-label"]: soundfile.read(io.BytesIO(b64decode(player["src"].removeprefix(prefix))))[0]
+        for player in page.all("audio")
+        if "src" in player
+    }
+    clip = Embedder(tiny).hearing.file(recordings / "two" / "bob_nohash_0.wav").clip
+    np.testing.assert_allclose(heard["bob_nohash_0.wav"], clip, atol=2**-15)
+    methods = [name.rpartition(" ")[2] for name in heard if "the part that decided" in name]
+    assert len(methods) + page.text.count("Left out: relevance: expected a place that is above 0") == 4
+    assert {"saliency", "occlusion"} <= {*methods}
+    for method in methods:
+        part = heard[f"bob_nohash_0.wav: the part that decided, by {method}"]
+        rest = heard[f"bob_nohash_0.wav: the sound without that part, by {method}"]
+        np.testing.assert_allclose(part + rest, clip, atol=2**-13)
+        assert np.abs(part).max() > 0
+
+
+def test_a_linear_network_has_templates_and_a_learned_front_end_its_filters(tmp_path, recordings, only):
+    only("First filters", "Templates")
+    front_end = bundle.new_part("front_end", name="SincNet", sample_rate=8000, n_filters=16)
+    arguments = {"n_classes": 2, "n_bands": front_end.module.n_bands, "hidden": (), "n_frames": 51}
+    model = bundle.new_part("model", name="fully_connected", **arguments)
+    tiny = make_tiny(labels=LABELS, model=model, front_end=front_end)
+    page = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings))
+    pictures = [image["alt"] for image in page.all("img")]
+    assert {"Template of each label", "What each filter of the front-end passes"} <= {*pictures}
+    assert "Templates:" not in page.text
+
+
+def test_without_recordings_voices_speak_the_labels(tmp_path, only, monkeypatch):
     pytest.importorskip("espeakng_loader")
-    network = {"n_classes": 2, "n_bands": 20}
-    model = bundle.Part("tcresnet", network, models.create("tcresnet", **network))
-    tiny = bundle.load(write_bundle(model=model, labels=("stop", "_silence_")))
+    only("How recordings lie")
+    model = bundle.new_part("model", name="tcresnet", n_classes=2, n_bands=20)
+    tiny = make_tiny(model=model, labels=("stop", "_silence_"))
     text = Page(write_inspection(tmp_path / "inside", tiny, name="tiny")).text
     assert "No recordings were given: voices that are installed here spoke these." in text
     assert "All are of one class, stop" in text
@@ -181,13 +294,17 @@ def test_of_a_generator_it_shows_what_applies(tmp_path):
     assert page.all("path") == []
 
 
-def test_of_an_embedding_it_shows_what_applies(tmp_path, write_bundle, recordings):
-    network = {"n_classes": 0, "n_bands": 20}
-    model = bundle.Part("tcresnet", network, models.create("tcresnet", **network))
-    path = write_bundle(task="embedding", labels=(), model=model, training={})
-    page = Page(write_inspection(tmp_path / "inside", bundle.load(path), name="tiny", recordings=recordings))
+def test_of_an_embedding_it_shows_what_applies(tmp_path, recordings):
+    model = bundle.new_part("model", name="tcresnet", n_classes=0, n_bands=20)
+    tiny = make_tiny(task="embedding", labels=(), model=model)
+    page = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings))
     assert len(page.all("path")) == 6 and "no labels: it is for embedding" in page.text
-    assert "Most confused: the network has no labels to confuse." in page.text
+    for reason in (
+        "Templates: the network has no labels.",
+        "What decided: the network knows no labels to decide for.",
+        "Most confused: the network has no labels to confuse.",
+    ):
+        assert reason in page.text
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path, tiny):
@@ -253,8 +370,8 @@ SOUND = """const audio = arguments[0]; return new Promise((done) => {
   let tries = 100; look(); });"""
 
 
-def test_in_a_browser_points_and_players_play(tmp_path, tiny, recordings):
-    page = write_inspection(tmp_path / "inside", tiny, name="tiny", recordings=recordings)
+def test_in_a_browser_points_and_players_play(whole):
+    page = whole[0]
     with browsing() as browser:
         browser.show(width=390, dark=True)
         browser.open(page)
@@ -281,7 +398,7 @@ def test_in_a_browser_points_and_players_play(tmp_path, tiny, recordings):
             True,
             False,
         ]
-        browser.run("const all = document.querySelectorAll('audio'); return all[1].play()")
+        browser.run("return document.querySelector('figure audio').play()")
         assert browser.run("return document.querySelector('.map audio').paused")
         log = [entry["message"] for entry in browser.ask("POST", "/se/log", type="browser")]
         assert log == []

@@ -52,7 +52,7 @@ def plot_relevance(
     below = [each for each in axes.collections if isinstance(each, QuadMesh)]
     if below:
         below[0].set_cmap("Greys")
-        edges = below[0].get_coordinates()
+        edges = np.asarray(below[0].get_coordinates())
         times, heights = edges[0, :, 0], edges[:, 0, 1]
         frequencies = front_end.axis.frequencies
         if frequencies is not None:

@@ -1,6 +1,6 @@
 """The parts of a page about many recordings: their embedding, the nearest training clips, the most confused pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -40,11 +40,20 @@ def map_section(subject: Subject) -> str:
                 raise
             notes.append(f"{name} is left out: {error}.")
     order = fairly(found.labels)
-    waveforms = (subject.hear(found.folder / found.clips[row].path) for row in order)
-    sounds = fitting(sound_text(waveform, subject.sample_rate) for waveform in waveforms)
+    is_silent: list[bool] = []
+
+    def sounds_in_order() -> Iterator[str]:
+        for row in order:
+            waveform = subject.hear(found.folder / found.clips[row].path)
+            is_silent.append(not waveform.any())
+            yield sound_text(waveform, subject.sample_rate)
+
+    sounds = fitting(sounds_in_order())
     number = {row: place for place, row in enumerate(order[: len(sounds)])}
     if len(sounds) < len(order):
         notes.append(f"{len(sounds):,} of them can be heard, of each label as many; the others are smaller points.")
+    if n_silent := sum(is_silent[: len(sounds)]):
+        notes.append(f"{n_silent:,} of those that can be heard are silent.")
     is_told = any(clip.speaker for clip in found.clips)
     answers = _answers(subject, found.embeddings)
     points = [

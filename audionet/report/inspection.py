@@ -6,22 +6,22 @@ from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 from audionet.bundle import Bundle
 from audionet.checks import check_that, listed
-from audionet.console import note, sentence
-from audionet.features import FrontEnd
+from audionet.console import sentence
 from audionet.inference import Embedder, Recognizer
 from audionet.insight.neighbors import embed_folder
 from audionet.models import layer_table
+from audionet.report.clip_part import decided_section, maps_section
 from audionet.report.corpus_part import confused_section, map_section, nearest_section
 from audionet.report.generator_part import NOT_FOR_GENERATION, generator_sections
+from audionet.report.learned_part import dead_section, filter_section, template_section, unit_section
 from audionet.report.network_part import fact_section, layer_section
 from audionet.report.page import page_text, section, write_page
 from audionet.report.players import fairly
 from audionet.report.spoken import speak
-from audionet.report.subject import LeftOut, Subject, check_sound, heard
+from audionet.report.subject import Subject, check_sound, heard
 
 NAME = "inspection.html"
 """Name of the page."""
@@ -32,7 +32,13 @@ _FEW_CLIPS = 2  # of recordings that are looked at where no file is named
 Part = tuple[str, Callable[[Subject], str]]
 
 PARTS: tuple[Part, ...] = (
-    ("Layers", lambda subject: layer_section(subject.layers, cast(FrontEnd, subject.embedder.front_end))),
+    ("Layers", lambda subject: layer_section(subject.layers, subject.front_end)),
+    ("First filters", filter_section),
+    ("Templates", template_section),
+    ("Dead filters", dead_section),
+    ("Activation maps", maps_section),
+    ("What excites a unit", unit_section),
+    ("What decided", decided_section),
     ("How recordings lie", map_section),
     ("Nearest training clips", nearest_section),
     ("Most confused", confused_section),
@@ -160,8 +166,6 @@ def _made(subject: Subject) -> tuple[list[tuple[str, str]], list[str]]:
             parts.append((heading, make(subject)))
         except ValueError as error:
             left.append(f"{heading}: {sentence(error)}.")
-            if not isinstance(error, LeftOut):
-                note(left[-1])
     return parts, left
 
 

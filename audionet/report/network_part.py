@@ -105,6 +105,8 @@ def _count(part: int, whole: int) -> str:
 
 def _seen(layer: Layer, front_end: FrontEnd) -> str:
     """Return what one output of a layer sees, in bands, frames and milliseconds."""
+    if layer.field is None:
+        return ""
     bands, frames, _ = layer.field
     if frames is None:
         return "the whole clip"

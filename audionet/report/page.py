@@ -39,6 +39,11 @@ def image(png: bytes, description: str) -> str:
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{b64encode(png).decode()}">'
 
 
+def scrolled(picture: str) -> str:
+    """Return a picture that a phone scrolls over, so that its text stays readable."""
+    return f'<div class="scrolled">{picture}</div>'
+
+
 def page_text(
     *,
     title: str,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,12 +11,12 @@ from torch import Tensor
 
 from audionet.bundle import Bundle
 from audionet.checks import check_one_of, check_that
+from audionet.features import FrontEnd
 from audionet.inference import Embedder, Recognizer
 from audionet.insight.neighbors import Embedded
 from audionet.models import Layer
-from audionet.report.players import fairly
 
-BATCH = 32
+BATCH = 32  # clips that go through the network at once
 
 
 class LeftOut(ValueError):
@@ -86,6 +87,11 @@ class Subject:
         """The network."""
         return self.bundle.model.module
 
+    @property
+    def front_end(self) -> FrontEnd:
+        """The front-end."""
+        return cast(FrontEnd, self.embedder.front_end)
+
     def asked(self, clip: HeardClip) -> str:
         """Return the label whose evidence is asked for in a clip."""
         return self.label or clip.predictions[0][0]
@@ -94,14 +100,12 @@ class Subject:
         """Return what the network hears of a file, (clip_length,)."""
         return self.embedder.hearing.file(path).clip
 
-    def spectrograms(self, found: Embedded, most: int) -> Iterator[Tensor]:
-        """Yield batches of spectrograms (batch, 1, band, frame) of recordings, a label's turn after the other's."""
-        rows = fairly(found.labels)[:most]
+    def spectrograms(self, found: Embedded, rows: Sequence[int]) -> Iterator[Tensor]:
+        """Yield batches of spectrograms (batch, 1, band, frame) of some rows of recordings."""
         for start in range(0, len(rows), BATCH):
             clips = [self.hear(found.folder / found.clips[row].path) for row in rows[start : start + BATCH]]
-            with torch.inference_mode():
-                batch = self.embedder.front_end(torch.from_numpy(np.stack(clips))[:, None].float())
-            yield batch.clone()
+            with torch.no_grad():
+                yield self.front_end(torch.from_numpy(np.stack(clips))[:, None].float())
 
 
 def heard(
