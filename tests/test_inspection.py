@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,13 +74,13 @@ def write_recordings(folder):
     return folder
 
 
-def make_tiny(**changes):
+def make_tiny(**changes: Any) -> bundle.Bundle:
     """A small recogniser of ten digits with random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = bundle.new_part("model", name="tcresnet", n_classes=10, n_bands=20)
     front_end = bundle.new_part("front_end", name="LogMel", sample_rate=8000, n_mels=20)
-    fields = {
+    fields: dict[str, Any] = {
         "task": "recognition",
         "model": model,
         "front_end": front_end,
@@ -147,7 +148,7 @@ def test_the_page_holds_all_that_it_shows(whole):
     pictures = [b64decode(image["src"].removeprefix("data:image/png;base64,")) for image in page.all("img")]
     assert all(image["alt"] for image in page.all("img")) and len(pictures) > 10
     assert all(imread(io.BytesIO(picture)).std() > 0.01 for picture in pictures), "a picture is blank"
-    shown, left = page.text.split(" Not shown ")[0], page.text.split("Not shown")[-1]
+    shown, _, left = page.text.rpartition("Not shown")
     assert [heading for heading, _ in inspection.PARTS if f" {heading} " not in shown] == ["Templates"]
     assert left.strip().startswith("Templates: network: expected a linear model")
     assert "Nearest training clips bob_nohash_0.wav two by bob, cosine 1.000 two/bob_nohash_0.wav" in page.text
@@ -226,9 +227,10 @@ def test_a_clip_that_is_shorter_than_the_receptive_field(tmp_path, tiny, only):
     tone = 0.3 * np.sin(np.arange(800) * 0.3).astype(np.float32)
     audio.save_audio(tmp_path / "short.wav", tone, 8000)
     text = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", files=[tmp_path / "short.wav"])).text
-    deepest = [layer for layer in models.layer_table(tiny.model.module, 51) if layer.field and layer.field.frames][-1]
-    seconds = ((deepest.field.frames - 1) * 160 + 512) / 8000
-    assert f"It lasts 0.10 s, less than the {seconds:.2f} s that one output of {deepest.name} sees" in text
+    seen = [(layer.name, layer.field.frames) for layer in models.layer_table(tiny.model.module, 51) if layer.field]
+    name, frames = [(name, frames) for name, frames in seen if frames][-1]
+    seconds = ((frames - 1) * 160 + 512) / 8000
+    assert f"It lasts 0.10 s, less than the {seconds:.2f} s that one output of {name} sees" in text
 
 
 def test_the_part_that_decided_and_the_rest_are_the_whole(whole):
