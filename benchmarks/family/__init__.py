@@ -1,0 +1,1 @@
+"""Every convnet under one budget: `python -m benchmarks.family`."""
