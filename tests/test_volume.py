@@ -38,7 +38,7 @@ class Branches(nn.Module):
         self.ways = nn.ModuleList(ways)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = sum(way(x) for way in self.ways)  # type: ignore[assignment]
+        y: Tensor = sum(way(x) for way in self.ways)
         return y
 
 

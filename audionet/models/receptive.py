@@ -1,15 +1,17 @@
 """What one output of each layer sees of the spectrogram, measured on the network itself.
 
 The spectrogram becomes NaN up to some frame, or from some frame on, and so does whatever depends on it. This holds for
-any network, without knowing how its layers are connected.
+any network, without knowing how its layers are connected. What a layer sees is what any of its channels sees, so that
+convolutions need not tell their channels apart.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from audionet.checks import check_that
 from audionet.models import trace
@@ -17,6 +19,23 @@ from audionet.models.contract import stages_of
 
 FIRST_FRAMES, MOST_FRAMES = 64, 2048  # what is tried
 CHUNK = 8  # clips that go through the network at once
+
+
+class _Reach(TorchDispatchMode):
+    """Convolutions that tell only what is NaN, of all channels together: those of one network cost like one channel's."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run an operation; a convolution with a kernel of ones on whether any channel is NaN."""
+        if func is not torch.ops.aten.convolution.default or args[6]:
+            return func(*args, **(kwargs or {}))
+        x, weight, _, *geometry = args
+        hidden = x.isnan().any(1, keepdim=True).to(x.dtype)
+        kernel = torch.ones_like(weight[:1, :1])
+        hit = func(hidden, kernel, None, *geometry[:-1], 1) > 0  # the last is the number of groups
+        output = torch.zeros_like(hit, dtype=x.dtype).masked_fill(hit, math.nan)
+        return output.expand(-1, len(weight), *hit.shape[2:]).contiguous()
 
 
 class ReceptiveField(NamedTuple):
@@ -161,7 +180,7 @@ def _nan(
     modules = {name: network.get_submodule(name) for name in axes}
     for part in hidden.split(CHUNK):
         spectrogram = trace.blank(network, len(part), n_frames).masked_fill(part, math.nan)
-        with torch.no_grad():
+        with torch.no_grad(), _Reach():
             reached = trace.outputs(network, modules, spectrogram, torch.isnan)
         for name, output in reached.items():
             clips, axis = output.movedim(axes[name].batch, 0), kept[name]
