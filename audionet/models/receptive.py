@@ -22,7 +22,7 @@ CHUNK = 8  # clips that go through the network at once
 
 
 class _Reach(TorchDispatchMode):
-    """Convolutions that tell only what is NaN, of all channels together: those of one network cost like one channel's."""
+    """Convolutions that tell only what is NaN, of all channels together, and so cost what those of one channel do."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -180,7 +180,7 @@ def _nan(
     modules = {name: network.get_submodule(name) for name in axes}
     for part in hidden.split(CHUNK):
         spectrogram = trace.blank(network, len(part), n_frames).masked_fill(part, math.nan)
-        with torch.no_grad(), _Reach():
+        with torch.no_grad(), _Reach():  # type: ignore[no-untyped-call]
             reached = trace.outputs(network, modules, spectrogram, torch.isnan)
         for name, output in reached.items():
             clips, axis = output.movedim(axes[name].batch, 0), kept[name]
