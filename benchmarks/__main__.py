@@ -3,7 +3,8 @@
     python -m benchmarks [startup] [training] [generation] [features] [--output figures.json] [--tiny]
 
 The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.drums`,
-`benchmarks.vocoder`, `benchmarks.gpu`, `benchmarks.people`, `benchmarks.devices`.
+`benchmarks.vocoder`, `benchmarks.gpu`, `benchmarks.people`, `benchmarks.devices`,
+`benchmarks.saliency`.
 """
 
 import argparse

@@ -64,6 +64,7 @@ def test_bands_that_are_no_frequencies_choose_whole_frames() -> None:
 
 def test_the_part_that_decided_is_still_recognised() -> None:
     recognizer = audionet.load_recognizer("digits")
+    assert isinstance(recognizer.front_end, FrontEnd)
     waveform, rate = audionet.load_audio(SEVEN, sample_rate=RATE)
     clip = recognizer.to_clip(waveform, rate)
     spectrogram = recognizer.front_end(torch.from_numpy(clip)[None, None])

@@ -17,6 +17,9 @@ from .filters import LearnedFilters as LearnedFilters
 from .filters import first_filters as first_filters
 from .filters import learned_filters as learned_filters
 from .filters import templates as templates
+from .invariance import CHANGES as CHANGES
+from .invariance import Invariance as Invariance
+from .invariance import measure_invariance as measure_invariance
 from .listening import heard_part as heard_part
 from .listening import masked as masked
 from .neighbors import PROJECTIONS as PROJECTIONS
@@ -29,6 +32,11 @@ from .neighbors import nearest as nearest
 from .neighbors import project as project
 from .places import most_relevant as most_relevant
 from .places import random_patches as random_patches
+from .recordings import HeardClips as HeardClips
+from .recordings import heard_clips as heard_clips
 from .sizes import LAYER_HEADS as LAYER_HEADS
 from .sizes import layer_rows as layer_rows
 from .sizes import seen as seen
+from .worth import GRANULARITIES as GRANULARITIES
+from .worth import Worth as Worth
+from .worth import measure_worth as measure_worth

@@ -11,4 +11,6 @@ from .features import plot_features as plot_features
 from .filters import plot_filters as plot_filters
 from .filters import plot_learned_filters as plot_learned_filters
 from .filters import plot_templates as plot_templates
+from .invariance import plot_invariance as plot_invariance
 from .relevance import plot_relevance as plot_relevance
+from .worth import plot_worth as plot_worth
