@@ -151,7 +151,12 @@ def test_the_page_holds_all_that_it_shows(whole):
     shown, _, left = page.text.rpartition("Not shown")
     assert [heading for heading, _ in inspection.PARTS if f" {heading} " not in shown] == ["Templates"]
     assert left.strip().startswith("Templates: network: expected a linear model")
-    assert "Nearest training clips bob_nohash_0.wav two by bob, cosine 1.000 two/bob_nohash_0.wav" in page.text
+    others = [
+        Embedder(whole[2]).embed_file(whole[1] / "two" / f"{name}.wav") for name in ("bob_nohash_0", "ann_nohash_1")
+    ]
+    cosine = others[0] @ others[1] / np.linalg.norm(others[0]) / np.linalg.norm(others[1])
+    near = page.text.rpartition("Nearest training clips")[2].partition("Most confused")[0]
+    assert near.count("cosine") == 5 and f"two by ann, cosine {cosine:.3f} two/ann_nohash_1.wav" in near
 
 
 def test_the_layers_are_those_of_the_network(whole):

@@ -79,13 +79,13 @@ def nearest_section(subject: Subject) -> str:
     if not clips:
         raise LeftOut("there is no clip with a sound to find the nearest of; give FILE")
     embeddings = subject.embedder.embed_clips(np.stack([clip.waveform for clip in clips]))
-    found = nearest(embeddings, subject.training.embeddings, _MOST_NEAREST)
+    training = subject.training
+    found = nearest(embeddings, training.embeddings, _MOST_NEAREST + 1)  # one of them may be the clip itself
     content = []
-    for clip, rows, cosines in zip(clips, found.rows, found.similarity, strict=True):
-        near = "".join(
-            _heard(subject, subject.training, row, f"cosine {cosine:.3f}")
-            for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)
-        )
+    for clip, rows, cosines in zip(clips, found.rows.tolist(), found.similarity.tolist(), strict=True):
+        paths = [(training.folder / training.clips[row].path).resolve() for row in rows]
+        others = [place for place, path in enumerate(paths) if path != clip.path.resolve()][:_MOST_NEAREST]
+        near = "".join(_heard(subject, training, rows[place], f"cosine {cosines[place]:.3f}") for place in others)
         content.append(f'<h3>{shown(clip.name)}</h3><div class="pictures">{near}</div>')
     return section("Nearest training clips", "".join(content), wide=True)
 

@@ -12,9 +12,11 @@ from audionet.checks import check_that, listed
 from audionet.console import sentence
 from audionet.inference import Embedder, Recognizer
 from audionet.insight.neighbors import embed_folder
+from audionet.labels import is_word
 from audionet.models import layer_table
 from audionet.report.clip_part import decided_section, maps_section
 from audionet.report.corpus_part import confused_section, map_section, nearest_section
+from audionet.report.curve_part import curve_section
 from audionet.report.generator_part import NOT_FOR_GENERATION, generator_sections
 from audionet.report.learned_part import dead_section, filter_section, template_section, unit_section
 from audionet.report.network_part import fact_section, layer_section
@@ -39,6 +41,7 @@ PARTS: tuple[Part, ...] = (
     ("Activation maps", maps_section),
     ("What excites a unit", unit_section),
     ("What decided", decided_section),
+    ("Shift, speed, level and noise", curve_section),
     ("How recordings lie", map_section),
     ("Nearest training clips", nearest_section),
     ("Most confused", confused_section),
@@ -137,12 +140,12 @@ def _subject(
     if len(files) > MOST_CLIPS:
         remarks.append(f"Of {len(files)} files, the first {MOST_CLIPS} are looked at.")
     if (corpus := found["recordings"]) is not None and not files:
-        rows = fairly(corpus.labels)[:_FEW_CLIPS]
+        rows = sorted(fairly(corpus.labels), key=lambda row: not is_word(corpus.labels[row]))[:_FEW_CLIPS]
         looked = [(corpus.folder / corpus.clips[row].path, corpus.clips[row].label) for row in rows]
     clips = []
     for path, truth in looked:
         part = embedder.hearing.file(path)
-        clips.append(heard(embedder, recognizer, name=path.name, truth=truth, waveform=part.clip, seconds=part.seconds))
+        clips.append(heard(embedder, recognizer, path=path, truth=truth, waveform=part.clip, seconds=part.seconds))
     n_frames = clips[0].spectrogram.shape[-1] if clips else _n_frames(bundle)
     table = tuple(layer_table(bundle.model.module, n_frames))
     made = Subject(name, bundle, embedder, recognizer, table, tuple(clips), **found, label=label, seed=seed)

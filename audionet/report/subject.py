@@ -28,7 +28,7 @@ class HeardClip:
     """A clip to look at.
 
     Attributes:
-        name: Name of the file, or of what a voice spoke.
+        path: The file.
         truth: What is said in it; empty where it is not known.
         waveform: What the network hears, (clip_length,).
         spectrogram: What the front-end makes of it, (1, 1, band, frame).
@@ -36,12 +36,17 @@ class HeardClip:
         predictions: The most probable labels with their probabilities; empty without a classifier.
     """
 
-    name: str
+    path: Path
     truth: str
     waveform: np.ndarray
     spectrogram: Tensor
     seconds: float
     predictions: Sequence[tuple[str, float]] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.path.name
 
     @property
     def is_silent(self) -> bool:
@@ -109,13 +114,13 @@ class Subject:
 
 
 def heard(
-    embedder: Embedder, recognizer: Recognizer | None, *, name: str, truth: str, waveform: np.ndarray, seconds: float
+    embedder: Embedder, recognizer: Recognizer | None, *, path: Path, truth: str, waveform: np.ndarray, seconds: float
 ) -> HeardClip:
     """Return a clip (clip_length,) to look at, with what the network answers."""
     with torch.no_grad():
         spectrogram = embedder.front_end(torch.from_numpy(waveform).float()[None, None])
     predictions = () if recognizer is None else recognizer.recognize(waveform, embedder.sample_rate, top_k=3)
-    return HeardClip(name, truth, waveform, spectrogram, seconds, tuple(predictions))
+    return HeardClip(path, truth, waveform, spectrogram, seconds, tuple(predictions))
 
 
 def check_sound(bundle: Bundle, label: str | None) -> None:
