@@ -16,35 +16,15 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import mean
-from typing import Any, NamedTuple
 
 from benchmarks.family import table
+from benchmarks.family.job import Job, learn
 from benchmarks.family.members import MEMBERS, Member
-from benchmarks.fsdd import SPEAKERS
 from benchmarks.people.results import Book
 from benchmarks.people.scores import Count
 
 REPOSITORY = Path(__file__).parents[2]
 PHASES = ("accuracy", "cost", "table")
-
-
-class Job(NamedTuple):
-    """One figure: a network, what it learns, and the seed."""
-
-    member: Member
-    line: str
-    seed: int
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What tells its result from others."""
-        return {
-            "row": "family",
-            "line": self.line,
-            "subject": table.subject(self.member),
-            "sample": {"seed": self.seed},
-        }
 
 
 def main() -> None:
@@ -87,23 +67,6 @@ def train(jobs: list[Job], book: Book, options: argparse.Namespace) -> None:
                 job = running.pop(done)
                 figure, speakers = done.result()
                 book.add(figure, **job.key, more={"speakers": speakers} if speakers else {})
-
-
-def learn(job: Job, output: Path, shared: Path) -> tuple[Count, dict[str, float]]:
-    """Train one network, or one for each speaker left out; return the share of the clips, and that of each speaker."""
-    from benchmarks.family import streams
-    from benchmarks.family.train import trained
-
-    name, arguments = job.member.name, job.member.arguments
-    if job.line == table.TEXT:
-        return trained(name, arguments, streams.from_text(output, shared, job.seed), job.seed), {}
-    counts = {
-        speaker: trained(name, arguments, streams.without_speaker(output, shared, speaker, job.seed), job.seed)
-        for speaker in SPEAKERS
-    }
-    of = sum(each.of for each in counts.values())
-    shares = {speaker: round(each.share, 4) for speaker, each in counts.items()}
-    return Count(mean(shares.values()), of), shares
 
 
 def measure(members: list[Member], book: Book) -> None:
