@@ -35,6 +35,7 @@ def run(text: str, title: str, add: Callable[[str, bytes], None] = lambda name, 
         RuntimeError: A cell fails.
     """
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.display import display
     from IPython.utils.capture import capture_output
     from matplotlib.figure import Figure
 
@@ -51,6 +52,7 @@ def run(text: str, title: str, add: Callable[[str, bytes], None] = lambda name, 
     shell = InteractiveShell.instance(history_length=0, colors="nocolor")
     shell.history_manager.enabled = False
     shell.reset(new_session=False)
+    shell.display_trap.hook = lambda value: value is None or display(value)  # a last line is shown like the others
     shell.display_formatter.formatters["text/html"].for_type(Figure, picture)
 
     def shown(cell: re.Match[str]) -> str:
