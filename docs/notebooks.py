@@ -1,11 +1,13 @@
 """The pages of the course are notebooks: their cells are run, and what they print and show is put below them.
 
-A page is Markdown as jupytext reads it. Its blocks of Python are run one after the other, as IPython runs cells: what is
-printed and the value of the last line are shown, a figure as a picture, a sound as a player. A cell that fails makes the
-build fail. Beside each page lies the same as a notebook, without outputs, for a reader to run and to change.
+A page is Markdown as jupytext reads it. Its blocks of Python are run one after the other, as IPython runs cells: what
+is printed and the value of the last line are shown, a figure as a picture, a sound as a player. A cell that fails makes
+the build fail. Beside each page lies the same as a notebook, without outputs, for a reader to run and to change.
 """
 
+import contextlib
 import html
+import io
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -34,16 +36,28 @@ def run(text: str, title: str, add: Callable[[str, bytes], None] = lambda name, 
     Raises:
         RuntimeError: A cell fails.
     """
+    from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import display
-    from IPython.utils.capture import capture_output
     from matplotlib.figure import Figure
 
+    from audionet.plots.style import png
+
+    outputs: list[str] = []  # of a cell, in their order
+    printed = io.StringIO()
     n_pictures = 0
 
-    def picture(figure: Figure) -> str:
-        from audionet.plots.style import png
+    def end_of_print() -> None:
+        if printed.getvalue():
+            outputs.append(f"<pre>{html.escape(printed.getvalue())}</pre>")
+        printed.seek(0), printed.truncate()
 
+    class Publisher(DisplayPublisher):
+        def publish(self, data: dict[str, str], *arguments: object, **options: object) -> None:
+            end_of_print()
+            outputs.append(as_html(data))
+
+    def picture(figure: Figure) -> str:
         nonlocal n_pictures
         n_pictures += 1
         add(name := f"{title}-{n_pictures}.png", png(figure))
@@ -52,20 +66,22 @@ def run(text: str, title: str, add: Callable[[str, bytes], None] = lambda name, 
     shell = InteractiveShell.instance(history_length=0, colors="nocolor")
     shell.history_manager.enabled = False
     shell.reset(new_session=False)
+    shell.display_pub = Publisher(parent=shell)
     shell.display_trap.hook = lambda value: value is None or display(value)  # a last line is shown like the others
     shell.display_formatter.formatters["text/html"].for_type(Figure, picture)
 
     def shown(cell: re.Match[str]) -> str:
-        with capture_output(stderr=False) as captured:
+        with contextlib.redirect_stdout(printed):
             result = shell.run_cell(cell[1])
         if not result.success:
             line = text[: cell.start()].count("\n") + 2
-            raise RuntimeError(f"{title}: the cell at line {line} fails:\n{captured.stdout}") from (
+            raise RuntimeError(f"{title}: the cell at line {line} fails:\n{printed.getvalue()}") from (
                 result.error_in_exec or result.error_before_exec
             )
-        outputs = [f"<pre>{html.escape(captured.stdout)}</pre>"] if captured.stdout else []
-        outputs += [as_html(output.data) for output in captured.outputs]
-        return f'{cell[0]}\n\n<div class="shown">\n{"".join(outputs)}\n</div>' if outputs else cell[0]
+        end_of_print()
+        below = f'{cell[0]}\n\n<div class="shown">\n{"".join(outputs)}\n</div>' if outputs else cell[0]
+        outputs.clear()
+        return below
 
     sys.path.insert(0, str(COURSE))
     try:
@@ -127,13 +143,12 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     if not is_notebook(name):
         return markdown
     stem = Path(name).stem
-    title, _, rest = markdown.partition("\n")
-    markdown = "\n".join([title, "", RUN_YOURSELF.format(name=stem), rest])
+
+    def add(picture: str, content: bytes) -> None:
+        files.append(File.generated(config, f"course/{picture}", content=content))
+
     try:
-        return run(
-            markdown,
-            stem,
-            lambda picture, content: files.append(File.generated(config, f"course/{picture}", content=content)),
-        )
+        title, _, rest = run(markdown, stem, add).partition("\n")
     except RuntimeError as error:
         raise PluginError(str(error)) from error
+    return "\n".join([title, "", RUN_YOURSELF.format(name=stem), rest])

@@ -30,8 +30,13 @@ from audionet.registry import Registry
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))])
+COURSE = sorted((DOCS / "course").glob("*.md"))  # which the build of the documentation runs, and tests/test_course.py reads
 # Pages whose code a test runs; README.md's runs in tests/test_readme.py.
-RUN = [page for page in PAGES if page.name != "README.md" and "```python\n" in page.read_text(encoding="utf-8")]
+RUN = [
+    page
+    for page in PAGES
+    if page.name != "README.md" and page not in COURSE and "```python\n" in page.read_text(encoding="utf-8")
+]
 NOT_RUN = re.compile(r' title="not run by the tests: [^"]+"')
 
 

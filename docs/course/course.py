@@ -1,7 +1,7 @@
 """What the pages of the course share: clips of spoken words, their spectrograms, a training loop and a test.
 
-The words are spoken by espeak-ng, which the extra `synth` of audionet installs, in many voices; those of the test are not
-heard in training. The clips are kept in audionet's cache. Recordings of your own join in where the variable
+The words are spoken by espeak-ng, which the extra `synth` of audionet installs, in many voices; those of the test are
+not heard in training. The clips are kept in audionet's cache. Recordings of your own join in where the variable
 AUDIONET_RECORDINGS of the environment names a folder that holds a folder for each word, such as yes/1.wav.
 """
 
@@ -20,20 +20,32 @@ SAMPLE_RATE = 8000  # hertz; a clip is a second
 RECORDINGS = "AUDIONET_RECORDINGS"
 
 front_end = features.LogMel(
-    sample_rate=SAMPLE_RATE, n_mels=40, n_fft=512, win_length=256, hop_length=80, scale="db", top_db=60
+    sample_rate=SAMPLE_RATE,
+    n_mels=40,
+    n_fft=512,
+    win_length=256,
+    hop_length=80,
+    scale="db",
+    top_db=60,
 )
 
 
 def corpus(clips_per_word: int = 150) -> datasets.Corpus:
     """Return the words, each spoken so many times: eight of ten to train on, the voices of the others unheard."""
-    card = datasets.words_card(WORDS, engines=["espeak"], clips_per_label=clips_per_word)
-    return datasets.open_corpus(card, sample_rate=SAMPLE_RATE, words_only=True, progress=False)
+    card = datasets.words_card(
+        WORDS, engines=["espeak"], clips_per_label=clips_per_word
+    )
+    return datasets.open_corpus(
+        card, sample_rate=SAMPLE_RATE, words_only=True, progress=False
+    )
 
 
 def clips(words: datasets.Corpus, *splits: str) -> tuple[Tensor, Tensor]:
     """Return the waveforms (clip, time) in [-1, 1] of some splits, and the position of each one's word in WORDS."""
     chosen = [index for split in splits for index in words.store.indices(split)]
-    return torch.from_numpy(words.store.waveforms[chosen]) / FULL_SCALE, torch.from_numpy(words.label_index[chosen])
+    return torch.from_numpy(
+        words.store.waveforms[chosen]
+    ) / FULL_SCALE, torch.from_numpy(words.label_index[chosen])
 
 
 def recordings() -> tuple[Tensor, Tensor] | None:
@@ -43,8 +55,12 @@ def recordings() -> tuple[Tensor, Tensor] | None:
         return None
     there = [word for word in WORDS if Path(folder, word).is_dir()]
     if not there:
-        raise ValueError(f"{RECORDINGS}: expected a folder with folders named {', '.join(WORDS)}, got {folder!r}")
-    words = datasets.open_corpus(None, root=folder, sample_rate=SAMPLE_RATE, clip_seconds=1.0, progress=False)
+        raise ValueError(
+            f"{RECORDINGS}: expected a folder with folders named {', '.join(WORDS)}, got {folder!r}"
+        )
+    words = datasets.open_corpus(
+        None, root=folder, sample_rate=SAMPLE_RATE, clip_seconds=1.0, progress=False
+    )
     names = [words.labels[index] for index in words.label_index]
     mine = [index for index, name in enumerate(names) if name in there]
     labels = torch.tensor([WORDS.index(names[index]) for index in mine])
@@ -63,7 +79,13 @@ def shifted(waveforms: Tensor, seconds: float) -> Tensor:
 
 
 def train(
-    network: nn.Module, inputs: Tensor, labels: Tensor, *, epochs: int = 5, rate: float = 1e-3, seed: int = 0
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    epochs: int = 5,
+    rate: float = 1e-3,
+    seed: int = 0,
 ) -> list[float]:
     """Train a network by Adam on batches of 32, and return the loss of every step."""
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
