@@ -102,6 +102,11 @@ def train(
     return losses
 
 
+def n_weights(network: nn.Module) -> int:
+    """Return how many numbers a network learns."""
+    return sum(weight.numel() for weight in network.parameters())
+
+
 @torch.no_grad()
 def accuracy(network: nn.Module, inputs: Tensor, labels: Tensor) -> float:
     """Return the share of inputs of which a network gives the right word."""
