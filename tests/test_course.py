@@ -155,7 +155,7 @@ def test_a_folder_without_the_words_is_refused(
     for folder in folders:
         (tmp_path / folder).mkdir()
     monkeypatch.setenv(course.RECORDINGS, str(tmp_path))
-    with pytest.raises(ValueError, match=r"AUDIONET_RECORDINGS: expected a folder with folders named yes, no, .* got"):
+    with pytest.raises(ValueError, match=r"AUDIONET_RECORDINGS: expected a folder of folders named yes, no, .* got"):
         course.recordings()
 
 

@@ -30,7 +30,8 @@ from audionet.registry import Registry
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))])
-COURSE = sorted((DOCS / "course").glob("*.md"))  # which the build of the documentation runs, and tests/test_course.py reads
+# Pages that the build of the documentation runs, and that tests/test_course.py reads.
+COURSE = sorted((DOCS / "course").glob("*.md"))
 # Pages whose code a test runs; README.md's runs in tests/test_readme.py.
 RUN = [
     page

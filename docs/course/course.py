@@ -1,8 +1,9 @@
-"""What the pages of the course share: clips of spoken words, their spectrograms, a training loop and a test.
+"""What the pages of the course share: clips of words, spectrograms, training, a test.
 
-The words are spoken by espeak-ng, which the extra `synth` of audionet installs, in many voices; those of the test are
-not heard in training. The clips are kept in audionet's cache. Recordings of your own join in where the variable
-AUDIONET_RECORDINGS of the environment names a folder that holds a folder for each word, such as yes/1.wav.
+The words are spoken by espeak-ng, which the extra `synth` of audionet installs, in many
+voices; those of the test are not heard in training. The clips are kept in audionet's
+cache. Recordings of your own join in where the variable AUDIONET_RECORDINGS of the
+environment names a folder that holds a folder for each word, such as yes/1.wav.
 """
 
 import os
@@ -31,7 +32,10 @@ front_end = features.LogMel(
 
 
 def corpus(clips_per_word: int = 150) -> datasets.Corpus:
-    """Return the words, each spoken so many times: eight of ten to train on, the voices of the others unheard."""
+    """Return the words, each spoken so many times.
+
+    Eight of ten clips are to train on; the voices of the others are not heard there.
+    """
     card = datasets.words_card(
         WORDS, engines=["espeak"], clips_per_label=clips_per_word
     )
@@ -41,22 +45,30 @@ def corpus(clips_per_word: int = 150) -> datasets.Corpus:
 
 
 def clips(words: datasets.Corpus, *splits: str) -> tuple[Tensor, Tensor]:
-    """Return the waveforms (clip, time) in [-1, 1] of some splits, and the position of each one's word in WORDS."""
+    """Return the clips of some splits.
+
+    Returns:
+        Waveforms (clip, time) in [-1, 1], and the position of each word in WORDS.
+    """
     chosen = [index for split in splits for index in words.store.indices(split)]
-    return torch.from_numpy(
-        words.store.waveforms[chosen]
-    ) / FULL_SCALE, torch.from_numpy(words.label_index[chosen])
+    waveforms = torch.from_numpy(words.store.waveforms[chosen]) / FULL_SCALE
+    return waveforms, torch.from_numpy(words.label_index[chosen])
 
 
 def recordings() -> tuple[Tensor, Tensor] | None:
-    """Return your own recordings of the WORDS as `clips` does; None where AUDIONET_RECORDINGS is not set."""
+    """Return your own recordings of the WORDS as `clips` does; None if there are none.
+
+    Raises:
+        ValueError: AUDIONET_RECORDINGS names a folder without one for any of the words.
+    """
     folder = os.environ.get(RECORDINGS)
     if not folder:
         return None
     there = [word for word in WORDS if Path(folder, word).is_dir()]
     if not there:
         raise ValueError(
-            f"{RECORDINGS}: expected a folder with folders named {', '.join(WORDS)}, got {folder!r}"
+            f"{RECORDINGS}: expected a folder of folders named {', '.join(WORDS)}, "
+            f"got {folder!r}; make one for each word"
         )
     words = datasets.open_corpus(
         None, root=folder, sample_rate=SAMPLE_RATE, clip_seconds=1.0, progress=False
@@ -68,12 +80,12 @@ def recordings() -> tuple[Tensor, Tensor] | None:
 
 
 def spectrograms(waveforms: Tensor) -> Tensor:
-    """Map waveforms (clip, time) to spectrograms (clip, 1, 40, 101) of about zero mean and a deviation of one."""
+    """Map waveforms (clip, time) to spectrograms (clip, 1, 40, 101), about -1 to 3."""
     return (front_end(waveforms)[:, None] + 20) / 20
 
 
 def shifted(waveforms: Tensor, seconds: float) -> Tensor:
-    """Move waveforms (clip, time) to a later time, or to an earlier one by less than 0; silence enters."""
+    """Move waveforms (clip, time) to a later time, below 0 to an earlier one."""
     n = round(seconds * SAMPLE_RATE)
     return F.pad(waveforms, (n, -n))
 
@@ -87,7 +99,7 @@ def train(
     rate: float = 1e-3,
     seed: int = 0,
 ) -> list[float]:
-    """Train a network by Adam on batches of 32, and return the loss of every step."""
+    """Train a network by Adam on batches of 32; return the loss of every step."""
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     generator = torch.Generator().manual_seed(seed)
     losses = []
