@@ -125,3 +125,11 @@ def test_a_filter_of_zeros_has_no_band_and_other_front_ends_are_told():
     front_end.filters.data[0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match="front_end: expected finite filters"):
         learned_filters(front_end)
+
+
+def test_filters_stay_as_they_were_when_the_network_learns_on():
+    network = TCResNet(n_classes=3)
+    before = first_filters(network)
+    with torch.no_grad():
+        network.stem.weight.add_(1.0)
+    np.testing.assert_allclose(first_filters(network), before + 1.0, rtol=1e-5, atol=1e-6)

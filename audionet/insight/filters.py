@@ -97,7 +97,7 @@ def _pictures(weight: Tensor, network: nn.Module, plane: int, *, over_all_bands:
     check_at_least(0, n_planes - 1, whole=True, plane=plane)
     if over_all_bands:
         weight = weight.reshape(len(weight), n_planes, getattr(network, "n_bands", 1), -1)
-    return weight[:, plane].detach().cpu().numpy()
+    return weight[:, plane].detach().cpu().numpy().copy()  # which a training does not change
 
 
 class LearnedFilters(NamedTuple):
