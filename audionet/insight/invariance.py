@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from audionet.augment.noise import sounding_power
 from audionet.augment.timing import played
 from audionet.checks import check_at_least, check_one_of
-from audionet.features.frontend import FrontEnd
 from audionet.inference import Recognizer
 from audionet.insight.looking import evaluating, stage_axes
 from audionet.insight.recordings import heard_clips
@@ -211,7 +210,7 @@ def _stride(recognizer: Recognizer) -> int:
     """Return the samples from one of the network's last frames to the next; 0 where it has none."""
     axes = stage_axes(recognizer.network, stages_of(recognizer.network)).values()
     stride = next((axis.stride for axis in reversed([*axes]) if axis.frame), 0)
-    return stride * cast(FrontEnd, recognizer.front_end).framing.hop_length
+    return stride * recognizer.front_end.framing.hop_length
 
 
 def _moved(before: Tensor, after: Tensor, n_frames: int) -> Tensor:

@@ -75,7 +75,7 @@ def measure(members: list[Member], book: Book) -> None:
 
     for member in members:
         found = costs(member)
-        key = {"row": "family", "line": table.COST, "subject": table.subject(member)}
+        key = {"row": member.title, "line": table.COST, "subject": table.subject(member)}
         book.add(found["macs"] / 1e6, **key, unit="M MACs", more=found)
 
 

@@ -21,7 +21,7 @@ class Job(NamedTuple):
     def key(self) -> dict[str, Any]:
         """What tells its result from others."""
         return {
-            "row": "family",
+            "row": self.member.title,
             "line": self.line,
             "subject": table.subject(self.member),
             "sample": {"seed": self.seed},

@@ -33,6 +33,7 @@ MEMBERS = (
     Member("VGG-16, width 1/8", 2014, "vgg", {"depth": 16, "width": 0.125, "norm": "batch", "dropout": 0.2}),
     Member("All-CNN-C, width 1/4", 2014, "all_conv", {"width": 0.25, "norm": "batch", "dropout": 0.1}),
     Member("GoogLeNet, width 1/4", 2014, "googlenet", {"width": 0.25, "norm": "batch", "dropout": 0.2}),
+    Member("Inception v2, width 1/8", 2015, "bn_inception", {"width": 0.125, "dropout": 0.2}),
     Member("Inception v3, width 1/8", 2015, "inception_v3", {"width": 0.125, "dropout": 0.2}),
     Member("Inception v4, width 1/16", 2016, "inception_v4", {"width": 0.0625, "dropout": 0.2}),
     Member("Inception-ResNet v2, width 1/16", 2016, "inception_resnet", {"width": 0.0625, "dropout": 0.2}),
