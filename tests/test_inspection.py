@@ -314,6 +314,18 @@ def test_of_an_embedding_it_shows_what_applies(tmp_path, recordings):
         assert reason in page.text
 
 
+def test_a_network_that_rounds_samples_to_codes_has_no_gradient_and_says_so(tmp_path, recordings, only):
+    only("What excites a unit", "What decided")
+    sizes = {"n_layers": 4, "n_cycles": 1, "residual_channels": 8, "gate_channels": 16, "skip_channels": 16}
+    model = bundle.new_part("model", name="wavenet_classifier", n_classes=10, frame_channels=16, **sizes)
+    waveform = bundle.new_part("front_end", name="Waveform", sample_rate=8000)
+    tiny = make_tiny(model=model, front_end=waveform, clip_length=800)
+    file = recordings / "two" / "bob_nohash_0.wav"
+    text = Page(write_inspection(tmp_path / "inside", tiny, name="tiny", files=[file])).text
+    assert text.count("network: expected logits with a gradient down to the spectrogram, got WaveNetClassifier") == 2
+    assert "No sound was made for it." in text and "Occlusion: how much the score falls" in text
+
+
 def test_weights_that_are_no_numbers_are_refused(tmp_path, tiny):
     tiny.model.module.stem.weight.data[0, 0, 0] = torch.nan
     with pytest.raises(

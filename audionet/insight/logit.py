@@ -52,7 +52,7 @@ def label_gradient(network: nn.Module, spectrogram: Tensor, label_index: Tensor 
         (batch, 1, band, frame), as the spectrogram.
 
     Raises:
-        ValueError: As for `label_logits`.
+        ValueError: As for `label_logits`, or no gradient reaches the spectrogram.
 
     Example:
         >>> network = nn.Sequential(nn.Flatten(), nn.Identity())
@@ -62,7 +62,12 @@ def label_gradient(network: nn.Module, spectrogram: Tensor, label_index: Tensor 
     """
     with torch.inference_mode(False), torch.enable_grad():
         given = spectrogram.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(label_logits(network, given, label_index).sum(), given)
+        logit = label_logits(network, given, label_index).sum()
+        gradient = torch.autograd.grad(logit, given, allow_unused=True)[0] if logit.requires_grad else None
+    if gradient is None:
+        expected = "logits with a gradient down to the spectrogram"
+        advice = "as of a network that rounds samples to codes; look at its occlusion or Grad-CAM"
+        raise ValueError(f"network: expected {expected}, got {type(network).__name__} without; {advice}")
     return gradient
 
 

@@ -48,7 +48,7 @@ def map_section(subject: Subject) -> str:
             is_silent.append(not waveform.any())
             yield sound_text(waveform, subject.sample_rate)
 
-    sounds = fitting(sounds_in_order())
+    sounds = fitting(sounds_in_order(), subject.room)
     number = {row: place for place, row in enumerate(order[: len(sounds)])}
     if len(sounds) < len(order):
         notes.append(f"{len(sounds):,} of them can be heard, of each label as many; the others are smaller points.")

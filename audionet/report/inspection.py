@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ NAME = "inspection.html"
 """Name of the page."""
 
 MOST_RECORDINGS, MOST_CLIPS = 3000, 6
+_MOST_BYTES = 19_000_000  # of the cards
 _FEW_CLIPS = 2  # of recordings that are looked at where no file is named
 
 Part = tuple[str, Callable[[Subject], str]]
@@ -162,14 +164,16 @@ def _n_frames(bundle: Bundle) -> int:
 
 
 def _made(subject: Subject) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the cards by their headings, and why others are left out."""
-    parts, left = [], []
-    for heading, make in PARTS:
+    """Return the cards by their headings, and why others are left out; the map takes the room that the others leave."""
+    made, left = dict[str, str](), dict[str, str]()
+    for heading, make in sorted(PARTS, key=lambda part: part[1] is map_section):
+        room = min(subject.room, _MOST_BYTES - sum(map(len, made.values())))
         try:
-            parts.append((heading, make(subject)))
+            made[heading] = make(replace(subject, room=room))
         except ValueError as error:
-            left.append(f"{heading}: {sentence(error)}.")
-    return parts, left
+            left[heading] = f"{heading}: {sentence(error)}."
+    headings = [heading for heading, _ in PARTS]
+    return [(each, made[each]) for each in headings if each in made], [left[each] for each in headings if each in left]
 
 
 def _page(name: str, bundle: Bundle, parts: Sequence[tuple[str, str]], left: Sequence[str]) -> str:

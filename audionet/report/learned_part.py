@@ -61,7 +61,8 @@ def dead_section(subject: Subject) -> str:
     report = insight.dead_filters(subject.network, subject.spectrograms(found, rows))
     dead = {stage: int(each.dead.sum()) for stage, each in report.items()}
     told = ", ".join(f"{n} of {len(report[stage].dead)} in {stage}" for stage, n in dead.items() if n)
-    note = f'<p class="note">Over {len(rows)} recordings, {escape(told) or "no channel"} answered to nothing.</p>'
+    told = f"{told}: they answer to none of" if told else "Every channel answers to some of"
+    note = f'<p class="note">{escape(told)} {len(rows)} recordings.</p>'
     drawn = plots.plot_dead_filters({stage: each.clips for stage, each in report.items()})
     return section("Dead filters", note + image(png(drawn), "Share of the clips in which each channel is active"))
 
@@ -74,7 +75,6 @@ def unit_section(subject: Subject) -> str:
         ValueError: A unit does not depend on the sound.
     """
     units = units_of(subject)
-    front_end = subject.front_end
     clips: dict[insight.Unit, list[insight.Excitation]] = {}
     if subject.recordings is not None:
         found, rows = _corpus(subject)
@@ -82,12 +82,7 @@ def unit_section(subject: Subject) -> str:
         clips = insight.most_exciting(subject.network, batches, units.values(), n_clips=_FEW)
     content = []
     for name, unit in units.items():
-        made = insight.maximize(subject.network, unit, front_end, length=subject.bundle.clip_length, seed=subject.seed)
-        drawn = png(plots.plot_maximized(made.spectrogram, front_end, made.history))
-        heard = "" if made.waveform is None else player(made.waveform.numpy(), subject.sample_rate, f"made for {name}")
-        told = f"made for it: from {made.before:.2f} to {made.after:.2f}"
-        content.append(f'<h3>{shown(name)}</h3><div class="pictures">')
-        content.append(f"<figure>{image(drawn, f'Made for {name}')}{heard}<figcaption>{told}</figcaption></figure>")
+        content.append(f'<h3>{shown(name)}</h3><div class="pictures">{_made(subject, name, unit)}')
         if excited := clips.get(unit):
             content.append(_excited(subject, found, rows, excited))
         content.append("</div>")
@@ -132,6 +127,19 @@ def _corpus(subject: Subject) -> tuple[Embedded, list[int]]:
     if subject.recordings is None:
         raise LeftOut(_NO_RECORDINGS)
     return subject.recordings, fairly(subject.recordings.labels)[:_MOST_ACTIVE]
+
+
+def _made(subject: Subject, name: str, unit: insight.Unit) -> str:
+    """Return the sound that was made to excite a unit, or why there is none."""
+    front_end, length = subject.front_end, subject.bundle.clip_length
+    try:
+        made = insight.maximize(subject.network, unit, front_end, length=length, seed=subject.seed)
+    except ValueError as error:
+        return f"<figure><figcaption>No sound was made for it. {escape(str(error))}.</figcaption></figure>"
+    drawn = png(plots.plot_maximized(made.spectrogram, front_end, made.history))
+    heard = "" if made.waveform is None else player(made.waveform.numpy(), subject.sample_rate, f"made for {name}")
+    told = f"made for it: from {made.before:.2f} to {made.after:.2f}"
+    return f"<figure>{image(drawn, f'Made for {name}')}{heard}<figcaption>{told}</figcaption></figure>"
 
 
 def _excited(subject: Subject, found: Embedded, rows: list[int], excited: list[insight.Excitation]) -> str:

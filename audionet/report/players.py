@@ -8,9 +8,6 @@ import numpy as np
 
 from audionet.audio import encode_audio
 
-MOST_BYTES = 9_000_000
-"""Characters that the sounds of a map of clips may take in a page."""
-
 
 def sound_text(waveform: np.ndarray, sample_rate: int) -> str:
     """Return a waveform (time,) as the base64 text of a FLAC file; what lies outside of [-1, 1] is cut off.
@@ -48,7 +45,7 @@ def fairly(labels: Sequence[str]) -> list[int]:
     return [row for _, row in sorted(order)]
 
 
-def fitting(sounds: Iterable[str], most: int = MOST_BYTES) -> list[str]:
+def fitting(sounds: Iterable[str], most: int) -> list[str]:
     """Return the first sounds that together take at most so many characters.
 
     Example:

@@ -69,6 +69,7 @@ class Subject:
         training: Embeddings of training clips; None without any.
         label: Label whose evidence is asked for; None for the answer to each clip.
         seed: Number that decides what is drawn.
+        room: Bytes that the sounds of the map of recordings may take in the page.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Subject:
     training: Embedded | None = None
     label: str | None = None
     seed: int = 0
+    room: int = 9_000_000
 
     @property
     def sample_rate(self) -> int:
