@@ -15,6 +15,7 @@ from audionet.inference import Embedder, Recognizer
 from audionet.insight.neighbors import embed_folder
 from audionet.labels import is_word
 from audionet.models import layer_table
+from audionet.parallel import one_thread
 from audionet.report.clip_part import decided_section, maps_section
 from audionet.report.corpus_part import confused_section, map_section, nearest_section
 from audionet.report.curve_part import curve_section
@@ -93,7 +94,7 @@ def write_inspection(
     check_sound(bundle, label)
     if bundle.task == "generation":
         return write_page(page, _page(name, bundle, generator_sections(bundle), NOT_FOR_GENERATION))
-    with ExitStack() as stack:
+    with one_thread(), ExitStack() as stack:
         remarks = []
         if not files and recordings is None:
             spoken = Path(stack.enter_context(TemporaryDirectory()))
@@ -150,7 +151,18 @@ def _subject(
         clips.append(heard(embedder, recognizer, path=path, truth=truth, waveform=part.clip, seconds=part.seconds))
     n_frames = clips[0].spectrogram.shape[-1] if clips else _n_frames(bundle)
     table = tuple(layer_table(bundle.model.module, n_frames))
-    made = Subject(name, bundle, embedder, recognizer, table, tuple(clips), **found, label=label, seed=seed)
+    made = Subject(
+        name,
+        bundle,
+        embedder,
+        recognizer,
+        table,
+        tuple(clips),
+        recordings=found["recordings"],
+        training=found["training"],
+        label=label,
+        seed=seed,
+    )
     return made, remarks
 
 
