@@ -28,8 +28,7 @@ def inspect(
         seed: Seed of everything that is drawn.
 
     Example:
-        audionet inspect digits seven.wav --output inside
-        audionet inspect digits --recordings recordings --output digits_inside
+        audionet inspect digits seven.wav --recordings recordings --output digits_inside
         audionet inspect digits --task generation --output wavenet_inside
     """
     from audionet import bundle
