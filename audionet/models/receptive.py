@@ -96,7 +96,7 @@ def receptive_fields(network: nn.Module, names: Iterable[str]) -> dict[str, Rece
 
 def _long_enough(network: nn.Module, axes: Mapping[str, trace.Axes]) -> tuple[int, list[str]]:
     """Return a number of frames in whose middle no output sees an end, and the modules with such outputs."""
-    n_frames, found, used = FIRST_FRAMES, list[str](), FIRST_FRAMES
+    n_frames, found, longest = FIRST_FRAMES, list[str](), FIRST_FRAMES
     while True:
         before = _reached(network, axes, n_frames, [n_frames // 2], until=True)
         after = _reached(network, axes, n_frames, [n_frames // 2], until=False)
@@ -108,9 +108,12 @@ def _long_enough(network: nn.Module, axes: Mapping[str, trace.Axes]) -> tuple[in
             and 0 < after[name].sum() < after[name].shape[1]
         ]
         if len(inside) > len(found):
-            found, used = inside, n_frames
+            found = inside
+            # From the first output that sees the second half to the last one that sees the first: a field and a stride.
+            spans = [(int(before[name].sum() + after[name].sum()) - before[name].shape[1], name) for name in found]
+            longest = max((span + 2) * axes[name].stride for span, name in spans)
         if n_frames >= MOST_FRAMES or len(found) == sum(axis.frame is not None for axis in axes.values()):
-            return 3 * used, found
+            return max(FIRST_FRAMES, 2 * longest), found
         n_frames *= 2
 
 
