@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from threading import RLock
@@ -43,6 +44,11 @@ def _deaf(function: Callable[[Task], Result], task: Task) -> Result:
     return function(task)
 
 
+def _import_from(folders: tuple[str, ...]) -> None:
+    """Let a worker import from the folders that its parent imports from."""
+    sys.path[:] = folders
+
+
 def map_unordered(
     function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int | None = None
 ) -> Generator[Result, None, None]:
@@ -67,7 +73,10 @@ def map_unordered(
 
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=_IDLE_SECONDS):
+    # Workers that wait from before know modules of other folders; where the folders have changed, new ones start.
+    folders = tuple(os.path.abspath(folder) for folder in sys.path)
+    known = {"initializer": _import_from, "initargs": (folders,)}
+    with parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=_IDLE_SECONDS, **known):
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
         try:
             with closing(parallel(delayed(_deaf)(function, task) for task in tasks)) as results:

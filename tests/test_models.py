@@ -346,9 +346,9 @@ def test_create():
     model = models.create("bcresnet", n_classes=3, tau=1.5)
     assert isinstance(model, BCResNet) and model.stem.out_channels == 24
     with pytest.raises(
-        ValueError, match=r"network: expected one of bcresnet, cnn_tdnn, .*got 'resnet'; did you mean '[bt]cresnet'"
+        ValueError, match=r"network: expected one of alexnet, all_conv, .*got 'dcresnet'; did you mean '[bt]cresnet'"
     ):
-        models.create("resnet", n_classes=3)
+        models.create("dcresnet", n_classes=3)
     with pytest.raises(ValueError, match=r"network bcresnet: BCResNet has no argument 'width'"):
         models.create("bcresnet", n_classes=3, width=2)
     with pytest.raises(ValueError, match=r"network tcresnet: .*'n_classes'"):

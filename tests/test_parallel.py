@@ -1,3 +1,4 @@
+import importlib
 import os
 import signal
 
@@ -49,3 +50,11 @@ def test_ctrl_c_is_for_the_parent_alone():
 
 def test_usable_cores():
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_workers_find_a_module_that_came_after_they_had_started(tmp_path, monkeypatch):
+    assert sorted(map_unordered(abs, [-1, 2], workers=2)) == [1, 2]
+    (tmp_path / "came_later.py").write_text("def double(task):\n    return 2 * task\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    double = importlib.import_module("came_later").double
+    assert sorted(map_unordered(double, [1, 2, 3], workers=2)) == [2, 4, 6]

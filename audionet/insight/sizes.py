@@ -22,7 +22,7 @@ def layer_rows(layers: Sequence[Layer], front_end: FrontEnd) -> list[tuple[str, 
         >>> network = audionet.models.create("tcresnet", n_classes=12)
         >>> rows = layer_rows(audionet.models.layer_table(network), audionet.features.LogMel(sample_rate=16_000))
         >>> rows[0]
-        ('stem', 'Conv1d', '16 x 101', '1,920 (2.9%)', '193,920 (12.4%)', '55 ms', 'all')
+        ('stem', 'Conv1d', '16 x 101', '1,920 (2.9%)', '193,920 (12.4%)', '52 ms', 'all')
         >>> rows[-1]
         ('all', '', '', '65,148', '1,563,264', '', '')
     """
@@ -56,7 +56,7 @@ def seen(field: ReceptiveField, front_end: FrontEnd) -> tuple[str, str]:
     Example:
         >>> front_end = audionet.features.LogMel(sample_rate=16_000)
         >>> seen(audionet.models.ReceptiveField(bands=5, frames=9, stride=2), front_end)
-        ('115 ms', '1,620-2,088 Hz')
+        ('112 ms', '1,416-2,006 Hz')
     """
     if field.frames is None:
         return "the whole clip", "all"

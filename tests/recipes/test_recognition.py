@@ -180,7 +180,7 @@ COMPLEX = ["--features.name", "spectrogram", "--features.power", "null", "--mode
     [
         (["--data.card", "no_such"], "no_such"),
         (["--data.card", "null", "--data.root", "nowhere"], "nowhere"),
-        (["--model.name", "lenet5"], "network: expected one of bcresnet.*got 'lenet5'"),
+        (["--model.name", "lenet5"], "network: expected one of alexnet.*got 'lenet5'; did you mean 'lenet'"),
         (["--augment.echo.p", "1"], "augment.echo"),
         (["--features.n_mel", "3"], "front-end LogMel"),
         (["--features.n_mels", "64"], "n_bands: expected a multiple of 40.*got 64"),

@@ -224,7 +224,7 @@ def test_one_short_sound_is_refused_before_training(recipe: ModuleType, tmp_path
         (["--data.conditions", "[label,mood]"], "conditions: expected one of label, speaker, got 'mood'; leave it out"),
         (["--data.conditions", "[speaker]"], "expected what tones names of its clips, got 'speaker'; leave it out"),
         (["--data.window_seconds", "0.01"], "window_seconds: expected room for more than"),
-        (["--model.name", "wavenet5"], "network: expected one of bcresnet.*got 'wavenet5'"),
+        (["--model.name", "wavenet5"], "network: expected one of alexnet.*got 'wavenet5'; did you mean 'wavenet'"),
         (
             ["--model.name", "wavenet", "--model.n_layer", "3"],
             "network wavenet: --model.n_layer is none of its arguments; did you mean 'n_layers'",
