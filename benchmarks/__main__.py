@@ -1,10 +1,10 @@
 """Run the quick benchmarks and print a table for each.
 
-    python -m benchmarks [startup] [training] [generation] [features] [--output figures.json] [--tiny]
+    python -m benchmarks [startup] [training] [generation] [features] [inside] [--output figures.json] [--tiny]
 
 The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.drums`,
-`benchmarks.vocoder`, `benchmarks.gpu`, `benchmarks.people`, `benchmarks.devices`,
-`benchmarks.saliency`.
+`benchmarks.vocoder`, `benchmarks.gpu`, `benchmarks.people`, `benchmarks.devices`, `benchmarks.saliency`,
+`benchmarks.family`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine, markdown, record
 
-QUICK = ("startup", "training", "generation", "features")
+QUICK = ("startup", "training", "generation", "features", "inside")
 
 
 def main() -> None:
