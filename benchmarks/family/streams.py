@@ -21,7 +21,7 @@ from benchmarks.people.runs import REPOSITORY, preset
 
 TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 FEATURES = {"name": "LogMel", "scale": "db", "offset": 1e-9, "top_db": 60, "subtract_mean": "band"}
-TEXT_STEPS, DIGIT_STEPS, BATCH_SIZE = 400, 150, 64
+BATCH_SIZE = 64
 
 
 class Data(NamedTuple):
@@ -40,23 +40,24 @@ class Data(NamedTuple):
     test_labels: np.ndarray
 
 
-def from_text(folder: Path, shared: Path, seed: int) -> Data:
+def from_text(folder: Path, shared: Path, seed: int, n_steps: int) -> Data:
     """Return the ten words, "unknown" and "silence" as engines speak them, and the even half's speakers to test on.
 
     Args:
         folder: Where the batches are kept.
         shared: Folder of the real recordings.
         seed: Seed of all that is drawn.
+        n_steps: Number of batches.
     """
 
     def make() -> Data:
         words = ["--init", "null", "--data.words", json.dumps(TEN), "--features", json.dumps(FEATURES)]
-        return _drawn("words", "words", words, TEXT_STEPS, seed, commands.half(shared, "even"))
+        return _drawn("words", "words", words, n_steps, seed, commands.half(shared, "even"))
 
-    return _kept(folder / f"text-seed{seed}.npz", make)
+    return _kept(folder / f"text-{n_steps}-seed{seed}.npz", make)
 
 
-def without_speaker(folder: Path, shared: Path, speaker: str, seed: int) -> Data:
+def without_speaker(folder: Path, shared: Path, speaker: str, seed: int, n_steps: int) -> Data:
     """Return FSDD's digits of five speakers, with the preset's augmentation, and the sixth to test on.
 
     Args:
@@ -64,6 +65,7 @@ def without_speaker(folder: Path, shared: Path, speaker: str, seed: int) -> Data
         shared: Folder of the real recordings.
         speaker: Who is left out.
         seed: Seed of all that is drawn.
+        n_steps: Number of batches.
     """
 
     def make() -> Data:
@@ -71,9 +73,9 @@ def without_speaker(folder: Path, shared: Path, speaker: str, seed: int) -> Data
         everyone = recordings.find("fsdd", shared)
         words = ["--data.root", str(shared / "fsdd"), *split]
         people = everyone.take(everyone.speakers == speaker)
-        return _drawn("recognition", "fsdd", words, DIGIT_STEPS, seed, people)
+        return _drawn("recognition", "fsdd", words, n_steps, seed, people)
 
-    return _kept(folder / f"fsdd-{speaker}-seed{seed}.npz", make)
+    return _kept(folder / f"fsdd-{speaker}-{n_steps}-seed{seed}.npz", make)
 
 
 def _kept(path: Path, make: Callable[[], Data]) -> Data:

@@ -1,7 +1,7 @@
 """The table and the picture of the comparison, and their place in the documentation."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class Row(NamedTuple):
         member: Which.
         text: Shares of the clips of people that are understood, one a seed.
         digits: Shares for each speaker left out, one mapping a seed.
-        cost: From `benchmarks.family.cost.costs`; empty where it was not measured.
+        cost: From `benchmarks.family.cost.costs`.
     """
 
     member: Member
@@ -37,60 +37,46 @@ def subject(member: Member) -> str:
 
 
 def rows(book: Book) -> list[Row]:
-    """Return the figures of all networks of which some were measured."""
+    """Return the figures of all networks whose costs were measured."""
     found = []
     for member in MEMBERS:
         own = [result for result in book.results if result.subject == subject(member)]
         newest: dict[str, list[Result]] = {line: [] for line in (TEXT, DIGITS, COST)}
         for result in own:
             newest[result.line].append(result)
+        if not newest[COST]:
+            continue
         text, digits = ([*{str(each.sample): each for each in newest[line]}.values()] for line in (TEXT, DIGITS))
-        cost = newest[COST][-1].more if newest[COST] else {}
-        if text or digits:
-            found.append(Row(member, [each.value for each in text], [each.more["speakers"] for each in digits], cost))
+        speakers = [each.more["speakers"] for each in digits]
+        found.append(Row(member, [each.value for each in text], speakers, newest[COST][-1].more))
     return found
 
 
 def markdown(all_rows: list[Row]) -> str:
-    """Return the table."""
-    heads = [
-        "network",
-        "year",
-        "parameters",
-        "MACs",
-        "sees",
-        "people, from text alone",
-        "digits of a speaker left out: mean, worst",
-        "ms, torch",
-        "ms, ONNX",
-        "clips/s trained",
-    ]
-    lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    for row in all_rows:
-        cost = row.cost
-        measured = (
-            [
-                f"{cost['parameters'] / 1000:,.0f} k",
-                f"{cost['macs'] / 1e6:,.1f} M",
-                "the clip" if cost["sees_ms"] is None else f"{cost['sees_ms']:,} ms",
-            ]
-            if cost
-            else ["", "", ""]
-        )
-        times = (
-            [f"{cost['eager_ms']:.2f}", f"{cost['onnx_ms']:.2f}", f"{cost['training_clips_per_second']:,.0f}"]
-            if cost
-            else ["", "", ""]
-        )
-        cells = [row.member.title, str(row.member.year), *measured, _text(row), _digits(row), *times]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    """Return the table, without the columns of what was not measured yet."""
+    columns: dict[str, Callable[[Row], str]] = {
+        "network": lambda row: row.member.title,
+        "year": lambda row: str(row.member.year),
+        "parameters": lambda row: f"{row.cost['parameters'] / 1000:,.0f} k",
+        "MACs": lambda row: f"{row.cost['macs'] / 1e6:,.1f} M",
+        "sees": lambda row: f"{row.cost['sees_ms']:,} ms" if row.cost["sees_ms"] else "the clip",
+        "people, from text alone": _text,
+        "digits of a speaker left out: mean, worst": _digits,
+        "ms, torch": lambda row: f"{row.cost['eager_ms']:.2f}",
+        "ms, ONNX": lambda row: f"{row.cost['onnx_ms']:.2f}",
+        "clips/s trained": lambda row: f"{row.cost['training_clips_per_second']:,.0f}",
+    }
+    cells = {head: [cell(row) for row in all_rows] for head, cell in columns.items()}
+    heads = [head for head, column in cells.items() if any(column)]
+    lines = [" | ".join(heads), " | ".join(["---"] + ["---:"] * (len(heads) - 1))]
+    lines += [" | ".join(cells[head][number] for head in heads) for number in range(len(all_rows))]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def picture(all_rows: list[Row]) -> bytes:
     """Return the accuracy on people over the multiplications of a clip, as a PNG."""
     figure, axes = style.make_figure(9, 6)
-    shown = [row for row in all_rows if row.cost and row.text]
+    shown = [row for row in all_rows if row.text]
     for kind, color in COLORS.items():
         own = [row for row in shown if row.member.kind == kind]
         axes.scatter(
@@ -114,12 +100,13 @@ def picture(all_rows: list[Row]) -> bytes:
 
 def publish(book: Book, page: Path, image: Path) -> None:
     """Write the table between its marks on a page, and the picture beside it."""
-    all_rows = rows(book)
-    image.write_bytes(picture(all_rows))
+    all_rows, shown = rows(book), ""
+    if any(row.text for row in all_rows):
+        image.write_bytes(picture(all_rows))
+        shown = f"![accuracy against cost](assets/{image.name})\n\n"
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    shown = f"{BEGIN}\n![accuracy against cost](assets/{image.name})\n\n{markdown(all_rows)}\n{END}"
-    page.write_text(before + shown + after)
+    page.write_text(f"{before}{BEGIN}\n{shown}{markdown(all_rows)}\n{END}{after}")
 
 
 def _text(row: Row) -> str:
