@@ -92,7 +92,7 @@ def _kept(path: Path, make: Callable[[], Data]) -> Data:
 def _drawn(recipe: str, name: str, words: list[str], n_steps: int, seed: int, people: Recordings) -> Data:
     """Draw the batches that a run of a recipe's preset would train on, and hear people as its networks would."""
     script: Any = runpy.run_path(str(REPOSITORY / "recipes" / recipe / "train.py"))
-    named = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
+    named: dict[str, Any] = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
     flagged = ["--config", str(preset(name, recipe)), "--seed", str(seed), *words]
     config = flags.parse(script["make_parser"](), flagged, named=named)
     values = config.data.as_dict()
