@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from audionet.checks import check_at_least, check_one_of, check_spectrogram
 from audionet.models.contract import linear_head
 from audionet.models.layers import fully_connected, global_pool
-from audionet.models.volume import check_size, maps_size
+from audionet.models.volume import maps_size
 from audionet.registry import NamedArguments
 
 HEADS = ("fully_connected", "global")
@@ -112,7 +112,7 @@ class Convnet(NamedArguments, nn.Module):
         try:
             maps: Tensor = self.body(spectrogram)
         except RuntimeError:
-            check_size(self.body, self.in_channels, self.n_bands, spectrogram.shape[-1])
+            maps_size(self.body, self.in_channels, self.n_bands, spectrogram.shape[-1])  # which says what is wrong
             raise
         return maps
 

@@ -22,7 +22,7 @@ from audionet.models.layers import (
     pool_layer,
     scaled,
 )
-from audionet.models.volume import check_size
+from audionet.models.volume import maps_size
 
 Padding = Literal["same", "valid"]
 POOL_KERNEL = 3  # of every pooling of these networks
@@ -262,4 +262,4 @@ def check_bands(network: Convnet, padding: Padding, padding_mode: PaddingMode) -
         ValueError: The bands are too few; the message names the layer and the smallest number that works.
     """
     if padding == "valid" or padding_mode in ("reflect", "circular"):
-        check_size(network.body, network.in_channels, network.n_bands, max(network.n_bands, PICTURE_FRAMES))
+        maps_size(network.body, network.in_channels, network.n_bands, max(network.n_bands, PICTURE_FRAMES))

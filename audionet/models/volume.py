@@ -74,11 +74,6 @@ def maps_size(body: nn.Module, in_channels: int, n_bands: int, n_frames: int) ->
     return size
 
 
-def check_size(body: nn.Module, in_channels: int, n_bands: int, n_frames: int) -> None:
-    """Refuse a spectrogram of which a layer has nothing left; the arguments and the error are those of `maps_size`."""
-    maps_size(body, in_channels, n_bands, n_frames)
-
-
 class Layer(NamedTuple):
     """One layer of a network.
 
