@@ -36,6 +36,7 @@ def trained(name: str, arguments: Mapping[str, Any], data: Data, seed: int) -> C
     torch.manual_seed(seed)
     n_steps, _, n_bands, n_frames = data.spectrograms.shape
     network = build(name, arguments, n_classes=data.targets.shape[-1], n_bands=n_bands, n_frames=n_frames)
+    network = network.to(memory_format=torch.channels_last)  # 1.0 to 1.6 times as fast on a processor
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=n_steps, pct_start=0.1)
     scale = 1 / float(data.spectrograms[0].astype(np.float32).std())  # for networks without normalisation
