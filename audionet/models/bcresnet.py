@@ -1,6 +1,7 @@
 """BC-ResNet: broadcasted residual learning for keyword spotting (Kim et al., 2021, arXiv 2106.04140)."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import accumulate
 
 import torch
@@ -9,11 +10,13 @@ from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_spectrogram, check_that
 from audionet.models.contract import linear_head
+from audionet.models.layers import PaddingMode, activation_layer, check_padding
 from audionet.registry import NamedArguments
 
 N_SUB_BANDS = 5
 STAGE_BLOCKS = (2, 2, 4, 4)
 STAGE_WIDTHS = (1, 1.5, 2, 2.5)  # in units of 8 * tau channels
+PADDING = 2 ** (len(STAGE_BLOCKS) - 1)  # of the last stage, whose dilation it is
 
 
 class ChannelNorm(nn.BatchNorm1d):
@@ -51,8 +54,8 @@ class PointwiseConv(nn.Conv2d):
 class FrequencyConv(nn.Conv2d):
     """A depthwise 3 × 1 convolution of (channel, frequency, batch, frame), as one banded matrix for each channel.
 
-    The matrices are the convolution's response to the unit vectors. With few rows and thousands of columns, their
-    product is faster than a depthwise convolution, forward and backward.
+    The matrices are the convolution's response to the unit vectors, whatever it sees beyond the edges. With few rows
+    and thousands of columns, their product is faster than a depthwise convolution, forward and backward.
 
     Attributes:
         is_plain: Whether it convolves all the same, for counting what a network costs and sees.
@@ -60,8 +63,17 @@ class FrequencyConv(nn.Conv2d):
 
     is_plain = False
 
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__(channels, channels, (3, 1), stride=(stride, 1), padding=(1, 0), groups=channels, bias=False)
+    def __init__(self, channels: int, stride: int, padding_mode: PaddingMode = "zeros") -> None:
+        super().__init__(
+            channels,
+            channels,
+            (3, 1),
+            stride=(stride, 1),
+            padding=(1, 0),
+            groups=channels,
+            bias=False,
+            padding_mode=padding_mode,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (channel, frequency, batch, frame) to (channel, frequency / stride, batch, frame)."""
@@ -74,6 +86,26 @@ class FrequencyConv(nn.Conv2d):
         return (matrices @ x.flatten(2)).view(channel, -1, batch, frame)
 
 
+class TimeConv(nn.Conv2d):
+    """A depthwise 1 × 3 convolution of (channel, batch, frame), as of one picture of height `batch`."""
+
+    def __init__(self, channels: int, dilation: int, padding_mode: PaddingMode = "zeros") -> None:
+        super().__init__(
+            channels,
+            channels,
+            (1, 3),
+            padding=(0, dilation),
+            dilation=(1, dilation),
+            groups=channels,
+            bias=False,
+            padding_mode=padding_mode,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (channel, batch, frame) to the same shape."""
+        return super().forward(x[None])[0]  # torch.onnx would pad other axes of a picture without a batch
+
+
 class BCResBlock(nn.Module):
     """y = x + f2(x) + broadcast(f1(mean over frequency of f2(x))), eq. 1 of the paper.
 
@@ -81,18 +113,30 @@ class BCResBlock(nn.Module):
     starts with a pointwise convolution and has no identity path.
     """
 
-    def __init__(self, n_in: int, n_out: int, *, stride: int, dilation: int, dropout: float) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        stride: int,
+        dilation: int,
+        dropout: float,
+        padding_mode: PaddingMode = "zeros",
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
         self.is_transition = n_in != n_out
-        widen = [PointwiseConv(n_in, n_out), ChannelNorm(n_out), nn.ReLU(inplace=True)] if self.is_transition else []
-        self.f2 = nn.Sequential(*widen, FrequencyConv(n_out, stride), SubSpectralNorm(n_out))
-        self.f1 = nn.Sequential(  # torch reads (channel, batch, frame) as one picture of height `batch`
-            nn.Conv2d(n_out, n_out, (1, 3), padding=(0, dilation), dilation=(1, dilation), groups=n_out, bias=False),
+        activate = partial(activation_layer, activation, inplace=True)
+        widen = [PointwiseConv(n_in, n_out), ChannelNorm(n_out), activate()] if self.is_transition else []
+        self.f2 = nn.Sequential(*widen, FrequencyConv(n_out, stride, padding_mode), SubSpectralNorm(n_out))
+        self.f1 = nn.Sequential(
+            TimeConv(n_out, dilation, padding_mode),
             ChannelNorm(n_out),
             nn.SiLU(inplace=True),
             PointwiseConv(n_out, n_out),
         )
         self.dropout = dropout
+        self.activation = activate()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n_in, frequency, batch, frame) to (n_out, frequency / stride, batch, frame)."""
@@ -100,7 +144,8 @@ class BCResBlock(nn.Module):
         broadcast = self.f1(y.mean(1))  # (n_out, batch, frame)
         broadcast = F.dropout2d(broadcast.unsqueeze(2), self.dropout, self.training)  # drops (channel, clip) pairs
         y = y + broadcast.movedim(2, 1)
-        return F.relu(y if self.is_transition else y + x, inplace=True)
+        activated: Tensor = self.activation(y if self.is_transition else y + x)
+        return activated
 
 
 class BCResNet(NamedArguments, nn.Module):
@@ -109,6 +154,8 @@ class BCResNet(NamedArguments, nn.Module):
     Args:
         n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
         tau: Width factor; the paper's are 1, 1.5, 2, 3, 6 and 8.
+        padding_mode: What convolutions see beyond the edges: "zeros", "reflect", "replicate" or "circular".
+        activation: Name of the non-linear function, such as "relu"; that of the temporal branches is "silu".
         n_bands: Bands of the spectrogram. Their half, quarter and eighth must divide into the five sub-bands, as those
             of 40 and 80 do.
         dropout: Probability that the temporal branch loses a channel.
@@ -117,8 +164,8 @@ class BCResNet(NamedArguments, nn.Module):
         (batch, 1, n_bands, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: ``n_bands`` cannot be split into the sub-bands, or ``tau`` is too small; from ``forward``, the
-            spectrogram has another number of bands.
+        ValueError: ``n_bands`` cannot be split into the sub-bands, ``tau`` is too small, or there is no such choice;
+            from ``forward``, the spectrogram has another number of bands, or too few frames to be reflected.
 
     Example:
         >>> network = BCResNet(n_classes=12, tau=2)
@@ -127,28 +174,41 @@ class BCResNet(NamedArguments, nn.Module):
         (torch.Size([3, 64]), torch.Size([3, 12]))
     """
 
-    def __init__(self, *, n_classes: int, tau: float = 1, n_bands: int = 40, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        n_classes: int,
+        tau: float = 1,
+        padding_mode: PaddingMode = "zeros",
+        activation: str = "relu",
+        n_bands: int = 40,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         expected = f"a multiple of 40, such as 40 or 80, whose eighth divides into {N_SUB_BANDS} sub-bands"
         check_that(n_bands >= 40 and n_bands % 40 == 0, "n_bands", expected, n_bands)
         check_at_least(0.25, tau=tau)  # every stage needs a channel of its own
-        self.n_bands, self.n_classes = n_bands, n_classes
+        check_padding(padding_mode, PADDING, stride=1)
+        self.n_bands, self.n_classes, self.padding_mode = n_bands, n_classes, padding_mode
         unit = 8 * tau
         n_in, n_embedding = int(2 * unit), int(4 * unit)
-        self.stem = nn.Conv2d(1, n_in, 5, stride=(2, 1), padding=2, bias=False)
+        self.stem = nn.Conv2d(1, n_in, 5, stride=(2, 1), padding=2, bias=False, padding_mode=padding_mode)
         self.stem_norm = ChannelNorm(n_in)
+        activate = partial(activation_layer, activation, inplace=True)
+        self.stem_activation = activate()
+        block_of = partial(BCResBlock, dropout=dropout, padding_mode=padding_mode, activation=activation)
         blocks: list[nn.Module] = []
         for stage, (n_blocks, width) in enumerate(zip(STAGE_BLOCKS, STAGE_WIDTHS, strict=True)):
             for block in range(n_blocks):
                 n_out, stride = int(width * unit), 2 if block == 0 and stage in (1, 2) else 1
-                blocks.append(BCResBlock(n_in, n_out, stride=stride, dilation=2**stage, dropout=dropout))
+                blocks.append(block_of(n_in, n_out, stride=stride, dilation=2**stage))
                 n_in = n_out
         self.blocks = nn.Sequential(*blocks)
         self.tail = nn.Sequential(
-            nn.Conv2d(n_in, n_in, 5, padding=(0, 2), groups=n_in, bias=False),
+            nn.Conv2d(n_in, n_in, 5, padding=(0, 2), groups=n_in, bias=False, padding_mode=padding_mode),
             nn.Conv2d(n_in, n_embedding, 1, bias=False),
             nn.BatchNorm2d(n_embedding),
-            nn.ReLU(inplace=True),
+            activate(),
         )
         self.head = linear_head(n_embedding, n_classes)
 
@@ -161,9 +221,10 @@ class BCResNet(NamedArguments, nn.Module):
     def frames(self, spectrogram: Tensor) -> Tensor:
         """Map log-mels (batch, 1, n_bands, frame) to frames (batch, 32 * tau, frame)."""
         check_spectrogram(spectrogram, self.n_bands)  # other sub-bands would cut through clips, without an error
+        check_padding(self.padding_mode, PADDING, 1, spectrogram.shape[-1])
         # Within the blocks the layout is (channel, frequency, batch, frame): every norm then runs over contiguous rows
         # and every convolution but the temporal one is a matrix product. docs/benchmarks.md compares the speed.
-        x = F.relu(self.stem_norm(self.stem(spectrogram).permute(1, 2, 0, 3)), inplace=True)
+        x = self.stem_activation(self.stem_norm(self.stem(spectrogram).permute(1, 2, 0, 3)))
         x = self.blocks(x)
         maps: Tensor = self.tail(x.permute(2, 0, 1, 3))
         return maps.mean(2)

@@ -5,37 +5,54 @@ the same formants. All that follows has the bands as channels, which computes fa
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_spectrogram, check_that
 from audionet.models.contract import linear_head
+from audionet.models.layers import PaddingMode, activation_layer, check_padding
 from audionet.registry import NamedArguments
 
 STEM_CHANNELS = (16, 32)
+BLOCK_KERNEL = 5
+PADDING = BLOCK_KERNEL // 2
+STRIDE = 4  # of the last block's frames
 
 
 class ResidualBlock(nn.Module):
     """Two convolutions over time beside a shortcut, which is a pointwise convolution where the shape changes."""
 
-    def __init__(self, n_in: int, n_out: int, *, kernel_size: int, stride: int = 1) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        kernel_size: int,
+        stride: int = 1,
+        padding_mode: PaddingMode = "zeros",
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
-        pad = kernel_size // 2
+        conv = partial(
+            nn.Conv1d, kernel_size=kernel_size, padding=kernel_size // 2, padding_mode=padding_mode, bias=False
+        )
         self.body = nn.Sequential(
-            nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=pad, bias=False),
+            conv(n_in, n_out, stride=stride),
             nn.BatchNorm1d(n_out),
-            nn.ReLU(inplace=True),
-            nn.Conv1d(n_out, n_out, kernel_size, padding=pad, bias=False),
+            activation_layer(activation, inplace=True),
+            conv(n_out, n_out),
             nn.BatchNorm1d(n_out),
         )
         same = n_in == n_out and stride == 1
         pointwise = (nn.Conv1d(n_in, n_out, 1, stride=stride, bias=False), nn.BatchNorm1d(n_out))
         self.shortcut = nn.Identity() if same else nn.Sequential(*pointwise)
+        self.activation = activation_layer(activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, n_in, frame) to (batch, n_out, frame / stride)."""
-        return F.relu(self.body(x) + self.shortcut(x))
+        y: Tensor = self.activation(self.body(x) + self.shortcut(x))
+        return y
 
 
 class AttentivePooling(nn.Module):
@@ -63,14 +80,16 @@ class CNNTDNN(NamedArguments, nn.Module):
         n_bands: Mel bands, a multiple of 4.
         n_channels: Channels of the residual blocks.
         n_embedding: Channels of the last block, which are those of the embedding.
+        padding_mode: What convolutions see beyond the edges: "zeros", "reflect", "replicate" or "circular".
+        activation: Name of the non-linear function, such as "relu".
         dropout: Probability that a channel of the embedding is dropped before the classifier.
 
     Shape:
         (batch, 1, n_bands, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: An argument is too small, or ``n_bands`` is no multiple of 4; from ``forward``, the spectrogram has
-            another number of bands.
+        ValueError: An argument is too small, ``n_bands`` is no multiple of 4, or there is no such choice; from
+            ``forward``, the spectrogram has another number of bands, or too few frames to be reflected.
 
     Example:
         >>> network = CNNTDNN(n_classes=12)
@@ -86,30 +105,35 @@ class CNNTDNN(NamedArguments, nn.Module):
         n_bands: int = 40,
         n_channels: int = 96,
         n_embedding: int = 128,
+        padding_mode: PaddingMode = "zeros",
+        activation: str = "relu",
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
         check_at_least(1, whole=True, n_bands=n_bands, n_channels=n_channels, n_embedding=n_embedding)
         check_that(n_bands % 4 == 0, "n_bands", "a multiple of 4, which the strides divide", n_bands)
-        self.n_bands, self.n_classes = n_bands, n_classes
+        check_padding(padding_mode, PADDING, STRIDE)
+        self.n_bands, self.n_classes, self.padding_mode = n_bands, n_classes, padding_mode
         first, second = STEM_CHANNELS
+        activate = partial(activation_layer, activation, inplace=True)
         self.stem = nn.Sequential(
-            nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False),
+            nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False, padding_mode=padding_mode),
             nn.BatchNorm2d(first),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(first, second, 3, stride=(2, 1), padding=1, bias=False),
+            activate(),
+            nn.Conv2d(first, second, 3, stride=(2, 1), padding=1, bias=False, padding_mode=padding_mode),
             nn.BatchNorm2d(second),
-            nn.ReLU(inplace=True),
+            activate(),
         )
         self.narrow = nn.Sequential(
             nn.Conv1d(second * (n_bands // 4), n_channels, 1, bias=False),
             nn.BatchNorm1d(n_channels),
-            nn.ReLU(inplace=True),
+            activate(),
         )
+        block = partial(ResidualBlock, padding_mode=padding_mode, activation=activation)
         self.blocks = nn.Sequential(
-            ResidualBlock(n_channels, n_channels, kernel_size=5),
-            ResidualBlock(n_channels, n_channels, kernel_size=5, stride=2),
-            ResidualBlock(n_channels, n_embedding, kernel_size=3),
+            block(n_channels, n_channels, kernel_size=BLOCK_KERNEL),
+            block(n_channels, n_channels, kernel_size=BLOCK_KERNEL, stride=2),
+            block(n_channels, n_embedding, kernel_size=3),
         )
         self.pooling = AttentivePooling(n_embedding)
         self.head = linear_head(n_embedding, n_classes, dropout)
@@ -123,6 +147,7 @@ class CNNTDNN(NamedArguments, nn.Module):
     def frames(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to frames (batch, n_embedding, frame / 4)."""
         check_spectrogram(spectrogram, self.n_bands)
+        check_padding(self.padding_mode, PADDING, STRIDE, spectrogram.shape[-1])
         # (batch, channel, band / 4, frame / 2) -> (batch, channel * band / 4, frame / 2)
         maps: Tensor = self.stem(spectrogram).flatten(1, 2)
         frames: Tensor = self.blocks(self.narrow(maps))

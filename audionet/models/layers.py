@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audionet.checks import check_at_least, check_one_of
+from audionet.checks import check_at_least, check_one_of, check_that
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -45,18 +45,25 @@ def scaled(n_channels: int, width: float) -> int:
     return max(1, round(n_channels * width))
 
 
-def activation_layer(name: str) -> nn.Module:
+def activation_layer(name: str, *, inplace: bool = False) -> nn.Module:
     """Return the non-linear function of a name.
+
+    Args:
+        name: Its name.
+        inplace: Whether it may overwrite its input, which saves time and memory where the function can.
 
     Raises:
         ValueError: There is no such function; the message gives the nearest.
 
     Example:
-        >>> activation_layer("relu")
-        ReLU()
+        >>> activation_layer("relu"), activation_layer("relu", inplace=True), activation_layer("tanh", inplace=True)
+        (ReLU(), ReLU(inplace=True), Tanh())
     """
     check_one_of(ACTIVATIONS, "activation", name)
-    return ACTIVATIONS[name]()
+    layer = ACTIVATIONS[name]()
+    if inplace and hasattr(layer, "inplace"):
+        vars(layer)["inplace"] = True
+    return layer
 
 
 def norm_layer(name: str, n_channels: int) -> nn.Module:
@@ -78,6 +85,29 @@ def norm_layer(name: str, n_channels: int) -> nn.Module:
     if name == "none":
         return nn.Identity()
     return nn.BatchNorm2d(n_channels) if name == "batch" else nn.InstanceNorm2d(n_channels, affine=True)
+
+
+def check_padding(padding_mode: str, padding: int, stride: int, n_frames: int | None = None) -> None:
+    """Refuse an unknown padding, and a clip that is shorter than what is reflected or wrapped around of it.
+
+    Args:
+        padding_mode: What convolutions see beyond the edges.
+        padding: Most frames that a convolution adds at each end, once the clip is as short as it becomes.
+        stride: Frames of the clip for one frame there.
+        n_frames: Frames of the clip; None before there is one.
+
+    Raises:
+        ValueError: There is no such padding, or the clip is too short; the message gives the shortest that works.
+
+    Example:
+        >>> check_padding("reflect", 4, 8, 32)
+        Traceback (most recent call last):
+        ValueError: spectrogram: expected at least 33 frames for padding_mode 'reflect', got 32; give a longer clip
+    """
+    check_one_of(get_args(PaddingMode), "padding_mode", padding_mode)
+    least = {"reflect": stride * padding + 1, "circular": stride * (padding - 1) + 1}.get(padding_mode, 0)
+    expected = f"at least {least} frames for padding_mode {padding_mode!r}"
+    check_that(n_frames is None or n_frames >= least, "spectrogram", expected, n_frames, "give a longer clip")
 
 
 class ResponseNorm(nn.Module):

@@ -1,18 +1,21 @@
 """TC-ResNet: temporal convolutions with the bands as channels (Choi et al., 2019, arXiv 1904.03814)."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from audionet.checks import check_at_least, check_one_of, check_spectrogram
 from audionet.models.contract import linear_head
+from audionet.models.layers import PaddingMode, activation_layer, check_padding
 from audionet.registry import NamedArguments
 
 BLOCK_CHANNELS = {8: (24, 32, 48), 14: (24, 24, 32, 32, 48, 48)}  # of each block, by the depth
 STEM_CHANNELS = 16
 BLOCK_KERNEL = 9
+PADDING = BLOCK_KERNEL // 2
+STRIDE = 8  # of the last block's frames
 
 
 class TCResBlock(nn.Module):
@@ -22,22 +25,26 @@ class TCResBlock(nn.Module):
     The shortcut of another is the identity (figure 2a).
     """
 
-    def __init__(self, n_in: int, n_out: int) -> None:
+    def __init__(self, n_in: int, n_out: int, *, padding_mode: PaddingMode = "zeros", activation: str = "relu") -> None:
         super().__init__()
-        pad, stride = BLOCK_KERNEL // 2, 2 if n_in != n_out else 1
+        stride = 2 if n_in != n_out else 1
+        conv = partial(nn.Conv1d, kernel_size=BLOCK_KERNEL, padding=PADDING, padding_mode=padding_mode, bias=False)
+        activate = partial(activation_layer, activation, inplace=True)
         self.body = nn.Sequential(
-            nn.Conv1d(n_in, n_out, BLOCK_KERNEL, stride=stride, padding=pad, bias=False),
+            conv(n_in, n_out, stride=stride),
             nn.BatchNorm1d(n_out),
-            nn.ReLU(inplace=True),
-            nn.Conv1d(n_out, n_out, BLOCK_KERNEL, padding=pad, bias=False),
+            activate(),
+            conv(n_out, n_out),
             nn.BatchNorm1d(n_out),
         )
-        widen = (nn.Conv1d(n_in, n_out, 1, stride=2, bias=False), nn.BatchNorm1d(n_out), nn.ReLU(inplace=True))
+        widen = (nn.Conv1d(n_in, n_out, 1, stride=2, bias=False), nn.BatchNorm1d(n_out), activate())
         self.shortcut = nn.Sequential(*widen) if n_in != n_out else nn.Identity()
+        self.activation = activate()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, n_in, frame) to (batch, n_out, frame / 2), or to as many frames where n_out is n_in."""
-        return F.relu(self.body(x) + self.shortcut(x), inplace=True)
+        y: Tensor = self.activation(self.body(x) + self.shortcut(x))
+        return y
 
 
 class TCResNet(NamedArguments, nn.Module):
@@ -47,6 +54,8 @@ class TCResNet(NamedArguments, nn.Module):
         n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
         width: Factor on all channel counts; the paper's are 1 and 1.5.
         depth: Number of convolutions on the longest way, 8 or 14: three residual blocks, or six.
+        padding_mode: What convolutions see beyond the ends: "zeros", "reflect", "replicate" or "circular".
+        activation: Name of the non-linear function, such as "relu".
         n_bands: Mel bands or cepstral coefficients, which are the channels of the first convolution.
         dropout: Probability that a channel of the embedding is dropped before the classifier.
 
@@ -54,8 +63,8 @@ class TCResNet(NamedArguments, nn.Module):
         (batch, 1, n_bands, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: ``n_bands`` or ``width`` is too small, or there is no such ``depth``; from ``forward``, the
-            spectrogram has another number of bands.
+        ValueError: ``n_bands`` or ``width`` is too small, or there is no such ``depth`` or choice; from ``forward``,
+            the spectrogram has another number of bands, or too few frames to be reflected.
 
     Example:
         >>> network = TCResNet(n_classes=12)
@@ -65,16 +74,26 @@ class TCResNet(NamedArguments, nn.Module):
     """
 
     def __init__(
-        self, *, n_classes: int, width: float = 1.0, depth: int = 8, n_bands: int = 40, dropout: float = 0.5
+        self,
+        *,
+        n_classes: int,
+        width: float = 1.0,
+        depth: int = 8,
+        padding_mode: PaddingMode = "zeros",
+        activation: str = "relu",
+        n_bands: int = 40,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         check_at_least(1, n_bands=n_bands)
         check_at_least(1 / STEM_CHANNELS, width=width)
         check_one_of(BLOCK_CHANNELS, "depth", depth)
-        self.n_bands, self.n_classes = n_bands, n_classes
+        check_padding(padding_mode, PADDING, STRIDE)
+        self.n_bands, self.n_classes, self.padding_mode = n_bands, n_classes, padding_mode
         widths = [int(channels * width) for channels in (STEM_CHANNELS, *BLOCK_CHANNELS[depth])]
-        self.stem = nn.Conv1d(n_bands, widths[0], 3, padding=1, bias=False)
-        self.blocks = nn.Sequential(*(TCResBlock(n_in, n_out) for n_in, n_out in pairwise(widths)))
+        self.stem = nn.Conv1d(n_bands, widths[0], 3, padding=1, bias=False, padding_mode=padding_mode)
+        block = partial(TCResBlock, padding_mode=padding_mode, activation=activation)
+        self.blocks = nn.Sequential(*(block(n_in, n_out) for n_in, n_out in pairwise(widths)))
         self.head = linear_head(widths[-1], n_classes, dropout)
 
     @property
@@ -85,6 +104,7 @@ class TCResNet(NamedArguments, nn.Module):
     def frames(self, spectrogram: Tensor) -> Tensor:
         """Map spectrograms (batch, 1, n_bands, frame) to frames (batch, 48 * width, frame / 8)."""
         check_spectrogram(spectrogram, self.n_bands)
+        check_padding(self.padding_mode, PADDING, STRIDE, spectrogram.shape[-1])
         frames: Tensor = self.blocks(self.stem(spectrogram.squeeze(1)))
         return frames
 
