@@ -68,11 +68,13 @@ def test_flags_change_single_values_of_a_preset(recipe: ModuleType) -> None:
     assert config.trainer.strategy == "ddp" and config.trainer.num_nodes == 2
 
 
-def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_smoke_preset_from_end_to_end(
+    run: Callable[..., subprocess.CompletedProcess[str]], few_words: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     cache = tmp_path / "cache"
     smoke = RECIPE / "presets" / "smoke.yaml"
-    done = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
+    done = run("--config", smoke, "--data.card", few_words, "--output", "out", cwd=tmp_path, cache=cache)
     assert done.returncode == 0, done.stderr[-3000:]
     output = tmp_path / "out"
     assert "test accuracy" in done.stdout and "report" in done.stdout
@@ -94,11 +96,11 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
     n_tested = recognizer.bundle.training["test_clips"]
     assert f"{1 - n_wrong / n_tested:.1%}" in done.stdout and f"{n_tested} clips" in done.stdout
 
-    again = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
+    again = run("--config", smoke, "--data.card", few_words, "--output", "out", cwd=tmp_path, cache=cache)
     assert again.returncode == 1 and "holds no run yet" in again.stderr and "Traceback" not in again.stderr
 
     longer = ["--resume", "true", "--trainer.max_epochs", "2"]
-    resumed = run("--config", smoke, "--output", "out", *longer, cwd=tmp_path, cache=cache)
+    resumed = run("--config", smoke, "--data.card", few_words, "--output", "out", *longer, cwd=tmp_path, cache=cache)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
 
 

@@ -113,11 +113,15 @@ def test_flags_change_single_values_of_a_preset(recipe: ModuleType) -> None:
     assert config.data.conditions == [] and config.trainer.strategy == "ddp" and config.ema_decay is None
 
 
-def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_smoke_preset_from_end_to_end(
+    run: Callable[..., subprocess.CompletedProcess[str]], few_words: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installed")
     cache = tmp_path / "cache"
     smoke = RECIPE / "presets" / "smoke.yaml"
-    done = run("--config", smoke, "--output", "out", "--n_generated", 4, cwd=tmp_path, cache=cache)
+    done = run(
+        "--config", smoke, "--data.card", few_words, "--output", "out", "--n_generated", 4, cwd=tmp_path, cache=cache
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     output = tmp_path / "out"
     assert "bits per sample" in done.stdout and "report" in done.stdout
@@ -142,11 +146,11 @@ def test_the_smoke_preset_from_end_to_end(run: Callable[..., subprocess.Complete
         bits = [float(row["test_bits"]) for row in csv.DictReader(stream) if row["test_bits"]]
     assert len(bits) == 1 and 0 < bits[0] < 8 and f"{bits[0]:.3f}" in done.stdout
 
-    again = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=cache)
+    again = run("--config", smoke, "--data.card", few_words, "--output", "out", cwd=tmp_path, cache=cache)
     assert again.returncode == 1 and "holds no run yet" in again.stderr and "Traceback" not in again.stderr
 
     longer = ["--resume", "true", "--trainer.max_epochs", 2, "--n_generated", 1]
-    resumed = run("--config", smoke, "--output", "out", *longer, cwd=tmp_path, cache=cache)
+    resumed = run("--config", smoke, "--data.card", few_words, "--output", "out", *longer, cwd=tmp_path, cache=cache)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     with (output / "metrics.csv").open() as stream:
         epochs = {row["epoch"] for row in csv.DictReader(stream) if row["validation_bits"]}
