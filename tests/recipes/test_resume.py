@@ -43,6 +43,7 @@ OWN = {
         *TONES,
         *("--model.n_layers=4", "--model.n_cycles=1", "--model.residual_channels=8", "--model.gate_channels=8"),
         *("--model.skip_channels=8", "--model.output_channels=8", "--data.window_seconds=0.05", "--n_generated=1"),
+        "--data.epoch_batches=10",
         "--task.learning_rate=0.1",
     ],
     "words": [
