@@ -60,6 +60,8 @@ class Bundle:
         labels: Name of each class of a recogniser, in order; empty for the other tasks.
         temperature: What a recogniser's logits are divided by, so that a probability of 90% is right nine times in ten.
         threshold: Probability of a word from which on a recogniser answers with it; 0 to answer always.
+        detection: Threshold of each keyword of a detector, and how they were found, as
+            `audionet.bundle_format.check_detection` describes it; empty where nobody calibrated them.
         value_lengths: Median clip length for each value of each category, {category: {value: samples}}; empty for a
             network that is not told how long its clip is.
         training: How it was made: data, accuracy, command, seed, date, versions; JSON values.
@@ -74,6 +76,7 @@ class Bundle:
     labels: tuple[str, ...] = ()
     temperature: float = 1.0
     threshold: float = 0.0
+    detection: Json = field(default_factory=dict)
     value_lengths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     training: Json = field(default_factory=dict)
     library_version: str = __version__

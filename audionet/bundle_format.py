@@ -5,16 +5,16 @@ checks that no value is out of bounds: a right checksum says that a file is as i
 Its errors do not name the file; `audionet.bundle` puts the name before them.
 
 A description of format 3 is {"format", "library_version", "task", "model", "front_end", "sample_rate", "clip_length",
-"labels", "temperature", "threshold", "value_lengths", "training", "sha256"}; a part is {"name", "arguments"}, and
-"front_end" may be null. Tensors are named "model." or "front_end." and the name in that module. Format 2 had no
-"temperature" and no "threshold". Format 1 had "features" where format 2 has "front_end", and other names for some
-arguments and tensors of networks.
+"labels", "temperature", "threshold", "detection", "value_lengths", "training", "sha256"}; a part is {"name",
+"arguments"}, and "front_end" may be null. "detection" may be missing; see `check_detection`. Tensors are named "model."
+or "front_end." and the name in that module. Format 2 had no "temperature" and no "threshold". Format 1 had "features"
+where format 2 has "front_end", and other names for some arguments and tensors of networks.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from audionet import __version__
 from audionet.audio.containers.limits import RATES
-from audionet.checks import check_no_misfits, check_one_of, check_that, listed
+from audionet.checks import check_at_least, check_no_misfits, check_one_of, check_positive, check_that, listed
+from audionet.labels import is_word
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -40,6 +41,7 @@ _LARGEST = 1 << 20  # whole number among the arguments of a part, where the high
 _LONGEST = {"recognition": 1 << 26, "generation": 1 << 28, "embedding": 1 << 26}
 _WORDS = {str: "a text", dict: "an object"}
 _RANGES = {"temperature": (0.01, 100.0), "threshold": (0.0, 1.0)}
+_DETECTION = ("thresholds", "false_alarms_per_hour", "negative_hours", "alarms", "interval")
 _NEW_IN_FORMAT_3 = {"temperature": 1.0, "threshold": 0.0}
 
 # What format 1 called otherwise, for each network: {name in format 1: name now}.
@@ -128,6 +130,7 @@ def decode(text: str, tensors: dict[str, Tensor]) -> tuple[Json, dict[str, Tenso
             description, tensors = upgrade(description, tensors)
         if version < 3:
             description |= _NEW_IN_FORMAT_3
+        description.setdefault("detection", {})
         check_description(description)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"its description is incomplete ({error}); make it again") from error
@@ -174,6 +177,42 @@ def check_description(description: Mapping[str, Any]) -> None:
     labels = description["labels"]
     fits = isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)
     check_that(fits and len({*labels}) == len(labels), "labels", "distinct names that are not empty", labels)
+    check_detection(description["detection"], labels if description["task"] == "recognition" else [])
+
+
+def check_detection(detection: object, labels: Sequence[str]) -> None:
+    """Check what a bundle says of detection: nothing, {}, or thresholds and how they were found.
+
+    {"thresholds": {keyword: score}, "false_alarms_per_hour": the rate that was wanted of all keywords together,
+    "negative_hours": hours without a keyword that they were found on, "alarms": false alarms in these hours at the
+    thresholds, "interval": [low, high], their exact 95% interval per hour}.
+
+    Args:
+        detection: What it says.
+        labels: Labels of the recogniser, some of which are keywords; empty for another task.
+
+    Raises:
+        ValueError: It says anything else, or a value is out of bounds.
+    """
+    check_that(isinstance(detection, dict), "detection", _WORDS[dict], detection)
+    assert isinstance(detection, dict)
+    if not detection:
+        return
+    expected = f"{', '.join(_DETECTION)}, or nothing"
+    check_that({*detection} == {*_DETECTION}, "detection", expected, [*detection], "run audionet calibrate again")
+    thresholds, ends = detection["thresholds"], detection["interval"]
+    check_that(isinstance(thresholds, dict) and thresholds, "detection, thresholds", "{keyword: score}", thresholds)
+    known = [label for label in labels if is_word(label)]
+    check_no_misfits([word for word in thresholds if word not in known], "detection, thresholds", "words among labels")
+    rates = {f"detection, {name}": detection[name] for name in ("false_alarms_per_hour", "negative_hours")}
+    check_that(isinstance(ends, list) and len(ends) == 2, "detection, interval", "[low, high]", ends)
+    numbers = [*thresholds.values(), *rates.values(), detection["alarms"], *ends]
+    check_no_misfits([each for each in numbers if type(each) not in (int, float)], "detection", "numbers")
+    wild = [score for score in thresholds.values() if not 0 < score <= 1]
+    check_no_misfits(wild, "detection, thresholds", "above 0 to 1")
+    check_positive(**rates)
+    check_at_least(0, whole=True, **{"detection, alarms": detection["alarms"]})
+    check_that(0 <= ends[0] <= ends[1], "detection, interval", "rising ends from 0 on", ends)
 
 
 def check_part(name: str, part: object) -> None:

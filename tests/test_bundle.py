@@ -171,6 +171,57 @@ def test_description_that_does_not_fit(write_bundle, changes, message):
         bundle.load(path)
 
 
+DETECTION = {
+    "thresholds": {"one": 0.9, "two": 1},
+    "false_alarms_per_hour": 0.5,
+    "negative_hours": 12.5,
+    "alarms": 6,
+    "interval": [0.17, 1.05],
+}
+
+
+def test_calibrated_thresholds_are_optional(write_bundle, tmp_path):
+    path = write_bundle(detection=DETECTION)
+    assert bundle.load(path).detection == DETECTION
+    rewrite(path, detection=...)  # as written before there were any
+    assert bundle.load(path).detection == {}
+    rewrite(path, detection={}, format=2, temperature=..., threshold=...)
+    assert bundle.load(path).detection == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"thresholds": {}}, "thresholds: expected {keyword: score}"),
+        ({"thresholds": [0.5]}, "thresholds: expected {keyword: score}"),
+        ({"thresholds": {"eleven": 0.5}}, "expected words among labels, got eleven"),
+        ({"thresholds": {"one": 0}}, "thresholds: expected above 0 to 1, got 0"),
+        ({"thresholds": {"one": 1.01}}, "thresholds: expected above 0 to 1, got 1.01"),
+        ({"thresholds": {"one": "0.5"}}, "expected numbers, got 0.5"),
+        ({"thresholds": {"one": True}}, "expected numbers, got True"),
+        ({"false_alarms_per_hour": 0}, "false_alarms_per_hour: expected more than 0"),
+        ({"negative_hours": -1.0}, "negative_hours: expected more than 0"),
+        ({"alarms": 1.5}, "alarms: expected a whole number"),
+        ({"alarms": -1}, "alarms"),
+        ({"interval": [2, 1]}, "interval: expected rising ends"),
+        ({"interval": [0.0]}, r"interval: expected \[low, high\]"),
+        ({"interval": None}, r"interval: expected \[low, high\]"),
+        (
+            {"import": "os"},
+            "expected thresholds, .* or nothing, got .*import.*; run audionet calibrate again",
+        ),
+    ],
+)
+def test_thresholds_that_do_not_fit(write_bundle, changes, message):
+    path = write_bundle()
+    rewrite(path, detection=DETECTION | changes)
+    with pytest.raises(BundleError, match=f"detection.*{message}"):
+        bundle.load(path)
+    rewrite(path, detection=[DETECTION])
+    with pytest.raises(BundleError, match="detection: expected an object"):
+        bundle.load(path)
+
+
 def test_tensors_that_do_not_fit(write_bundle):
     path = write_bundle()
     tensors = load_file(path)
