@@ -97,35 +97,33 @@ def test_a_threshold_is_above_its_alarm_in_single_precision_too():
 # ---- thresholds of several keywords --------------------------------------------------------------------------------
 
 
-def test_thresholds_keep_to_the_rate_together():
+def test_thresholds_keep_to_what_is_allowed_together():
     draw = np.random.default_rng(4)
-    for hours in (0.5, 3.0, 20.0):
-        alarms = {word: draw.random(50) ** power for word, power in (("a", 1), ("b", 3), ("c", 0.2))}
-        for rate in (0.1, 1.0, 3.0):
-            chosen = metrics.choose_thresholds(alarms, hours, rate)
-            raised = {word: int((alarms[word] >= threshold).sum()) for word, threshold in chosen.items()}
-            assert sum(raised.values()) <= rate * hours
-            if int(rate * hours) + 1 >= 6:  # two for each of the three
-                assert {*raised.values()} == {(int(rate * hours) + 1) // 3 - 1}
-            else:
-                assert len({*chosen.values()}) == 1 and sum(raised.values()) == int(rate * hours)
+    alarms = {word: draw.random(50) ** power for word, power in (("a", 1), ("b", 3), ("c", 0.2))}
+    for n_allowed in range(40):
+        chosen = metrics.choose_thresholds(alarms, n_allowed)
+        raised = [int((alarms[word] >= threshold).sum()) for word, threshold in chosen.items()]
+        if n_allowed + 1 >= 6:  # two for each of the three
+            assert raised == [(n_allowed + 1) // 3 - 1] * 3
+        else:
+            assert len({*chosen.values()}) == 1 and sum(raised) == n_allowed
 
 
-@pytest.mark.parametrize(("hours", "rate", "expected"), [(2.0, 0.5, 2 * 160 / 161), (10.0, 2.0, 4 * 5 * 40 / 41)])
-def test_as_many_alarms_come_again_as_are_allowed_and_one(hours, rate, expected):
+@pytest.mark.parametrize(("n_allowed", "expected"), [(1, 2 * 160 / 161), (20, 4 * 5 * 40 / 41)])
+def test_as_many_alarms_come_again_as_are_allowed_and_one(n_allowed, expected):
     """The mean of new hours. A threshold for each of the four words would raise more than four in the first case."""
     draw, heard, scales = np.random.default_rng(5), [], {"a": 1, "b": 2, "c": 3, "d": 1}
     for _ in range(3000):
         before, again = ({word: draw.exponential(scale, 40) for word, scale in scales.items()} for _ in range(2))
-        chosen = metrics.choose_thresholds(before, hours, rate)
+        chosen = metrics.choose_thresholds(before, n_allowed)
         heard.append(sum(int((again[word] >= threshold).sum()) for word, threshold in chosen.items()))
-    # Of 40 new scores m / 41 each are above the m-th highest of 40; within four standard errors of the mean.
+    # Of 40 new scores 40 m / 41 are above the m-th highest of 40; within four standard errors of the mean.
     assert np.mean(heard) == pytest.approx(expected, abs=4 * np.std(heard) / np.sqrt(3000))
-    assert expected <= hours * rate + 1
+    assert expected <= n_allowed + 1
 
 
 def test_a_keyword_without_alarms_has_the_threshold_zero():
-    assert metrics.choose_thresholds({"on": []}, 1.0, 0.5) == {"on": 0.0}
+    assert metrics.choose_thresholds({"on": []}, 1) == {"on": 0.0}
 
 
 # ---- intervals and hours -------------------------------------------------------------------------------------------
@@ -176,9 +174,10 @@ def test_latency_is_from_the_end_of_the_word():
         (lambda: metrics.operating_point([0.5], [0.5], 1, 0), "rate: expected more than 0"),
         (lambda: metrics.operating_point([0.5], [0.5], 1, -1), "rate"),
         (lambda: metrics.operating_point([0.5], [0.5], 1, np.nan), "rate"),
-        (lambda: metrics.choose_thresholds({}, 1, 0.5), "alarms: expected those of at least one keyword"),
-        (lambda: metrics.choose_thresholds({"a": [0.5]}, np.inf, 0.5), "hours"),
-        (lambda: metrics.choose_thresholds({"a": [0.5]}, 1, np.nan), "rate"),
+        (lambda: metrics.choose_thresholds({}, 1), "alarms: expected those of at least one keyword"),
+        (lambda: metrics.choose_thresholds({"a": [0.5]}, -1), "n_allowed"),
+        (lambda: metrics.alarms_allowed(np.nan, 1), "rate"),
+        (lambda: metrics.alarms_allowed(1, np.inf), "hours"),
         (lambda: metrics.curve_area(metrics.detection_curve([0.5], [], 1), 0), "most"),
         (lambda: metrics.poisson_interval(-1, 1), "n_events"),
         (lambda: metrics.poisson_interval(1, 0), "hours"),

@@ -23,6 +23,7 @@ from .classification import wilson_interval as wilson_interval
 from .detection import DetectionCurve as DetectionCurve
 from .detection import Latency as Latency
 from .detection import OperatingPoint as OperatingPoint
+from .detection import alarms_allowed as alarms_allowed
 from .detection import choose_thresholds as choose_thresholds
 from .detection import curve_area as curve_area
 from .detection import detection_curve as detection_curve

@@ -187,23 +187,35 @@ def operating_point(positives: ArrayLike, alarms: ArrayLike, hours: float, rate:
         (1, 0, [0.0, 1.84])
     """
     said, false = _positives(positives), np.sort(_finite("alarms", alarms))
-    check_positive(hours=hours, rate=rate)
-    threshold = _just_above(false, _allowed(rate, hours))
+    threshold = _just_above(false, alarms_allowed(rate, hours))
     n_rejected, below = (int(np.searchsorted(of, threshold)) for of in (said, false))
     return OperatingPoint(threshold, n_rejected, len(said), len(false) - below, hours)
 
 
-def choose_thresholds(alarms: Mapping[str, ArrayLike], hours: float, rate: float) -> dict[str, float]:
-    """Return thresholds that keep the alarms of some keywords together to a rate.
+def alarms_allowed(rate: float, hours: float) -> int:
+    """Return how many alarms a rate allows in some hours: 0.1 an hour is one in ten hours, whatever the rounding.
+
+    Raises:
+        ValueError: A number is not above 0.
+
+    Example:
+        >>> alarms_allowed(0.5, hours=3.9), alarms_allowed(0.1, hours=10.0)
+        (1, 1)
+    """
+    check_positive(rate=rate, hours=hours)
+    return int(rate * hours * (1 + 1e-9))
+
+
+def choose_thresholds(alarms: Mapping[str, ArrayLike], n_allowed: int) -> dict[str, float]:
+    """Return thresholds of some keywords that no more alarms reach than are allowed to all of them together.
 
     A threshold just above the highest of some alarms is expected to raise one in as many hours again; one for each of
-    ten keywords raises ten. So each keyword has a threshold of its own only where the alarms that are allowed, and this
-    one, give every keyword two: then each gets an equal share. Otherwise one threshold is for all.
+    ten keywords raises ten. So each keyword has a threshold of its own only where the alarms that are allowed, and one
+    more, give every keyword two: then each gets an equal share. Otherwise one threshold is for all.
 
     Args:
         alarms: Scores of the alarms of each keyword, (alarm,).
-        hours: Hours of the audio that they are of.
-        rate: Alarms per hour that are allowed to all keywords together.
+        n_allowed: Alarms that are allowed.
 
     Returns:
         Threshold of each keyword, just above the highest alarm that is not allowed; 0 where there is no such alarm.
@@ -214,19 +226,18 @@ def choose_thresholds(alarms: Mapping[str, ArrayLike], hours: float, rate: float
 
     Example:
         >>> alarms = {"on": [0.7, 0.4, 0.3], "off": [0.2, 0.1]}
-        >>> for rate in (0.5, 1.5):
-        ...     chosen = choose_thresholds(alarms, hours=2, rate=rate)
+        >>> for n_allowed in (1, 3):
+        ...     chosen = choose_thresholds(alarms, n_allowed)
         ...     print({word: round(threshold, 3) for word, threshold in chosen.items()})
         {'on': 0.4, 'off': 0.4}
         {'on': 0.4, 'off': 0.1}
     """
     check_that(alarms, "alarms", "those of at least one keyword", dict(alarms))
-    check_positive(hours=hours, rate=rate)
+    check_at_least(0, whole=True, n_allowed=n_allowed)
     scores = {keyword: np.sort(_finite("alarms", of)) for keyword, of in alarms.items()}
-    allowed = _allowed(rate, hours)
-    share = (allowed + 1) // len(scores)
+    share = (n_allowed + 1) // len(scores)
     if share < 2:
-        return dict.fromkeys(scores, _just_above(np.sort(np.concatenate([*scores.values()])), allowed))
+        return dict.fromkeys(scores, _just_above(np.sort(np.concatenate([*scores.values()])), n_allowed))
     return {keyword: _just_above(of, share - 1) for keyword, of in scores.items()}
 
 
@@ -250,11 +261,6 @@ def latency(fired: ArrayLike, ends: ArrayLike) -> Latency:
     check_that(fits, "fired", "one a word, and at least one", (heard.shape, said.shape))
     late = heard - said
     return Latency(float(np.median(late)), float(np.quantile(late, 0.95)), len(late))
-
-
-def _allowed(rate: float, hours: float) -> int:
-    """Return how many alarms a rate allows; 0.1 an hour is one in ten hours, whatever the rounding."""
-    return int(rate * hours * (1 + 1e-9))
 
 
 def _just_above(rising: np.ndarray, allowed: int) -> float:
