@@ -11,6 +11,8 @@ import pytest
 
 from audionet.cli import train_words as command
 from audionet.cli.main import main
+from audionet.cli.parsing import UsageError, run
+from audionet.cli.train_words import train_words
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +73,14 @@ def test_the_recipe_reads_the_words_as_they_are_typed(runs: list[list[str]]) -> 
     config = recipe.make_parser().parse_args(runs[0][1:])
     assert config.data.words == words and config.data.recordings == "mine" and config.data.synthetic is False
     assert config.data.engines == ["espeak", "pico"] and config.resume is False
+
+
+def test_several_folders_without_a_word_are_named(runs: list[list[str]]) -> None:
+    given = ["--negatives", "room", "car", "--output", "a.safetensors", "--negatives", "tv"]
+    assert main(["train-words", "stop", *given]) == 0
+    assert value_of(runs[0], "data.negatives") == '["room", "car", "tv"]'
+    with pytest.raises(UsageError, match="--negatives: expected at least one argument"):
+        run(train_words, "audionet train-words", ["stop", "--output", "b.safetensors", "--negatives"])
 
 
 CONFIG = """

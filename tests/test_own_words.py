@@ -11,6 +11,7 @@ from audionet.datasets import cards, natural
 from audionet.datasets.cards import Card
 from audionet.datasets.own_words import MANY, OwnWords, open_words, words_card
 from audionet.datasets.rendering import render
+from audionet.datasets.stretches import STRETCH
 from audionet.datasets.synthesis import Engine
 from audionet.datasets.synthesis.voices import Survey, registry
 from audionet.datasets.utterances import Voices
@@ -261,3 +262,66 @@ def test_who_speaks_and_what_is_made_is_said_once_and_without_flags_that_are_not
     Voices(language=LANGUAGE).negatives(card, listed_by(card))
     said = capsys.readouterr().err
     assert said.count("who speaks ia") == 1 and "clips are made for what is no word" in said and "--data" not in said
+
+
+# ---- recordings without a word -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def room(tmp_path):
+    """Nine seconds of a room: a tone that rises from one stretch of two seconds to the next, and a short recording."""
+    (tmp_path / "room" / "deep").mkdir(parents=True)
+    time = np.arange(8 * 8000) / 8000
+    sound = 0.3 * np.sin(2 * np.pi * (200 + 200 * (time // 2)) * time)
+    save_audio(tmp_path / "room" / "deep" / "long.wav", sound.astype(np.float32), 8000)
+    save_audio(tmp_path / "room" / "short.wav", sound[:8000].astype(np.float32), 8000)
+    return tmp_path / "room"
+
+
+def test_stretches_of_a_room_train_as_unknown(install, room, capsys):
+    card = words_card(["lights on", "stop"], language=LANGUAGE, clips_per_label=50, negatives=[str(room)])
+    clips = [clip for clip in listed_by(card) if clip.path.startswith(STRETCH)]
+    assert len(clips) == 5 and {(clip.label, clip.split) for clip in clips} == {("_unknown_", "train")}
+    assert "negatives: 5 of 5 stretches of 2 s train as _unknown_" in capsys.readouterr().err
+    rendered = {
+        clip.path.removeprefix(STRETCH): render(clip.path, layout=card.layout, root=card.default_root, sample_rate=8000)
+        for clip in clips
+    }
+    assert len(rendered.pop(f"0/{room.resolve()}/short.wav")) == 8000
+    for number in range(4):
+        waveform = rendered[f"{number}/{room.resolve()}/deep/long.wav"]
+        assert waveform.shape == (16_000,) and np.abs(np.fft.rfft(waveform)).argmax() / 2 == 200 * (number + 1)
+
+
+def test_there_are_no_more_stretches_than_clips_of_a_word_and_they_are_spread_out(install, room):
+    save_audio(room / "hall.wav", np.full(40 * 800, 0.1, np.float32), 800)
+    card = words_card(["lights on", "stop"], language=LANGUAGE, clips_per_label=10, negatives=[str(room)])
+    clips = listed_by(card)
+    found = [clip.path for clip in clips if clip.path.startswith(STRETCH)]
+    assert len(found) == sum(clip.split == "train" and clip.label == "stop" for clip in clips) == 8
+    assert {path.rsplit("/", 1)[1] for path in found} == {"long.wav", "hall.wav", "short.wav"}
+
+
+def test_a_change_of_the_room_changes_the_corpus(install, room):
+    card = words_card(["lights on", "stop"], language=LANGUAGE, negatives=[str(room)])
+    before = card.layout.fingerprint(card.default_root)
+    assert card.layout.fingerprint(card.default_root) == before
+    save_audio(room / "new.wav", np.full(800, 0.1, np.float32), 8000)
+    assert card.layout.fingerprint(card.default_root) != before
+
+
+def test_rooms_that_cannot_be_used(install, room, tmp_path, capsys):
+    def listed_from(folder):
+        return listed_by(words_card(["stop"], language=LANGUAGE, negatives=[str(folder)]))
+
+    with pytest.raises(ValueError, match=r"negatives: .*none: expected a folder, got 'nothing there'"):
+        listed_from(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"negatives: .*short.wav: expected a folder, got 'a file'"):
+        listed_from(room / "short.wav")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty: expected audio files .*got none"):
+        listed_from(tmp_path / "empty")
+    (tmp_path / "empty" / "damaged.wav").write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match="negatives: expected recordings that can be read, got 'none'"):
+        listed_from(tmp_path / "empty")
+    assert "negatives: left out" in capsys.readouterr().err

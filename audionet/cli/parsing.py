@@ -26,6 +26,7 @@ Command = Callable[..., int | None]
 
 PositiveInt = Annotated[int, "above 0"]
 Share = Annotated[float, "0 to 1"]
+Several = tuple[str, ...]
 
 
 class UsageError(ValueError):
@@ -44,10 +45,10 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
     """Call a function with the arguments that a command line gives.
 
     Args:
-        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, ``Share``, or a
-            mapping of str to str or Any, or one of these or None. A bool whose default is False is a switch; another
-            takes true or false. Of ``*words: str`` there must be one at least, of ``*words: str | None`` there may be
-            none.
+        command: The function. Its parameters are annotated with str, int, float, bool, ``PositiveInt``, ``Share``,
+            ``Several``, or a mapping of str to str or Any, or one of these or None. A bool whose default is False is a
+            switch; another takes true or false. An option of ``Several`` takes one text or more, and may be repeated.
+            Of ``*words: str`` there must be one at least, of ``*words: str | None`` there may be none.
         name: Name of the command, such as "audionet recognize", for its help.
         words: The words after the name.
 
@@ -70,8 +71,9 @@ def run(command: Command, name: str, words: Iterable[str]) -> int:
     given = vars(parser.parse_intermixed_args([*undotted(words, parser)]))
     import_modules(given.pop("import"))
     for key, parameter in signature.parameters.items():
-        if get_origin(_kind(parameter)) is Mapping:
-            given[key] = dict(given[key])
+        kind = _kind(parameter)
+        if get_origin(kind) is Mapping or kind == Several:
+            given[key] = (dict if get_origin(kind) is Mapping else tuple)(given[key])
     bound = inspect.BoundArguments(signature, OrderedDict(given))
     return command(*bound.args, **bound.kwargs) or 0
 
@@ -113,12 +115,16 @@ def _add(parser: ArgumentParser, parameter: inspect.Parameter, text: str) -> Non
         parser.add_argument(option, help=text, action="store_true")
     elif get_origin(kind) is Mapping:
         parser.add_argument(option, help=text, action="append", default=[], type=_reader(kind), metavar="NAME=VALUE")
+    elif kind == Several:
+        metavar = parameter.name.upper().removesuffix("S")
+        given: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": metavar}
+        parser.add_argument(option, help=text, required=required, type=_reader(str), **given)
     elif parameter.kind is parameter.KEYWORD_ONLY:
         text += "" if required or parameter.default is None else f" (default: {parameter.default})"
         parser.add_argument(option, help=text, required=required, default=parameter.default, type=_reader(kind))
     else:
-        several = "*" if NoneType in get_args(parameter.annotation) else "+"
-        number = several if parameter.kind is parameter.VAR_POSITIONAL else None if required else "?"
+        many = "*" if NoneType in get_args(parameter.annotation) else "+"
+        number = many if parameter.kind is parameter.VAR_POSITIONAL else None if required else "?"
         metavar = parameter.name.upper().removesuffix("S" if number else "")
         parser.add_argument(parameter.name, help=text, nargs=number, type=_reader(kind), metavar=metavar)
 

@@ -10,6 +10,7 @@ from json import dumps
 from pathlib import Path
 
 from audionet.checks import check_that
+from audionet.cli.parsing import Several
 from audionet.console import COMMAND
 
 PATIENCE = 10.0
@@ -21,6 +22,7 @@ def train_words(
     output: str,
     language: str = "en",
     recordings: str | None = None,
+    negatives: Several = (),
     synthetic: bool | None = None,
     engines: str | None = None,
     seed: int = 0,
@@ -37,6 +39,8 @@ def train_words(
         output: Bundle to write (.safetensors); it must not be there yet.
         language: Code of the language that the words are in, such as en, de or lt.
         recordings: Folder of your recordings, in class folders that are called as the words.
+        negatives: Folder of recordings in which none of the words is said, such as of your room or the television,
+            searched at any depth; one or more. Stretches of them train as unknown.
         synthetic: Whether engines speak the words, too, true or false; by default they speak all that can be words.
         engines: Names of the engines that may speak, with commas between; by default all that `audionet doctor` lists.
         seed: Seed of everything that is drawn.
@@ -46,6 +50,7 @@ def train_words(
         audionet train-words namas medis --language lt --output lt.safetensors
         audionet train-words "lights on" stop --recordings my_recordings --output mine.safetensors
         audionet train-words --recordings my_recordings --output mine.safetensors
+        audionet train-words "lights on" stop --negatives room --output mine.safetensors
     """
     from audionet import resources
     from audionet.files import whole_file
@@ -58,6 +63,7 @@ def train_words(
         "data.words": [*words],
         "data.language": language,
         "data.recordings": recordings,
+        "data.negatives": [*negatives] or None,
         "data.synthetic": synthetic,
         "data.engines": None if engines is None else engines.split(","),
     }
@@ -124,7 +130,9 @@ def is_run_of(folder: Path, values: Mapping[str, object]) -> bool:
     try:
         kept = safe_load(config.read_text(encoding="utf-8"))
         data = kept["data"]
-        return all((kept | {f"data.{key}": data[key] for key in data})[name] == value for name, value in values.items())
+        return all(
+            (kept | {f"data.{key}": data[key] for key in data}).get(name) == value for name, value in values.items()
+        )
     except (YAMLError, UnicodeDecodeError, LookupError, TypeError):
         return False
 

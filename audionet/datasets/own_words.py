@@ -2,23 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
-
-import numpy as np
 
 from audionet.checks import check_no_misfits, check_that, listed
 from audionet.console import note
 from audionet.datasets import synthesis
 from audionet.datasets.cards import Card
 from audionet.datasets.classes import ClassSelection, PooledClass
-from audionet.datasets.clip import Clip, Listing
 from audionet.datasets.corpus import Corpus, open_corpus
-from audionet.datasets.layouts import FolderLayout, SynthesisLayout
+from audionet.datasets.layouts import FolderLayout
+from audionet.datasets.own_layout import OwnWords
 from audionet.datasets.plain import plain_card
-from audionet.datasets.recordings import scan
-from audionet.datasets.splits import Rule
 from audionet.datasets.synthesis.casting import check_names, working
 from audionet.datasets.synthesis.negatives import can_be_spoken
 from audionet.files import safe_names
@@ -31,76 +26,13 @@ _ALL = 1e6  # percent: as many as there are
 _CLIPS, _FEW_CLIPS = 500, 100  # utterances of each word, where engines alone speak it and beside few recordings
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnWords(SynthesisLayout):
-    """Words that engines speak, and recordings of the same words in class folders.
-
-    Attributes:
-        spoken: The words that engines speak; all but those that are known by recordings alone.
-        recordings: How the recordings lie in the corpus root; None for the engines alone.
-        rule: Split rule of the recordings. None where they are few: all are for the test then, by classifiers that have
-            learnt the others.
-    """
-
-    kind: ClassVar[str] = "own words"
-    made: ClassVar[tuple[str, ...]] = FolderLayout.made
-    spoken: tuple[str, ...] = ()
-    recordings: FolderLayout | None = None
-    rule: Rule | None = None
-
-    @property
-    def few(self) -> bool:
-        """Whether there are recordings, and so few that a network does not learn them but only its classifier."""
-        return self.recordings is not None and self.rule is None
-
-    @property
-    def trains(self) -> bool:
-        """Whether there are enough training clips of each word for a whole network."""
-        return not self.few or self.spoken == self.words
-
-    def index(self, root: Path) -> Listing:
-        """List utterances and recordings, with their splits.
-
-        Raises:
-            ValueError: A word cannot be spoken, or the recordings do not fit their layout.
-        """
-        clips: list[Clip] = []
-        if self.spoken:
-            arguments = {field.name: getattr(self, field.name) for field in fields(SynthesisLayout)}
-            spoken = synthesis.index(**arguments | {"words": self.spoken})
-            clips = [replace(clip, path=synthesis.SYNTHETIC + clip.path) for clip in spoken]
-        if self.recordings is None:
-            return Listing(clips)
-        listing = self.recordings.index(root)
-        words = {spelled(word): word for word in self.words}
-        recorded = self.rule.assign(listing) if self.rule else listing.clips
-        for clip in recorded:
-            label = words.get(spelled(clip.label), SILENCE if clip.label == SILENCE else UNKNOWN)
-            split = clip.split or ("test" if self.trains or label in self.spoken else "train")
-            clips.append(replace(clip, label=label, split=split))
-        return replace(listing, clips=clips, fields=())
-
-    def render(self, path: str, *, root: Path, sample_rate: int) -> np.ndarray:
-        """Return the waveform of a recording, (time,) float32, by its path.
-
-        Raises:
-            AudioError: The file cannot be used.
-        """
-        assert self.recordings is not None
-        return self.recordings.render(path, root=root, sample_rate=sample_rate)
-
-    def fingerprint(self, root: Path) -> str:
-        """Return a text that changes when the words may sound different, or a recording does."""
-        spoken = super().fingerprint(root)
-        return spoken if self.recordings is None else f"{spoken} {scan(root)}"
-
-
 def words_card(
     words: Sequence[str] = (),
     *,
     language: str = "en",
     engines: Sequence[str] | None = None,
     recordings: str | Path | None = None,
+    negatives: Sequence[str] | None = None,
     synthetic: bool | None = None,
     clips_per_label: int | None = None,
     seed: int = 0,
@@ -135,6 +67,7 @@ def words_card(
         clips_per_label=clips_per_label if clips_per_label is not None else _CLIPS if given else _FEW_CLIPS,
         language=language,
         engines=engines,
+        negatives=tuple(str(Path(folder).resolve()) for folder in negatives or ()),
         seed=seed,
     )
     name = safe_names(["-".join(chosen)])["-".join(chosen)]
@@ -148,7 +81,7 @@ def words_card(
         citation="",
         sample_rate=16_000,
         layout=layout,
-        labels=ClassSelection(keep=chosen),
+        labels=ClassSelection(keep=chosen, unknown=PooledClass(UNKNOWN, percentage=_ALL) if negatives else None),
     )
     return card if plain is None else _with_recordings(card, plain, counts, recorded)
 
@@ -157,6 +90,7 @@ def open_words(
     words: Sequence[str] = (),
     *,
     recordings: str | Path | None = None,
+    negatives: Sequence[str] | None = None,
     language: str = "en",
     engines: Sequence[str] | None = None,
     synthetic: bool | None = None,
@@ -174,6 +108,9 @@ def open_words(
         words: Words or phrases of up to two seconds; none to take the class folders of the recordings.
         recordings: Folder of class folders, which hold recordings of the words; those of other names hold unknown
             words. None for no recordings.
+        negatives: Folders of recordings in which none of the words is said, such as of one's room, searched at any
+            depth. Stretches of 2 s train as unknown, spread over all of them, at most as many as a word has training
+            clips. None for none.
         language: Code of the language that the words are in, such as "en".
         engines: Names of the engines that may speak; None for all that are installed.
         synthetic: Whether engines speak the words, too; None to let them speak those that can be words.
@@ -195,6 +132,7 @@ def open_words(
         language=language,
         engines=engines,
         recordings=recordings,
+        negatives=negatives,
         synthetic=synthetic,
         clips_per_label=clips_per_label,
         seed=seed,

@@ -11,6 +11,7 @@ import numpy as np
 from audionet.datasets import synthesis
 from audionet.datasets.clip import Clip
 from audionet.datasets.layouts import Layout
+from audionet.datasets.stretches import STRETCH, render_stretch
 from audionet.datasets.synthesis import changes
 from audionet.datasets.synthesis.voices import Engine, adopt
 
@@ -35,6 +36,8 @@ def render(
     adopt(engines)
     if path.startswith(synthesis.SYNTHETIC):
         return synthesis.render(path.removeprefix(synthesis.SYNTHETIC), sample_rate=sample_rate)
+    if path.startswith(STRETCH):
+        return render_stretch(path, sample_rate=sample_rate)
     if path.startswith(synthesis.NEGATIVE):
         base = partial(render, layout=layout, root=root, sample_rate=sample_rate)
         return changes.render(path.removeprefix(synthesis.NEGATIVE), base, sample_rate=sample_rate)

@@ -39,8 +39,12 @@ def test_every_preset_describes_augmentations_that_fit(recipe: ModuleType, prese
 
 def test_from_text_alone_from_end_to_end(run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     smoke = RECIPE / "presets" / "smoke.yaml"
-    done = run("--config", smoke, "--output", "out", cwd=tmp_path, cache=tmp_path / "cache")
+    (tmp_path / "room").mkdir()
+    audionet.save_audio(tmp_path / "room" / "1.wav", 0.1 * torch.randn(5 * 16_000).clamp(-3, 3), 16_000)
+    room = "--data.negatives=[room]"
+    done = run("--config", smoke, "--output", "out", room, cwd=tmp_path, cache=tmp_path / "cache")
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "negatives: 2 of 2 stretches of 2 s train as _unknown_" in done.stderr
     output = tmp_path / "out"
     assert "test accuracy" in done.stdout and "a smoke test" in done.stdout
     made = {"model.safetensors", "report.html", "README.md", "config.yaml", "metrics.csv"}
