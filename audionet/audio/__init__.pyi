@@ -9,6 +9,9 @@ from .reading import decode as decode
 from .reading import load_audio as load_audio
 from .reading import read_mono as read_mono
 from .reading import read_pieces as read_pieces
+from .resampling import Resampler as Resampler
+from .stream import Raw as Raw
+from .stream import streamed as streamed
 from .waveform import FULL_SCALE as FULL_SCALE
 from .waveform import PEAK_LIMIT as PEAK_LIMIT
 from .waveform import AudioError as AudioError

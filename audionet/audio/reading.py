@@ -9,7 +9,8 @@ import numpy as np
 from audionet.audio.containers.limits import check_sample_rate
 from audionet.audio.decoding import Sound, Source, opened
 from audionet.audio.fitting import fit
-from audionet.audio.waveform import AudioError, resample_blocks, to_mono
+from audionet.audio.resampling import resample_blocks
+from audionet.audio.waveform import AudioError, to_mono
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
 
@@ -14,7 +14,6 @@ FULL_SCALE = 32_768
 PEAK_LIMIT = 8.0
 """Largest sample of a recording, 18 dB over full scale: none in float is that hot, unscaled integers are."""
 
-_BLOCK = 1 << 20  # samples that resampling makes at once of a channel
 _FACTOR = 10_000  # between two rates of sound
 _MIXABLE = 8  # channels: 7.1 surround
 
@@ -102,58 +101,15 @@ def resample(waveform: np.ndarray, from_rate: float, to_rate: float) -> np.ndarr
         (2, 16000)
     """
     waveform = check_waveform(waveform)
-    _check_rates(from_rate, to_rate)
+    check_rates(from_rate, to_rate)
     if from_rate == to_rate:
         return waveform
     import soxr  # only where it is needed: importing it takes as long as decoding some hundred files
 
     rows = waveform.reshape(-1, waveform.shape[-1])
     resampled = soxr.resample(rows.T, from_rate, to_rate).T  # soxr wants (time, channel)
-    _check_left(resampled.shape[-1], waveform.shape[-1], from_rate, to_rate)
+    check_left(resampled.shape[-1], waveform.shape[-1], from_rate, to_rate)
     return np.ascontiguousarray(resampled).reshape(*waveform.shape[:-1], -1)
-
-
-def resample_blocks(blocks: Iterable[np.ndarray], from_rate: float, to_rate: float) -> Iterator[np.ndarray]:
-    """Change the sample rate of a sound that comes in blocks. Joined, they are what `resample` makes of the whole.
-
-    Args:
-        blocks: (channel, time), float32 or float64.
-        from_rate: Their sample rate, in Hz.
-        to_rate: The wanted sample rate, in Hz.
-
-    Yields:
-        Blocks (channel, time), none of them empty.
-
-    Raises:
-        AudioError: A rate is not above 0, or no sample would be left.
-
-    Example:
-        >>> halves = np.zeros((1, 400), np.float32), np.zeros((1, 400), np.float32)
-        >>> sum(block.shape[1] for block in resample_blocks(halves, 8000, 16_000))
-        1600
-    """
-    _check_rates(from_rate, to_rate)
-    if from_rate == to_rate:
-        yield from blocks
-        return
-    import soxr
-
-    stream, n_before, n_after = None, 0, 0
-    step = max(int(_BLOCK * min(from_rate / to_rate, 1)), 1)
-    for block in blocks:
-        stream = stream or soxr.ResampleStream(from_rate, to_rate, len(block), dtype=block.dtype.name)
-        for start in range(0, block.shape[1], step):
-            resampled = stream.resample_chunk(np.ascontiguousarray(block[:, start : start + step].T))
-            n_after += len(resampled)
-            if len(resampled):
-                yield np.ascontiguousarray(resampled.T)
-        n_before += block.shape[1]
-    if stream is None:
-        return
-    rest = stream.resample_chunk(np.zeros((0, block.shape[0]), block.dtype), last=True)
-    _check_left(n_after + len(rest), n_before, from_rate, to_rate)
-    if len(rest):
-        yield np.ascontiguousarray(rest.T)
 
 
 def to_int16(waveform: np.ndarray) -> np.ndarray:
@@ -241,7 +197,12 @@ def check_waveform(waveform: object) -> np.ndarray:
     return array.astype(np.float32) if array.dtype.itemsize == 2 else array
 
 
-def _check_rates(from_rate: float, to_rate: float) -> None:
+def check_rates(from_rate: float, to_rate: float) -> None:
+    """Refuse two sample rates between which no sound is resampled.
+
+    Raises:
+        AudioError: A rate is not above 0, or the one is more than 10,000 times the other.
+    """
     for name, rate in (("from_rate", from_rate), ("to_rate", to_rate)):
         if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
             raise AudioError(f"{name}: expected above 0 Hz, got {rate!r}; give a sample rate such as 16000")
@@ -252,7 +213,12 @@ def _check_rates(from_rate: float, to_rate: float) -> None:
         )
 
 
-def _check_left(n_after: int, n_before: int, from_rate: float, to_rate: float) -> None:
+def check_left(n_after: int, n_before: int, from_rate: float, to_rate: float) -> None:
+    """Refuse a resampled waveform without a sample.
+
+    Raises:
+        AudioError: It has none.
+    """
     if n_after == 0:
         raise AudioError(
             f"waveform: expected enough samples for one at {to_rate} Hz, got {n_before} at {from_rate} Hz; "
