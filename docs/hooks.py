@@ -31,7 +31,7 @@ RUN = {"augment.md": SIDE_BY_SIDE, "features.md": SIDE_BY_SIDE, "insight.md": No
 NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = [
-    *"audio augment features models datasets datasets.synthesis metrics training".split(),
+    *"audio augment features models decoding datasets datasets.synthesis metrics training".split(),
     *"bundle adapt inference evaluate plots insight report bulk".split(),
 ]
 REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}

@@ -1,0 +1,5 @@
+"""From scores over time to what was said: pure algorithms, without a network and without sound."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
