@@ -4,6 +4,7 @@ from . import augment as augment
 from . import bulk as bulk
 from . import bundle as bundle
 from . import datasets as datasets
+from . import decoding as decoding
 from . import evaluate as evaluate
 from . import features as features
 from . import inference as inference
@@ -16,6 +17,7 @@ from . import training as training
 from .audio import load_audio as load_audio
 from .audio import save_audio as save_audio
 from .inference import load as load
+from .inference import load_detector as load_detector
 from .inference import load_embedder as load_embedder
 from .inference import load_generator as load_generator
 from .inference import load_recognizer as load_recognizer

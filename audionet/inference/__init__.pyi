@@ -1,10 +1,13 @@
+from .detector import Detector as Detector
 from .embedder import Embedder as Embedder
 from .generator import Generator as Generator
 from .hearing import Hearing as Hearing
 from .loading import load as load
+from .loading import load_detector as load_detector
 from .loading import load_embedder as load_embedder
 from .loading import load_generator as load_generator
 from .loading import load_recognizer as load_recognizer
 from .recognizer import Prediction as Prediction
 from .recognizer import Predictions as Predictions
 from .recognizer import Recognizer as Recognizer
+from .windows import DetectorState as DetectorState

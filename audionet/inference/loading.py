@@ -1,6 +1,7 @@
 """From the name or path of a bundle to the object that uses it."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from audionet import bundle
 
 if TYPE_CHECKING:  # at run time, each is imported where it is needed
+    from audionet.inference.detector import Detector
     from audionet.inference.embedder import Embedder
     from audionet.inference.generator import Generator
     from audionet.inference.recognizer import Recognizer
@@ -89,3 +91,39 @@ def load_generator(name_or_path: Name, device: str | torch.device = "cpu") -> "G
 def load_embedder(name_or_path: Name = "embedding", device: str | torch.device = "cpu") -> "Embedder":
     """Load an embedder, the shipped one unless another is named: `load` for the task "embedding"."""
     return load(name_or_path, device, task="embedding")
+
+
+def load_detector(
+    name_or_path: Name,
+    device: str | torch.device = "cpu",
+    *,
+    keywords: Sequence[str] | None = None,
+    thresholds: float | Mapping[str, float] | None = None,
+    hop_seconds: float = 0.15,
+    smoothing: int = 2,
+    hysteresis: float = 0.7,
+    refractory: float = 0.5,
+    n_streams: int = 1,
+) -> "Detector":
+    """Load a recogniser as a detector of its words in streams; `audionet.inference.Detector` describes the settings.
+
+    Raises:
+        audionet.bundle.BundleError: There is no such bundle, it is not for recognition, or it cannot be trusted.
+        ValueError: The device cannot be used here, or a setting does not fit.
+
+    Example:
+        >>> load_detector("digits", keywords=["six", "seven"])
+        <Detector of six, seven: windows of 1 s every 0.15 s, of 1 stream>
+    """
+    from audionet.inference.detector import Detector
+
+    return Detector(
+        load_recognizer(name_or_path, device),
+        keywords=keywords,
+        thresholds=thresholds,
+        hop_seconds=hop_seconds,
+        smoothing=smoothing,
+        hysteresis=hysteresis,
+        refractory=refractory,
+        n_streams=n_streams,
+    )

@@ -1,6 +1,6 @@
 """Recognition of what was said in a short recording."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple, cast
 
@@ -14,6 +14,9 @@ from audionet.checks import check_at_least, check_device, check_that, listed
 from audionet.features.frontend import FrontEnd
 from audionet.inference.hearing import Hearing, Part
 from audionet.labels import is_word
+
+DEFAULT_THRESHOLD = 0.5
+"""Score from which on a word is reported in a stream, by a bundle that says none."""
 
 
 class Prediction(NamedTuple):
@@ -212,6 +215,27 @@ class Recognizer:
             for item in batch:
                 yield next(predictions) if isinstance(item, Part) else item
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The score from which on each word is reported in a stream: the bundle's threshold, 0.5 where it has none."""
+        return {label: self.threshold or DEFAULT_THRESHOLD for label in self.labels if is_word(label)}
+
+    def clip_probabilities(self, clips: np.ndarray) -> np.ndarray:
+        """Return the probabilities of all labels for clips that the network hears as they are.
+
+        Args:
+            clips: (batch, clip_length), float in [-1, 1], at the network's sample rate.
+
+        Returns:
+            (batch, n_classes), float32.
+
+        Example:
+            >>> recognizer = audionet.load_recognizer("digits")
+            >>> recognizer.clip_probabilities(np.zeros((3, recognizer.clip_length), np.float32)).shape
+            (3, 12)
+        """
+        return self._clip_probabilities(clips).numpy()
+
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities (batch, n_classes) that logits of the network, likewise, stand for."""
         return (logits / self.temperature).softmax(dim=-1)
@@ -221,13 +245,16 @@ class Recognizer:
         check_at_least(0, 1, threshold=threshold)
         fits = top_k is None or (isinstance(top_k, Integral) and top_k >= 1)
         check_that(fits, "top_k", "at least 1, or None for all", top_k)
-        clips = np.stack([part.clip for part in parts])
-        batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
-        with torch.inference_mode():
-            probabilities = self.probabilities(self.network(self.front_end(batch))).cpu()
+        probabilities = self._clip_probabilities(np.stack([part.clip for part in parts]))
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
         answers = []
         for (_, start, stop, seconds), row, order in zip(parts, values.tolist(), indices.tolist(), strict=True):
             predictions = [Prediction(self.labels[index], value) for value, index in zip(row, order, strict=True)]
             answers.append(Predictions(predictions[:top_k], threshold, start, stop, seconds))
         return answers
+
+    def _clip_probabilities(self, clips: np.ndarray) -> Tensor:
+        """Map clips (batch, clip_length) to probabilities (batch, n_classes), on the CPU."""
+        batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
+        with torch.inference_mode():
+            return self.probabilities(self.network(self.front_end(batch))).cpu()
