@@ -19,7 +19,7 @@ from audionet.cli.parsing import Command, UsageError, make_parser, run, summary,
 from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
-    *("recognize", "evaluate", "inspect", "generate", "features", "features list", "features show"),
+    *("recognize", "detect", "evaluate", "inspect", "generate", "features", "features list", "features show"),
     *("models list", "models show", "train-words", "data list", "data get", "data verify", "data cache"),
     *("copy", "doctor", "completion"),
 )
