@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,21 @@ def test_keywords_and_thresholds():
     assert [event.keyword for event in detector(thresholds={"low": 0.97}).detect(SOUND, RATE)] == ["high", "low"]
     assert detector(thresholds=0.9).settings.thresholds == (0.9, 0.9)
     assert detector().keywords == WORDS
+
+
+def test_thresholds_of_a_bundle(write_bundle):
+    """Those that were calibrated, or else the bundle's, or else 0.5; a call says otherwise."""
+    bundle = audionet.bundle.load(write_bundle())
+    cases: list[tuple[dict[str, Any], float, float]] = [
+        ({}, 0.5, 0.5),
+        ({"threshold": 0.7}, 0.7, 0.7),
+        ({"threshold": 0.7, "detection": {"thresholds": {"one": 0.9}}}, 0.9, 0.7),
+    ]
+    for changes, one, two in cases:
+        recognizer = Recognizer(replace(bundle, **changes))
+        made = Detector(recognizer, keywords=["two", "one"])
+        assert made.settings.thresholds == (two, one)
+        assert Detector(recognizer, keywords=["one"], thresholds=0.3).settings.thresholds == (0.3,)
 
 
 # ---- the scores are the recogniser's -----------------------------------------------------------------------

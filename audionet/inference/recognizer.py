@@ -217,8 +217,13 @@ class Recognizer:
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """The score from which on each word is reported in a stream: the bundle's threshold, 0.5 where it has none."""
-        return {label: self.threshold or DEFAULT_THRESHOLD for label in self.labels if is_word(label)}
+        """The score from which on each word is reported in a stream.
+
+        It is the calibrated one (``bundle.detection``), or else the bundle's threshold, or else 0.5.
+        """
+        words = [label for label in self.labels if is_word(label)]
+        calibrated = self.bundle.detection.get("thresholds", {})
+        return dict.fromkeys(words, self.threshold or DEFAULT_THRESHOLD) | calibrated
 
     def clip_probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Return the probabilities of all labels for clips that the network hears as they are.
