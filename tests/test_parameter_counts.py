@@ -72,11 +72,13 @@ ANY_PICTURE = {"n_classes": 1000, "in_channels": 3}  # for networks whose parame
 INCEPTION = [
     # The rows of the paper's table 1 sum to 6.8 million, and few of them agree with its columns.
     Row("googlenet", ANY_PICTURE, 6_998_552, "the network of Caffe's model zoo without its auxiliary classifiers"),
+    Row("googlenet", ANY_PICTURE | {"auxiliary": True}, 13_378_280, "the same with them"),
     # Slim's count has the first convolution's bias for its normalisation, and of the others' 9,952 channels the running
     # means and variances for the factors; the classifier is ours. The paper's text says 13.6 million, which is not what
     # its figure 5 gives.
     Row("bn_inception", ANY_PICTURE, 10_173_112 + 128 - 9_952 + 1_025_000, "TensorFlow slim's test of inception_v2"),
     Row("inception_v3", ANY_PICTURE, 23_834_568, "timm and torchvision without the auxiliary classifier"),
+    Row("inception_v3", ANY_PICTURE | {"auxiliary": True}, 27_161_264, "timm and torchvision with it"),
     Row("inception_v4", ANY_PICTURE, 42_679_816, "timm"),
     Row("inception_resnet", ANY_PICTURE, 55_843_464, "timm's inception_resnet_v2"),
     # Which has a sixth module C, and a classifier of its own.

@@ -3,6 +3,7 @@ from .all_conv import AllConv as AllConv
 from .bcresnet import BCResNet as BCResNet
 from .bn_inception import BNInception as BNInception
 from .cnn_tdnn import CNNTDNN as CNNTDNN
+from .contract import HasAuxiliaryHeads as HasAuxiliaryHeads
 from .contract import HasOwnLoss as HasOwnLoss
 from .contract import RecognitionNetwork as RecognitionNetwork
 from .contract import SampleModel as SampleModel

@@ -99,6 +99,14 @@ class HasOwnLoss(Protocol):
         """Return the logits (batch, n_classes) and a scalar loss to add to theirs, from one pass."""
 
 
+@runtime_checkable
+class HasAuxiliaryHeads(Protocol):
+    """A network that may have further classifiers on its way, from which only its training learns."""
+
+    def auxiliary_logits(self, spectrogram: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the logits (batch, n_classes), and those of each further classifier, from one pass."""
+
+
 class SampleModel(Protocol):
     """A network that predicts each sample from those before it: what training and generation need to know of it.
 

@@ -6,9 +6,10 @@ parameters; and the mean over all places takes the place of fully connected laye
 
 from torch import nn
 
-from audionet.models.convnet import Convnet
-from audionet.models.inception import Chain, Conv, Fork, Pool, check_bands, stages
-from audionet.models.layers import PaddingMode, Size, global_pool
+from audionet.models.auxiliary import AuxiliaryConvnet
+from audionet.models.contract import linear_head
+from audionet.models.inception import Chain, Conv, Fork, Pool, check_bands, n_outputs, stages, widened
+from audionet.models.layers import PaddingMode, Size, activation_layer, conv_layer, global_pool, initialize_he, scaled
 
 
 def module(one: int, three_reduce: int, three: int, five_reduce: int, five: int, projected: int) -> Fork:
@@ -43,12 +44,29 @@ TABLE_1: dict[str, Chain] = {
     "inception5": (Pool("max", 2), module(256, 160, 320, 32, 128, 128), module(384, 192, 384, 48, 128, 128)),
 }
 RESPONSE_CHANNELS = 5  # neighbours by which the local response normalisation divides
+AUXILIARY = (1, 4)  # layers of inception4 whose maps the auxiliary classifiers see
+GRID = (4, 4)  # places that they see
 
 
-class GoogLeNet(Convnet):
+def auxiliary_classifier(n_in: int, n_classes: int, *, width: float, norm: str, activation: str) -> nn.Sequential:
+    """Return an auxiliary classifier: (batch, n_in, band, frame) -> (batch, n_classes); the paper's section 5.
+
+    The paper's pooling makes 4 × 4 places of its 14 × 14; this one makes as many of maps of any size.
+
+    Example:
+        >>> auxiliary_classifier(512, 12, width=1, norm="none", activation="relu")(torch.ones(2, 512, 3, 7)).shape
+        torch.Size([2, 12])
+    """
+    n_squeezed, n_hidden = scaled(128, width), scaled(1024, width)
+    squeeze = conv_layer(n_in, n_squeezed, 1, norm=norm, activation=activation)
+    initialize_he(squeeze, "fan_in")
+    hidden = nn.Linear(n_squeezed * GRID[0] * GRID[1], n_hidden)
+    head = linear_head(n_hidden, n_classes, dropout=0.7)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(GRID), squeeze, nn.Flatten(), hidden, activation_layer(activation), head)
+
+
+class GoogLeNet(AuxiliaryConvnet):
     """GoogLeNet: nine inception modules, in which a channel may come from any of four kernels.
-
-    The two auxiliary classifiers, which the paper adds for training alone, are left out.
 
     Args:
         n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
@@ -63,13 +81,14 @@ class GoogLeNet(Convnet):
         n_bands: Bands of the spectrogram.
         in_channels: Planes of the input: 1 for a spectrogram, 3 for one with its first and second differences.
         dropout: Probability that a number of the embedding is dropped before the classifier.
+        auxiliary: Whether two further classifiers see maps on the way, for training; ``forward`` leaves them out.
 
     Shape:
         (batch, in_channels, n_bands, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: A name is unknown, or a number is too small; from ``forward``, the spectrogram has another number of
-            bands.
+        ValueError: A name is unknown, a number is too small, or auxiliary classifiers have no classes to tell; from
+            ``forward``, the spectrogram has another number of bands.
 
     Example:
         >>> network = GoogLeNet(n_classes=12, width=0.25)
@@ -91,8 +110,10 @@ class GoogLeNet(Convnet):
         n_bands: int = 40,
         in_channels: int = 1,
         dropout: float | None = 0.4,
+        auxiliary: bool = False,
     ) -> None:
         is_local = norm == "response"
+        norm = "none" if is_local else norm
         built, n_out = stages(
             TABLE_1,
             in_channels,
@@ -100,7 +121,7 @@ class GoogLeNet(Convnet):
             stride=stride,
             padding_mode=padding_mode,
             pooling=pooling,
-            norm="none" if is_local else norm,
+            norm=norm,
             activation=activation,
         )
         if is_local:
@@ -116,3 +137,9 @@ class GoogLeNet(Convnet):
             dropout=dropout,
         )
         check_bands(self, "same", padding_mode)
+        classifiers = {}
+        for layer in AUXILIARY if auxiliary else ():
+            n_in = n_outputs(0, widened(TABLE_1["inception4"][: layer + 1], width))
+            classifier = auxiliary_classifier(n_in, n_classes, width=width, norm=norm, activation=activation)
+            classifiers[f"inception4_{layer}"] = classifier
+        self.set_auxiliary(classifiers)

@@ -4,9 +4,12 @@ A 7 × 7 convolution becomes one over 7 frames and one over 7 bands, with the sa
 The maps are halved by convolutions beside a pooling, so that nothing is squeezed before it is small.
 """
 
-from audionet.models.convnet import Convnet
-from audionet.models.inception import Chain, Conv, Fork, Padding, Pool, check_bands, stages
-from audionet.models.layers import PaddingMode, Size, global_pool
+from torch import nn
+
+from audionet.models.auxiliary import AuxiliaryConvnet
+from audionet.models.contract import linear_head
+from audionet.models.inception import Chain, Conv, Fork, Padding, Pool, check_bands, n_outputs, stages, widened
+from audionet.models.layers import PaddingMode, Size, conv_layer, global_pool, initialize_he, scaled
 
 BANDS, FRAMES = (7, 1), (1, 7)  # flat kernels
 SPLIT = Fork(((Conv(384, (1, 3)),), (Conv(384, (3, 1)),)))
@@ -88,10 +91,29 @@ TABLE: dict[str, Chain] = {
 }
 
 
-class InceptionV3(Convnet):
-    """Inception v3: 48 layers, of which most are 1 × 1, 3 × 3, or flat.
+AUXILIARY = "inception_b_3"  # the layer whose maps the auxiliary classifier sees
+GRID = 5  # bands and frames that it sees
 
-    The auxiliary classifier, which the paper adds for training alone, is left out.
+
+def auxiliary_classifier(n_in: int, n_classes: int, *, width: float, norm: str, activation: str) -> nn.Sequential:
+    """Return the auxiliary classifier (figure 8): (batch, n_in, band, frame) -> (batch, n_classes).
+
+    The paper's pooling makes 5 × 5 places of its 17 × 17; this one makes as many of maps of any size.
+
+    Example:
+        >>> auxiliary_classifier(768, 12, width=1, norm="none", activation="relu")(torch.ones(2, 768, 3, 7)).shape
+        torch.Size([2, 12])
+    """
+    n_squeezed, n_hidden = scaled(128, width), scaled(768, width)
+    squeeze = conv_layer(n_in, n_squeezed, 1, norm=norm, activation=activation)
+    hidden = conv_layer(n_squeezed, n_hidden, GRID, padding=0, norm=norm, activation=activation)
+    layers = nn.Sequential(nn.AdaptiveAvgPool2d(GRID), squeeze, hidden, nn.Flatten(), linear_head(n_hidden, n_classes))
+    initialize_he(layers, "fan_in")
+    return layers
+
+
+class InceptionV3(AuxiliaryConvnet):
+    """Inception v3: 48 layers, of which most are 1 × 1, 3 × 3, or flat.
 
     Args:
         n_classes: Number of classes, silence and unknown among them; 0 for the embedding alone.
@@ -107,6 +129,7 @@ class InceptionV3(Convnet):
         n_bands: Bands of the spectrogram.
         in_channels: Planes of the input: 1 for a spectrogram, 3 for one with its first and second differences.
         dropout: Probability that a number of the embedding is dropped before the classifier.
+        auxiliary: Whether a further classifier sees maps on the way, for training; ``forward`` leaves it out.
 
     Shape:
         (batch, in_channels, n_bands, frame) -> (batch, n_classes)
@@ -136,6 +159,7 @@ class InceptionV3(Convnet):
         n_bands: int = 40,
         in_channels: int = 1,
         dropout: float | None = 0.2,
+        auxiliary: bool = False,
     ) -> None:
         built, n_out = stages(
             TABLE,
@@ -158,3 +182,9 @@ class InceptionV3(Convnet):
             dropout=dropout,
         )
         check_bands(self, padding, padding_mode)
+        classifiers = {}
+        if auxiliary:
+            n_in = n_outputs(0, widened(TABLE["inception_b"], width))
+            classifier = auxiliary_classifier(n_in, n_classes, width=width, norm=norm, activation=activation)
+            classifiers[AUXILIARY] = classifier
+        self.set_auxiliary(classifiers)

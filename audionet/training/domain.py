@@ -58,8 +58,9 @@ class DomainHead(nn.Module):
         super().__init__()
         n_clips = 0 if speech is None else len(speech)
         check_that(n_clips, "speech", "real speech, with domain_weight", "none", _ADVICE)
-        fits = not isinstance(model, HasOwnLoss)
-        check_that(fits, "domain_weight", "0 for a network with a loss of its own", weight, "choose another network")
+        fits = not isinstance(model, HasOwnLoss) and not getattr(model, "auxiliary", None)
+        expected = "0 for a network with a loss of its own or auxiliary classifiers"
+        check_that(fits, "domain_weight", expected, weight, "choose another network")
         self.speech, self.weight = speech, weight
         self.layers = nn.Sequential(nn.Linear(linear_of(model).in_features, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
 

@@ -17,11 +17,14 @@ from audionet.checks import check_at_least, check_positive
 from audionet.datasets.batches import ClipBatch
 from audionet.labels import is_word
 from audionet.metrics import Answers, Calibration, calibrate, recognition_figures
-from audionet.models import HasOwnLoss, RecognitionNetwork
+from audionet.models import HasAuxiliaryHeads, HasOwnLoss, RecognitionNetwork
 from audionet.randomness import check_seed, random_generator
 from audionet.training.data import ClipData
 from audionet.training.domain import DomainHead
 from audionet.training.optimizers import ChainedOptimizer, with_warmup_cosine
+
+AUXILIARY_WEIGHT = 0.3
+"""Weight of the loss of each auxiliary classifier (Szegedy et al., 2014, arXiv 1409.4842, section 5)."""
 
 
 def compile_network(network: nn.Module) -> None:
@@ -29,6 +32,8 @@ def compile_network(network: nn.Module) -> None:
     network.compile(dynamic=False)
     if isinstance(network, HasOwnLoss):  # in training, that is what is called
         network.logits_and_loss = torch.compile(network.logits_and_loss, dynamic=False)  # type: ignore[method-assign]
+    if isinstance(network, HasAuxiliaryHeads):  # likewise
+        network.auxiliary_logits = torch.compile(network.auxiliary_logits, dynamic=False)  # type: ignore[method-assign]
 
 
 class Recognition(LightningModule):
@@ -41,7 +46,8 @@ class Recognition(LightningModule):
     Args:
         front_end: Front-end, (batch, 1, time) -> (batch, 1, n_bands, frame).
         model: Network, (batch, 1, n_bands, frame) -> (batch, n_classes) logits. One that offers ``logits_and_loss``
-            learns from the sum of both losses.
+            learns from the sum of both losses; one that offers ``auxiliary_logits`` from those of its further
+            classifiers, too, each times 0.3.
         n_classes: Number of classes.
         augment: Chain of waveform augmentations; None for none.
         spec_augment: Masks on the spectrogram; None for none.
@@ -182,15 +188,24 @@ class Recognition(LightningModule):
             spectrogram, targets = self.inputs_and_targets(batch)
         if self.domain is not None:
             return self._loss_of_both_domains(self.domain, spectrogram, targets)
-        if not isinstance(self.model, HasOwnLoss):
-            loss = self.loss(self.model(spectrogram).float(), targets)
-            self.log("train_loss", loss, prog_bar=True)
-            return loss
-        logits, own_loss = self.model.logits_and_loss(spectrogram)
+        logits, second_loss = self._logits_and_second_loss(spectrogram, targets)
         loss = self.loss(logits.float(), targets)
         self.log("train_loss", loss, prog_bar=True)
-        self.log("train_second_loss", own_loss)
-        return loss + own_loss
+        if second_loss is None:
+            return loss
+        self.log("train_second_loss", second_loss)
+        return loss + second_loss
+
+    def _logits_and_second_loss(self, spectrogram: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the logits, and the network's own loss or that of its auxiliary classifiers; None for neither."""
+        if isinstance(self.model, HasOwnLoss):
+            return self.model.logits_and_loss(spectrogram)
+        if isinstance(self.model, HasAuxiliaryHeads):
+            logits, others = self.model.auxiliary_logits(spectrogram)
+            losses = [AUXILIARY_WEIGHT * self.loss(each.float(), targets) for each in others]
+            return logits, torch.stack(losses).sum() if losses else None
+        logits = self.model(spectrogram)
+        return logits, None
 
     def _loss_of_both_domains(self, domain: DomainHead, spectrogram: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a batch, with that of telling it from as augmented real speech."""
