@@ -1,17 +1,21 @@
 """The comparison of the convnets: who takes part, one training, and the table that is published."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from audionet import models
-from benchmarks.family import table
+from audionet import load_recognizer, models
+from audionet.insight.worth import GRANULARITIES, Worth
+from benchmarks import saliency
+from benchmarks.family import bundles, table
 from benchmarks.family.job import Job
 from benchmarks.family.members import MEMBERS
 from benchmarks.family.streams import Data
 from benchmarks.family.train import build, trained
+from benchmarks.people.recordings import Recordings
 from benchmarks.people.results import Book
 from benchmarks.people.scores import Count
 
@@ -71,3 +75,35 @@ def test_a_result_is_known_again_and_the_table_holds_it(tmp_path):
     assert cells == ["linear model", "1958", *figures]
     assert (tmp_path / "family.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "results.jsonl").read_text().splitlines()[-1])["more"]["macs"] == 2_000_000
+
+
+def test_a_network_that_heard_nobody_is_trained_once_and_kept(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    spectrograms = random.normal(size=(2, 4, 40, 101)).astype(np.float16)
+    targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, (2, 4))]
+    data = Data(spectrograms, targets, spectrograms[0, :3], np.array([2, 0, 1]))
+    said = Recordings(np.empty(3), np.array(["stop", "yes", "no"]), np.array(["a", "b", "c"]))
+    made = []
+    monkeypatch.setattr(bundles, "from_text", lambda *arguments: made.append(arguments) or data)
+    monkeypatch.setattr(bundles.commands, "half", lambda *_: said)
+    folders = {"folder": tmp_path / "kept", "batches": tmp_path, "shared": tmp_path}
+    paths = [bundles.from_voices("CNN-TDNN", seed, **folders) for seed in (1, 1, 2)]
+    assert paths[0] == paths[1] != paths[2] and len(made) == 2
+    recognizers = [load_recognizer(path) for path in paths]
+    assert recognizers[0].labels == ("yes", "no", "stop") and recognizers[0].front_end.n_bands == 40
+    one, _, other = (recognizer.network.state_dict() for recognizer in recognizers)
+    assert any(not torch.equal(value, other[key]) for key, value in one.items())
+    with pytest.raises(ValueError, match="title: expected one of linear model.*did you mean 'CNN-TDNN'"):
+        bundles.from_voices("CNN-TDN", 0, **folders)
+
+
+def test_saliencys_table_sets_beside_each_method_what_is_as_coarse():
+    right, half, none = (np.array(each) for each in ([True, True], [True, False], [False, False]))
+    at_random = {name: half[None] for name in GRANULARITIES} | {"patches": none[None]}
+    worth = Worth(0.2, right, {"occlusion": half}, {"occlusion": none}, at_random, dict.fromkeys(at_random, half[None]))
+    cells = [cell.strip() for cell in saliency.table([worth]).splitlines()[2].split("|")]
+    assert cells[2:6] == ["50.0 (9.5 to 90.5)", "0.0 (0.0 to 65.8)", "0.0 (0.0 to 65.8)", "50.0 (9.5 to 90.5)"]
+    assert cells[1] == "occlusion" and cells[6:8] == ["patches", "yes"]
+    without = replace(worth, removed={"occlusion": right})
+    cells = [cell.strip() for cell in saliency.table([worth, without]).splitlines()[2].split("|")]
+    assert cells[4] == "50.0 (0.0 to 100.0)" and cells[7] == "1 of 2"

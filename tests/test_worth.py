@@ -78,6 +78,23 @@ def test_a_method_that_finds_what_decides_is_worth_more_than_chance(recognizer: 
     png(plots.plot_worth(found, title="tones"))
 
 
+def test_a_method_is_compared_with_what_is_as_coarse_and_on_what_was_understood() -> None:
+    assert insight.COARSENESS.keys() == insight.METHODS.keys() and {*insight.COARSENESS.values()} <= {
+        *insight.GRANULARITIES
+    }
+    right = np.array([True, False, True, True])
+    some, all_, none = np.array([True, True, False, True]), np.ones(4, bool), np.zeros(4, bool)
+    kept = {"places": none[None], "patches": all_[None], "frames": none[None]}
+    removed = dict.fromkeys(kept, all_[None])
+    worth = insight.Worth(
+        0.2, right, {"saliency": some, "occlusion": some}, {"saliency": none, "occlusion": none}, kept, removed
+    )
+    assert worth.shows == {"saliency": True, "occlusion": False}
+    understood = worth.of_right()
+    assert understood.right.tolist() == [True] * 3 and understood.kept["saliency"].tolist() == [True, False, True]
+    assert understood.random_kept["patches"].shape == (1, 3)
+
+
 @pytest.mark.parametrize(("share", "kept", "removed"), [(1.0, True, False), (0.0, False, True)])
 def test_all_and_nothing_kept(
     recognizer: Recognizer, short_tones: Path, share: float, kept: bool, removed: bool

@@ -37,6 +37,7 @@ from .recordings import heard_clips as heard_clips
 from .sizes import LAYER_HEADS as LAYER_HEADS
 from .sizes import layer_rows as layer_rows
 from .sizes import seen as seen
+from .worth import COARSENESS as COARSENESS
 from .worth import GRANULARITIES as GRANULARITIES
 from .worth import Worth as Worth
 from .worth import measure_worth as measure_worth

@@ -24,6 +24,16 @@ from audionet.insight.recordings import heard_clips
 GRANULARITIES = {"places": (1, 1), "patches": (4, 5), "frames": (1 << 16, 5)}
 """Bands and frames of what is chosen at random: single places, as a gradient does; patches; stretches of frames."""
 
+COARSENESS = {
+    "saliency": "places",
+    "gradient_input": "places",
+    "smooth_grad": "places",
+    "grad_cam": "frames",
+    "occlusion": "patches",
+    "integrated_gradients": "places",
+}
+"""Which of `GRANULARITIES` is as coarse as the map of each method."""
+
 
 @dataclass(frozen=True, eq=False)
 class Worth:
@@ -47,13 +57,22 @@ class Worth:
 
     @property
     def shows(self) -> dict[str, bool]:
-        """Whether each method keeps more and removes more than any of the random choices does on the mean."""
-        kept = max(float(right.mean()) for right in self.random_kept.values())
-        removed = min(float(right.mean()) for right in self.random_removed.values())
+        """Whether each method keeps more and removes more than a random choice as coarse does on the mean."""
         return {
-            method: bool(right.mean() > kept and self.removed[method].mean() < removed)
+            method: bool(
+                right.mean() > self.random_kept[COARSENESS[method]].mean()
+                and self.removed[method].mean() < self.random_removed[COARSENESS[method]].mean()
+            )
             for method, right in self.kept.items()
         }
+
+    def of_right(self) -> "Worth":
+        """Return the same of those clips alone whose whole is answered right, so that all of it was understood."""
+        chosen = [
+            {name: right[..., self.right] for name, right in each.items()}
+            for each in (self.kept, self.removed, self.random_kept, self.random_removed)
+        ]
+        return Worth(self.share, self.right[self.right], *chosen)
 
 
 def measure_worth(

@@ -20,7 +20,7 @@ from benchmarks.people.recordings import Recordings
 from benchmarks.people.runs import REPOSITORY, preset
 
 TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-FEATURES = {"name": "LogMel", "scale": "db", "offset": 1e-9, "top_db": 60, "subtract_mean": "band"}
+FEATURES: dict[str, Any] = {"name": "LogMel", "scale": "db", "offset": 1e-9, "top_db": 60, "subtract_mean": "band"}
 BATCH_SIZE = 64
 
 
