@@ -35,7 +35,7 @@ MEMBERS = (
     Member("GoogLeNet, width 1/4", 2014, "googlenet", {"width": 0.25, "norm": "batch", "dropout": 0.2}),
     Member("Inception v2, width 1/8", 2015, "bn_inception", {"width": 0.125, "dropout": 0.2}),
     Member("Inception v3, width 1/8", 2015, "inception_v3", {"width": 0.125, "dropout": 0.2}),
-    Member("Inception v4, width 1/16", 2016, "inception_v4", {"width": 0.0625, "dropout": 0.2}),
+    Member("Inception v4, width 1/8", 2016, "inception_v4", {"width": 0.125, "dropout": 0.2}),
     Member("Inception-ResNet v2, width 1/16", 2016, "inception_resnet", {"width": 0.0625, "dropout": 0.2}),
     Member("ResNet-8, width 1/2", 2015, "resnet", {"depth": 8, "width": 0.5}, "residual"),
     Member("ResNet-20, width 1/2", 2015, "resnet", {"depth": 20, "width": 0.5}, "residual"),
