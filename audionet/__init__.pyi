@@ -6,6 +6,7 @@ from . import bundle as bundle
 from . import datasets as datasets
 from . import decoding as decoding
 from . import evaluate as evaluate
+from . import export as export
 from . import features as features
 from . import inference as inference
 from . import insight as insight

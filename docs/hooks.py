@@ -32,10 +32,12 @@ NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = [
     *"audio augment features models decoding datasets datasets.synthesis metrics training".split(),
-    *"bundle adapt inference evaluate plots insight report bulk".split(),
+    *"bundle adapt inference evaluate plots insight report bulk export".split(),
 ]
 REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}
-SHARED = "checks labels resources files locks console parallel randomness registry signatures flags".split()
+SHARED = (
+    "checks labels resources files locks console parallel randomness registry signatures flags onnx_session".split()
+)
 REFERENCE = [*((room, f"audionet.{room}", [room]) for room in ROOMS), ("shared", "Shared by all rooms", SHARED)]
 DOCSTRING_ALONE = "{members: false, show_root_heading: false, show_root_toc_entry: false}"
 

@@ -23,6 +23,7 @@ ORDER = (
     "registry",
     "signatures",
     "flags",
+    "onnx_session",
     "audio",
     "augment",
     "features",

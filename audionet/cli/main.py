@@ -20,7 +20,7 @@ from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
     *("recognize", "detect", "evaluate", "inspect", "generate", "features", "features list", "features show"),
-    *("models list", "models show", "train-words", "data list", "data get", "data verify", "data cache"),
+    *("models list", "models show", "export", "train-words", "data list", "data get", "data verify", "data cache"),
     *("copy", "doctor", "completion"),
 )
 """Names of the commands. A name of two words belongs to a group."""

@@ -168,7 +168,7 @@ class FrontEnd(NamedArguments, nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Map (..., time) to (..., band, frame)."""
-        return self.across(self.frames(self.framing.pad(waveform)), {}, is_last=True)[0].mT
+        return self.across(self.frames(self.framing.pad(waveform)), {}, is_last=True)[0].transpose(-1, -2)
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Map a padded waveform (..., time), at least one span long, to (..., frame, band).

@@ -29,9 +29,36 @@ def map_frames(waveform: Tensor, block: Map, *, span: int, hop_length: int) -> T
     """
 
     def cut(part: Tensor) -> Tensor:
-        return block(part.unfold(-1, span, hop_length))
+        return block(unfold(part, span, hop_length))
 
     return map_parts(waveform, cut, span=span, hop_length=hop_length, n_at_once=_FRAMES_AT_ONCE)
+
+
+def is_exporting() -> bool:
+    """Tell whether this is run to write an ONNX file, by either of torch's exporters."""
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+
+
+def is_traced() -> bool:
+    """Tell whether operations are recorded, by a compiler or an exporter, and are to be the same for other lengths."""
+    return torch.compiler.is_compiling() or is_exporting()
+
+
+def unfold(waveform: Tensor, span: int, hop_length: int) -> Tensor:
+    """Return the frames (..., frame, span) of a waveform (..., time).
+
+    Exported, they are put together from stretches of one hop, since onnxruntime gathers overlapping frames sample by
+    sample, which takes longer than their spectra.
+    """
+    if not is_exporting():
+        return waveform.unfold(-1, span, hop_length)
+    n_frames = (waveform.shape[-1] - span) // hop_length + 1
+    waveform = F.pad(waveform, (0, hop_length))  # the last stretch is cut off a whole one
+    stretches = [
+        waveform[..., start : start + n_frames * hop_length].unflatten(-1, (-1, hop_length))[..., : span - start]
+        for start in range(0, span, hop_length)
+    ]
+    return torch.cat(stretches, -1)
 
 
 def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_at_once: int) -> Tensor:
@@ -47,19 +74,20 @@ def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_
     Returns:
         (..., frame, ...), as the function returns for the whole waveform.
     """
-    clips = waveform.reshape(-1, waveform.shape[-1])
-    n_frames = (clips.shape[-1] - span) // hop_length + 1
-    if torch.compiler.is_compiling() or clips.device.type != "cpu" or len(clips) * n_frames <= n_at_once:
-        mapped = function(clips)
-    elif n_frames <= n_at_once:
-        mapped = torch.cat([function(part) for part in torch.split(clips, round(n_at_once / n_frames))])
-    else:
-        starts = range(0, n_frames * hop_length, n_at_once * hop_length)
-        length = (n_at_once - 1) * hop_length + span
-        mapped = torch.stack(
-            [torch.cat([function(clip[None, start : start + length])[0] for start in starts]) for clip in clips]
-        )
-    return mapped.reshape(*waveform.shape[:-1], *mapped.shape[1:])
+    if waveform.ndim != 2:
+        clips = waveform.reshape(-1, waveform.shape[-1])
+        mapped: Tensor = map_parts(clips, function, span=span, hop_length=hop_length, n_at_once=n_at_once)
+        return mapped.reshape(*waveform.shape[:-1], *mapped.shape[1:])
+    n_frames = (waveform.shape[-1] - span) // hop_length + 1
+    if is_traced() or waveform.device.type != "cpu" or len(waveform) * n_frames <= n_at_once:
+        return function(waveform)
+    if n_frames <= n_at_once:
+        return torch.cat([function(part) for part in torch.split(waveform, round(n_at_once / n_frames))])
+    starts = range(0, n_frames * hop_length, n_at_once * hop_length)
+    length = (n_at_once - 1) * hop_length + span
+    return torch.stack(
+        [torch.cat([function(clip[None, start : start + length])[0] for start in starts]) for clip in waveform]
+    )
 
 
 def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None = 2.0) -> Tensor:
@@ -78,7 +106,11 @@ def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None 
         ValueError: If the frames are not of the window's float type.
     """
     check_dtype(frames, window.dtype)
-    x = rfft(frames * window, n_fft)
+    if is_exporting() and power is not None:
+        real, imaginary = rfft(frames * window, n_fft)
+        squared: Tensor = real * real + imaginary * imaginary
+        return squared if power == 2 else squared.pow(power / 2)
+    x: Tensor = torch.fft.rfft(frames * window, n_fft)
     if power is None:
         return x
     if x.requires_grad and power != 2:
@@ -89,18 +121,21 @@ def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None 
     return x if power == 2 else x.pow(power / 2)
 
 
-def rfft(frames: Tensor, n_fft: int) -> Tensor:
-    """Return the spectrum (..., n_fft // 2 + 1) of real frames (..., time), with zeros behind them up to n_fft.
+def rfft(frames: Tensor, n_fft: int) -> tuple[Tensor, Tensor]:
+    """Return real and imaginary part, (..., n_fft // 2 + 1) each, of the spectrum of real frames (..., time).
 
-    Exported, it is a matrix product unless n_fft is a power of two: onnxruntime's FFT of other sizes is four times
-    slower and wrong by 6e-4 in a log-mel.
+    They are matrix products, for exported models: onnxruntime's FFT is two to four times slower and, of sizes that are
+    no power of two, wrong by 6e-4 in a log-mel. Samples n and n_fft - n meet the same cosine, and sines that differ in
+    their sign, so their sums and differences are multiplied, which is half of the work.
     """
-    if not torch.compiler.is_exporting() or n_fft & (n_fft - 1) == 0:
-        x: Tensor = torch.fft.rfft(frames, n_fft)
-        return x
-    angles = 2 * np.pi / n_fft * (np.arange(frames.shape[-1])[:, None] * np.arange(n_fft // 2 + 1) % n_fft)
-    cosines, sines = (torch.from_numpy(part).to(frames) for part in (np.cos(angles), -np.sin(angles)))
-    return torch.complex(frames @ cosines, frames @ sines)
+    if frames.shape[-1] < n_fft:
+        frames = F.pad(frames, (0, n_fft - frames.shape[-1]))
+    n_pairs = (n_fft - 1) // 2  # all but sample 0 and, of an even size, the middle one
+    front, back = frames[..., 1 : n_pairs + 1], frames[..., n_fft - n_pairs :].flip(-1)
+    sums = torch.cat([frames[..., :1], front + back, frames[..., n_pairs + 1 : n_fft - n_pairs]], -1)
+    angles = 2 * np.pi / n_fft * (np.arange(n_fft // 2 + 1)[:, None] * np.arange(n_fft // 2 + 1) % n_fft)
+    cosines, sines = (torch.from_numpy(part).to(frames) for part in (np.cos(angles), np.sin(angles[1 : n_pairs + 1])))
+    return sums @ cosines, (back - front) @ sines
 
 
 def stft(waveform: Tensor, window: Tensor, *, n_fft: int, hop_length: int, power: float | None = 2.0) -> Tensor:

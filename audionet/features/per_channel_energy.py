@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from audionet.checks import check_positive, check_that
 from audionet.features.frontend import Axis, FrontEnd, State, format_settings
+from audionet.features.functional import is_traced
 from audionet.features.spectral import MelSpectrogram
 
 _BLOCK = 32  # frames that one matrix smooths; more in long clips, so that the matrix between blocks stays small
@@ -80,7 +81,7 @@ def pcen_step(
     Returns:
         The same shape as ``energy``, and the state for the next call.
     """
-    eager = not torch.compiler.is_compiling()
+    eager = not is_traced()
     if eager and not energy.shape[-2]:
         return energy, state
     first = energy[..., :1, :]

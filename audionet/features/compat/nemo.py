@@ -89,7 +89,7 @@ class NemoLogMel(FrontEnd):
         """Map (..., time) to (..., band, frame)."""
         check_waveform(waveform, self.framing.shortest)
         emphasised = torch.cat([waveform[..., :1], waveform[..., 1:] - self.preemphasis * waveform[..., :-1]], -1)
-        return self.across(self.frames(self.framing.extend(emphasised)), {}, is_last=True)[0].mT
+        return self.across(self.frames(self.framing.extend(emphasised)), {}, is_last=True)[0].transpose(-1, -2)
 
     def block(self, frames: Tensor) -> Tensor:
         """Map frames of the pre-emphasised clip (..., frame, span) to the logarithm (..., frame, n_mels)."""

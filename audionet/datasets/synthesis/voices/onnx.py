@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from audionet.datasets.synthesis.voices.engine import Engine, find_package
+from audionet.onnx_session import open_session as open_onnx
 
 
 def open_session(engine: type[Engine], model: Path | bytes) -> Any:
@@ -16,9 +17,5 @@ def open_session(engine: type[Engine], model: Path | bytes) -> Any:
     Raises:
         MissingEngine: onnxruntime is missing.
     """
-    onnxruntime = find_package(engine, "onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # other workers use the other cores
-    options.log_severity_level = 3
-    source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    find_package(engine, "onnxruntime")
+    return open_onnx(model)

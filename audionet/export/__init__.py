@@ -1,0 +1,5 @@
+"""Trained recognisers as files that run without torch. `write_formats` is the way in."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
