@@ -179,18 +179,27 @@ def recordings_in(folder: str | os.PathLike[str], known: Sequence[str] | None = 
     Raises:
         ValueError: There is no such folder, it holds no recordings, or none of a label that is known.
     """
-    folder = Path(folder)
-    advice = "name a folder with a folder of recordings for each label"
-    check_that(folder.is_dir(), folder, "a folder", "a file" if folder.exists() else "nothing there", advice)
-    card = read_card(folder) if (folder / "card.yaml").is_file() else plain_card(folder)
-    check_that(isinstance(card.layout, FileLayout), folder, "recordings", f"a card of {card.layout.kind}", advice)
-    assert isinstance(card.layout, FileLayout)
-    clips = card.layout.index(folder).clips
+    clips = layout_of(folder).index(Path(folder)).clips
     found = sorted({clip.label for clip in clips})
     if known is not None and UNKNOWN not in known:
         advice = "call the class folders as the recogniser calls its labels"
         check_that(known_as(found, known), folder, f"folders called {listed(known, 40)}", listed(found, 20), advice)
     return clips
+
+
+def layout_of(folder: str | os.PathLike[str]) -> FileLayout:
+    """Return how recordings lie in a folder: as its `card.yaml` says, or as they do.
+
+    Raises:
+        ValueError: There is no such folder, or its card is one of no recordings.
+    """
+    folder = Path(folder)
+    advice = "name a folder with a folder of recordings for each label"
+    check_that(folder.is_dir(), folder, "a folder", "a file" if folder.exists() else "nothing there", advice)
+    layout = (read_card(folder) if (folder / "card.yaml").is_file() else plain_card(folder)).layout
+    check_that(isinstance(layout, FileLayout), folder, "recordings", f"a card of {layout.kind}", advice)
+    assert isinstance(layout, FileLayout)
+    return layout
 
 
 def _truths(clips: Sequence[Clip], known: Sequence[str], threshold: float) -> dict[str, str]:

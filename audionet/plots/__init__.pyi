@@ -4,6 +4,7 @@ from .calibration import plot_rejection as plot_rejection
 from .calibration import plot_reliability as plot_reliability
 from .confusion import plot_confusion as plot_confusion
 from .curves import plot_curves as plot_curves
+from .detection import plot_detection as plot_detection
 from .distribution import plot_distribution as plot_distribution
 from .excitation import plot_exciting as plot_exciting
 from .excitation import plot_maximized as plot_maximized

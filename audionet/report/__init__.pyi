@@ -5,6 +5,7 @@ from .clips import load_judge as load_judge
 from .clips import plot_clip as plot_clip
 from .clips import plot_generated as plot_generated
 from .clips import save_generated as save_generated
+from .detection import write_detection as write_detection
 from .embedding_card import write_embedding_card as write_embedding_card
 from .evaluation import write_evaluation as write_evaluation
 from .generation import write_generation as write_generation

@@ -110,6 +110,11 @@ def speaker_table(right: Mapping[str, tuple[int, int]], counts: Mapping[str, Map
     return table
 
 
+def name_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return an HTML table whose rows begin with a name."""
+    return _table("scores", heads, rows, n_names=1)
+
+
 def error_table(errors: Iterable[WrongAnswer]) -> str:
     """Return the HTML table of wrong answers."""
     rows = [[error.true, error.given, f"{error.probability:.1%}", error.clip] for error in errors]
