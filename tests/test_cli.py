@@ -73,9 +73,11 @@ def test_help_tells_every_argument_and_shows_examples(capsys, name):
 @pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in ("doctor", "train-words")])
 def test_the_examples_in_the_help_run(capsys, monkeypatch, tmp_path, name):
     command = cli.function_of(name)
-    folders = tmp_path, tmp_path / "recordings" / "seven", tmp_path / "room"
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "recordings" / "seven").mkdir(parents=True)
+    (tmp_path / "room").mkdir()
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 24_000).astype(np.float32)
+    audio.save_audio(tmp_path / "room" / "1.wav", noise, 8000)
+    for folder in (tmp_path, tmp_path / "recordings" / "seven"):
         for recording in (REPOSITORY / "tests" / "data").glob("*.wav"):
             shutil.copy(recording, folder)
     monkeypatch.chdir(tmp_path)

@@ -222,8 +222,8 @@ class Recognizer:
         It is the calibrated one (``bundle.detection``), or else the bundle's threshold, or else 0.5.
         """
         words = [label for label in self.labels if is_word(label)]
-        calibrated = self.bundle.detection.get("thresholds", {})
-        return dict.fromkeys(words, self.threshold or DEFAULT_THRESHOLD) | calibrated
+        calibrated: Mapping[str, float] = self.bundle.detection.get("thresholds", {})
+        return {**dict.fromkeys(words, self.threshold or DEFAULT_THRESHOLD), **calibrated}
 
     def clip_probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Return the probabilities of all labels for clips that the network hears as they are.
