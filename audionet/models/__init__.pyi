@@ -24,6 +24,10 @@ from .receptive import receptive_field as receptive_field
 from .registry import MODELS as MODELS
 from .registry import create as create
 from .resnet import ResNet as ResNet
+from .streaming.fixed import FixedStep as FixedStep
+from .streaming.network import Frames as Frames
+from .streaming.network import StreamingNetwork as StreamingNetwork
+from .streaming.steps import NetworkState as NetworkState
 from .tcresnet import TCResNet as TCResNet
 from .timm_backbone import TimmBackbone as TimmBackbone
 from .trace import outputs as outputs

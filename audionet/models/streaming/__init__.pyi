@@ -1,0 +1,4 @@
+from .fixed import FixedStep as FixedStep
+from .network import Frames as Frames
+from .network import StreamingNetwork as StreamingNetwork
+from .steps import NetworkState as NetworkState
