@@ -6,7 +6,7 @@ makes of some frames must not change when the others become NaN, or are left out
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -16,10 +16,11 @@ from torch import Tensor, fx, nn
 
 from audionet.checks import check_spectrogram
 from audionet.models import trace
+from audionet.models.layers import check_padding
 from audionet.models.streaming.extents import MODULES, Extent, extent_of
 
 N_FRAMES = 192  # of a clip, beside two of twice as many: how shapes differ tells where the axes lie
-N_TRIED, CUT = 8, 3  # frames that an operation is tried on, and where they are cut
+CUT = 80  # of so many frames, where those that an operation is tried on are cut; what it sees must not reach across
 TOLERANCE = 1e-4  # of the largest value: a product of matrices may round otherwise for fewer columns
 
 
@@ -76,20 +77,16 @@ def local_part(network: nn.Module, method: str) -> LocalPart:
     spectrograms = [trace.blank(network, n_clips, n_clips * N_FRAMES) for n_clips in (1, 2)]
     tracer = _Tracer(_pointwise_modules(network, spectrograms))
     tracer.traced_func_name = method
-    nodes = [node for node in tracer.trace(network).nodes if node.users or node.op == "output"]
+    nodes = _needed(tracer.trace(network).nodes, {})
     runs = [_run(network, nodes, spectrogram) for spectrogram in spectrograms]
     known: dict[fx.Node, Operation] = {}
     for node in nodes:
         operation = _operation(network, node, runs, known)
         if operation is not None:
             known[node] = operation
-    needed, rest = {nodes[-1]}, list[fx.Node]()
-    for node in reversed(nodes):
-        if node in needed and (node not in known or known[node].axes is None):
-            rest.insert(0, node)
-            needed |= {*node.all_input_nodes}
-    outputs = [operation for operation in known.values() if operation.axes and operation.node in needed]
-    return LocalPart([*known.values()], outputs, rest)
+    needed = _needed(nodes, known)
+    outputs = [known[node] for node in needed if _is_stream(node, known)]
+    return LocalPart([*known.values()], outputs, [node for node in needed if not _is_stream(node, known)])
 
 
 def call(network: nn.Module, node: fx.Node, arguments: tuple[Any, Any]) -> Any:
@@ -140,11 +137,25 @@ def from_stream(x: Tensor, axes: trace.Axes | None) -> Tensor:
     return x.movedim(0, axes.batch) if axes.batch else x
 
 
+def _needed(nodes: Iterable[fx.Node], known: Mapping[fx.Node, Operation]) -> list[fx.Node]:
+    """Return the operations that the last one needs, in order, back to the last that lie on the stream."""
+    *before, output = nodes
+    needed = {output}
+    for node in reversed(before):
+        if any(user in needed and not _is_stream(user, known) for user in node.users):
+            needed.add(node)
+    return [node for node in [*before, output] if node in needed]
+
+
+def _is_stream(node: fx.Node, known: Mapping[fx.Node, Operation]) -> bool:
+    return node in known and known[node].axes is not None
+
+
 class _Tracer(fx.Tracer):
     """Traces a network down to the functions with an extent, and to modules that are one operation."""
 
     def __init__(self, pointwise: set[str]) -> None:
-        super().__init__(autowrap_functions=(check_spectrogram,))
+        super().__init__(autowrap_functions=(check_padding, check_spectrogram))
         self.pointwise = pointwise
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -263,7 +274,7 @@ def _cut(part: slice, x: Tensor) -> Tensor:
 
 def _noise(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
     """Return frames of noise for an operation, (1, ..., frame)."""
-    noise = torch.randn(1, *shape, N_TRIED, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(1, *shape, N_FRAMES, generator=torch.Generator().manual_seed(0))
     return noise.to(next(network.parameters()))
 
 
