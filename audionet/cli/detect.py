@@ -54,8 +54,8 @@ def detect(
     from audionet.audio import AudioError, Raw
     from audionet.inference import load_detector
 
-    words = None if keywords is None else [word.strip() for word in keywords.split(",")]
-    detector = load_detector(model, device, keywords=words, thresholds=dict(thresholds) or threshold)
+    chosen = dict(thresholds) or threshold
+    detector = load_detector(model, device, keywords=words_of(keywords), thresholds=chosen)
     raw = None if raw_rate is None else Raw(raw_rate, raw_format, raw_channels)
     code = 0
     for path in paths:
@@ -73,6 +73,16 @@ def detect(
         if not (found or json or code):
             print(f"{path}: none of these", flush=True)
     return code
+
+
+def words_of(keywords: str | None) -> list[str] | None:
+    """Return the words between the commas; None for none given, which stands for all.
+
+    Example:
+        >>> words_of("lights on, stop")
+        ['lights on', 'stop']
+    """
+    return None if keywords is None else [word.strip() for word in keywords.split(",")]
 
 
 def show(event: "Event", json: bool, name: str) -> None:

@@ -19,7 +19,7 @@ from audionet.cli.parsing import Command, UsageError, make_parser, run, summary,
 from audionet.console import plain_warnings, sentence
 
 COMMANDS = (
-    *("recognize", "detect", "evaluate", "calibrate", "inspect", "generate"),
+    *("recognize", "detect", "listen", "evaluate", "calibrate", "inspect", "generate"),
     *("features", "features list", "features show"),
     *("models list", "models show", "export", "train-words", "data list", "data get", "data verify", "data cache"),
     *("copy", "doctor", "completion"),
