@@ -1,10 +1,11 @@
 """Run the quick benchmarks and print a table for each.
 
-    python -m benchmarks [startup] [training] [generation] [features] [inside] [--output figures.json] [--tiny]
+    python -m benchmarks [startup] [training] [generation] [features] [inside] [detector]
+        [--output figures.json] [--tiny]
 
 The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.drums`,
 `benchmarks.vocoder`, `benchmarks.gpu`, `benchmarks.people`, `benchmarks.devices`, `benchmarks.saliency`,
-`benchmarks.family`.
+`benchmarks.family`, `benchmarks.streams`.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine, markdown, record
 
-QUICK = ("startup", "training", "generation", "features", "inside")
+QUICK = ("startup", "training", "generation", "features", "inside", "detector")
 
 
 def main() -> None:

@@ -1,17 +1,19 @@
 """Recognition of what was said in a short recording."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from numbers import Integral
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audionet import audio
 from audionet.bundle import Bundle
 from audionet.checks import check_at_least, check_device, check_that, listed
 from audionet.features.frontend import FrontEnd
+from audionet.inference.folding import fold_norms
 from audionet.inference.hearing import Hearing, Part
 from audionet.labels import is_word
 
@@ -228,6 +230,9 @@ class Recognizer:
     def clip_probabilities(self, clips: np.ndarray) -> np.ndarray:
         """Return the probabilities of all labels for clips that the network hears as they are.
 
+        Batch norms are folded into convolutions for it, which changes the last digits only. Weights that are changed
+        after the first call are not seen.
+
         Args:
             clips: (batch, clip_length), float in [-1, 1], at the network's sample rate.
 
@@ -239,7 +244,7 @@ class Recognizer:
             >>> recognizer.clip_probabilities(np.zeros((3, recognizer.clip_length), np.float32)).shape
             (3, 12)
         """
-        return self._clip_probabilities(clips).numpy()
+        return self._clip_probabilities(clips, self._folded).numpy()
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities (batch, n_classes) that logits of the network, likewise, stand for."""
@@ -250,7 +255,7 @@ class Recognizer:
         check_at_least(0, 1, threshold=threshold)
         fits = top_k is None or (isinstance(top_k, Integral) and top_k >= 1)
         check_that(fits, "top_k", "at least 1, or None for all", top_k)
-        probabilities = self._clip_probabilities(np.stack([part.clip for part in parts]))
+        probabilities = self._clip_probabilities(np.stack([part.clip for part in parts]), self.network)
         values, indices = probabilities.sort(dim=-1, descending=True, stable=True)
         answers = []
         for (_, start, stop, seconds), row, order in zip(parts, values.tolist(), indices.tolist(), strict=True):
@@ -258,8 +263,12 @@ class Recognizer:
             answers.append(Predictions(predictions[:top_k], threshold, start, stop, seconds))
         return answers
 
-    def _clip_probabilities(self, clips: np.ndarray) -> Tensor:
+    @cached_property
+    def _folded(self) -> nn.Module:
+        return fold_norms(self.network)
+
+    def _clip_probabilities(self, clips: np.ndarray, network: nn.Module) -> Tensor:
         """Map clips (batch, clip_length) to probabilities (batch, n_classes), on the CPU."""
         batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
         with torch.inference_mode():
-            return self.probabilities(self.network(self.front_end(batch))).cpu()
+            return self.probabilities(network(self.front_end(batch))).cpu()
