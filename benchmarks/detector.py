@@ -4,11 +4,14 @@ python -m benchmarks detector
 """
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from audionet import load_detector
+from audionet import bundle, export, load_detector
 from audionet.parallel import one_thread
 from benchmarks.measure import Figure, peak_memory
 
@@ -19,13 +22,13 @@ DAY = 24 * 3600
 def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
     """Push noise through the shipped `commands`: live in chunks of 20 ms, and a day of it in chunks of a minute."""
     repeats, seconds, day = (2, 2, 120) if tiny else (5, 30, DAY)
-    with one_thread():
-        shares, slowest = zip(*(_live(seconds) for _ in range(repeats)), strict=True)
+    with one_thread(), TemporaryDirectory() as folder:
+        (exported,) = export.write_formats(bundle.load("commands"), folder, name="commands")
+        figures = [*_live_figures("torch", "commands", seconds, repeats)]
+        figures += _live_figures("ONNX Runtime", exported.path, seconds, repeats)
         grown, drift = _day(day)
     facts = {"chunk": f"{CHUNK_SECONDS * 1e3:g} ms", "sound": f"noise, {seconds} s a repeat; one thread"}
-    figures = [
-        Figure("processor time, live", "% of a core", shares, at_most=1),
-        Figure("99th percentile of a chunk", "ms", slowest, at_most=2),
+    figures += [
         Figure(f"memory that {day / 3600:.3g} h of sound add, with a window each second", "MB", [grown], at_most=10),
         Figure("drift of the time after them", "ms", [drift], at_most=1e-3),
     ]
@@ -37,12 +40,18 @@ def _noise(seconds: float, sample_rate: int) -> np.ndarray:
     return noise.astype(np.float32)
 
 
-def _live(seconds: float) -> tuple[float, float]:
+def _live_figures(engine: str, name: str | Path, seconds: int, repeats: int) -> Iterator[Figure]:
+    shares, slowest = zip(*(_live(name, seconds) for _ in range(repeats)), strict=True)
+    yield Figure(f"processor time, live, {engine}", "% of a core", shares, at_most=1)
+    yield Figure(f"99th percentile of a chunk, {engine}", "ms", slowest, at_most=2)
+
+
+def _live(name: str | Path, seconds: float) -> tuple[float, float]:
     """Return the share of a core in per cent, and the 99th percentile of a chunk in milliseconds."""
-    detector = load_detector("commands")
+    detector = load_detector(name)
     rate = detector.recognizer.sample_rate
     chunks = np.split(_noise(seconds, rate), round(seconds / CHUNK_SECONDS))
-    detector.detect(chunks[0], rate)  # warm
+    detector.detect(chunks[0], rate)  # nothing is loaded later
     took, before = [], time.process_time()
     for chunk in chunks:
         start = time.perf_counter()

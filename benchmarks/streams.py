@@ -26,18 +26,6 @@ FINE = 0.05  # seconds; every hop that is tried is a multiple
 PAUSE = 0.4, 1.2  # seconds between two recordings
 PATIENCE = 0.75  # seconds behind a word in which an event counts as its own
 TRIED = {0.05: (4, 6), 0.1: (1, 2, 3, 4), 0.15: (1, 2, 3), 0.2: (1, 2)}
-    (0.05, 4),
-    (0.05, 6),
-    (0.1, 1),
-    (0.1, 2),
-    (0.1, 3),
-    (0.1, 4),
-    (0.15, 1),
-    (0.15, 2),
-    (0.15, 3),
-    (0.2, 1),
-    (0.2, 2),
-)
 """Windows whose scores are averaged, for each number of seconds from window to window."""
 
 

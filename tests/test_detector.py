@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import audionet
-from audionet import audio, features
+from audionet import audio, export, features
 from audionet.bundle import Bundle, Part
 from audionet.inference import Detector, Recognizer
 from tests.test_family import ON_WAVEFORMS, SMALL, build, noise, settle
@@ -56,7 +56,7 @@ def detector(recognizer: Any = None, **changes: Any) -> Detector:
 
 
 def pushed(made: Detector, waveform: np.ndarray, size: int, rate: int = RATE) -> list[Any]:
-    events = []
+    events: list[Any] = []
     for start in range(0, len(waveform), size):
         events += made.push(waveform[start : start + size], rate)
     return events + made.finish()
@@ -206,6 +206,18 @@ def test_thresholds_of_a_bundle(write_bundle):
         made = Detector(recognizer, keywords=["two", "one"])
         assert made.settings.thresholds == (two, one)
         assert Detector(recognizer, keywords=["one"], thresholds=0.3).settings.thresholds == (0.3,)
+
+
+def test_an_exported_file_gives_the_same_events(write_bundle, tmp_path):
+    pytest.importorskip("onnxruntime")
+    bundle = audionet.bundle.load(write_bundle())
+    (exported,) = export.write_formats(bundle, tmp_path, ["onnx"], name="tiny")
+    settings: dict[str, Any] = {"thresholds": 0.12, "smoothing": 1, "hysteresis": 0.95, "refractory": 0.2}
+    events = audionet.load_detector(exported.path, **settings).detect(SOUND, RATE)
+    assert events
+    close(events, Detector(Recognizer(bundle), **settings).detect(SOUND, RATE), 1e-4)  # as the export was checked
+    with pytest.raises(ValueError, match="device: expected cpu for an ONNX file, got 'cuda'"):
+        audionet.load_detector(exported.path, "cuda")
 
 
 # ---- the scores are the recogniser's -----------------------------------------------------------------------

@@ -18,7 +18,7 @@ from audionet.audio.waveform import as_array, check_waveform, from_tensor
 from audionet.checks import check_at_least, check_that, listed
 from audionet.decoding import Event, EventSettings, advance, start
 from audionet.decoding.events import choose_keywords, choose_thresholds
-from audionet.inference.windows import ClipRecognizer, DetectorState, Fresh, begin, end, extend
+from audionet.inference.windows import ClipRecognizer, DetectorState, Fresh, begin, check_chunks, end, extend
 
 _AT_ONCE = 64  # windows that go through the network at once
 _BLOCK = 1 << 18  # samples of a long recording at once
@@ -107,7 +107,7 @@ class Detector:
                 before; or there are several streams.
         """
         self._check_one("push_batch")
-        return self._take(_checked(chunk, 1, "(time,)")[None], self._chosen(None, ""), sample_rate)[0]
+        return self._take(check_chunks(chunk, 1, "(time,)")[None], self._chosen(None, ""), sample_rate)[0]
 
     def push_batch(
         self,
@@ -129,7 +129,7 @@ class Detector:
             ValueError: The chunks are no float waveforms (stream, time) of finite samples; the rate is missing, or
                 another than before; or the mask does not fit.
         """
-        rows = _checked(chunks, 2, f"({self.n_streams} streams, time)")
+        rows = check_chunks(chunks, 2, f"({self.n_streams} streams, time)")
         fits = len(rows) == self.n_streams
         check_that(fits, "chunks", f"({self.n_streams} streams, time)", rows.shape, "give one row a stream")
         return self._take(rows, self._chosen(active, "active"), sample_rate)
@@ -296,16 +296,3 @@ class Detector:
 
     def _check_one(self, instead: str) -> None:
         check_that(self.n_streams == 1, "n_streams", "1 for this method", self.n_streams, f"call {instead}")
-
-
-def _checked(chunks: object, n_axes: int, shape: str) -> np.ndarray:
-    """Return chunks as float32 samples; a chunk may be empty."""
-    array = as_array(from_tensor(chunks))
-    if isinstance(array, np.ndarray):
-        advice = "mix channels to mono with audionet.audio.to_mono, or give several streams to push_batch"
-        check_that(array.ndim == n_axes, "chunk", shape, array.shape, advice)
-        if array.size == 0 and array.dtype.kind == "f":
-            return array.astype(np.float32)
-    samples = check_waveform(array)
-    audio.check_scale(samples)
-    return samples.astype(np.float32, copy=False)

@@ -24,6 +24,8 @@ def fold_norms(network: nn.Module) -> nn.Module:
             for number in range(len(sequence) - 1):
                 conv, norm = sequence[number], sequence[number + 1]
                 # Not of derived classes, which may compute otherwise, such as with binary weights.
-                if type(conv) in _CONVOLUTIONS and type(norm) in _NORMS and norm.running_mean is not None:
+                if not {type(conv), type(norm)} <= {*_CONVOLUTIONS, *_NORMS}:
+                    continue
+                if isinstance(conv, _CONVOLUTIONS) and isinstance(norm, _NORMS) and norm.track_running_stats:
                     sequence[number], sequence[number + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return network

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal, overload
 import torch
 
 from audionet import bundle
+from audionet.checks import check_that
 
 if TYPE_CHECKING:  # at run time, each is imported where it is needed
     from audionet.inference.detector import Detector
     from audionet.inference.embedder import Embedder
     from audionet.inference.generator import Generator
+    from audionet.inference.onnx_recognizer import OnnxRecognizer
     from audionet.inference.recognizer import Recognizer
 
 Name = str | os.PathLike[str]
@@ -105,7 +107,18 @@ def load_detector(
     refractory: float = 0.5,
     n_streams: int = 1,
 ) -> "Detector":
-    """Load a recogniser as a detector of its words in streams; `audionet.inference.Detector` describes the settings.
+    """Load a recogniser as a detector of its words in streams.
+
+    Args:
+        name_or_path: A shipped name, a `.safetensors` file, or an `.onnx` file of `audionet export`, which is faster.
+        device: Device that computes: "cpu", "cuda", "cuda:1", "mps"; "cpu" for an `.onnx` file.
+        keywords: The words to wait for; None for all words of the recogniser.
+        thresholds: Score from which on a keyword is reported: one for all, or {keyword: score}; None for the bundle's.
+        hop_seconds: From one window to the next.
+        smoothing: Number of windows whose scores are averaged.
+        hysteresis: An event ends when its score falls below this share of its threshold.
+        refractory: Seconds in which a keyword is not reported again.
+        n_streams: Number of streams that are heard side by side.
 
     Raises:
         audionet.bundle.BundleError: There is no such bundle, it is not for recognition, or it cannot be trusted.
@@ -118,7 +131,7 @@ def load_detector(
     from audionet.inference.detector import Detector
 
     return Detector(
-        load_recognizer(name_or_path, device),
+        _clip_recognizer(name_or_path, device),
         keywords=keywords,
         thresholds=thresholds,
         hop_seconds=hop_seconds,
@@ -127,3 +140,12 @@ def load_detector(
         refractory=refractory,
         n_streams=n_streams,
     )
+
+
+def _clip_recognizer(name_or_path: Name, device: str | torch.device) -> "Recognizer | OnnxRecognizer":
+    if not os.fspath(name_or_path).lower().endswith(".onnx"):
+        return load_recognizer(name_or_path, device)
+    from audionet.inference.onnx_recognizer import OnnxRecognizer
+
+    check_that(str(device) == "cpu", "device", "cpu for an ONNX file", str(device), "load the bundle for another")
+    return OnnxRecognizer(name_or_path)

@@ -269,6 +269,6 @@ class Recognizer:
 
     def _clip_probabilities(self, clips: np.ndarray, network: nn.Module) -> Tensor:
         """Map clips (batch, clip_length) to probabilities (batch, n_classes), on the CPU."""
-        batch = torch.from_numpy(clips[:, None]).to(self.device, torch.float32)  # (batch, 1, time)
+        batch = torch.tensor(clips[:, None], dtype=torch.float32, device=self.device)  # (batch, 1, time)
         with torch.inference_mode():
             return self.probabilities(network(self.front_end(batch))).cpu()

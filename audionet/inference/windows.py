@@ -6,7 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from audionet.audio import Resampler
+from audionet.audio import Resampler, check_scale
+from audionet.audio.waveform import as_array, check_waveform, from_tensor
+from audionet.checks import check_that
 from audionet.decoding import EventState
 
 
@@ -141,3 +143,25 @@ def _cut(state: Windows, new: np.ndarray) -> tuple[Fresh, Windows]:
     times = state.began + (state.n_windows + 1 + np.arange(n_windows)) * (hop / state.sample_rate)
     kept = samples[n_windows * hop :].copy()  # a view would keep all of them in memory
     return Fresh(windows, times), replace(state, samples=kept, n_windows=state.n_windows + n_windows)
+
+
+def check_chunks(chunks: object, n_axes: int, shape: str) -> np.ndarray:
+    """Return chunks of a stream, or of several, as float32 samples; they may be empty.
+
+    Args:
+        chunks: An array, a tensor or a list.
+        n_axes: Number of axes that they must have.
+        shape: The same in words.
+
+    Raises:
+        ValueError: They have another shape, or are no finite float samples.
+    """
+    array = as_array(from_tensor(chunks))
+    if isinstance(array, np.ndarray):
+        advice = "mix channels to mono with audionet.audio.to_mono, or give several streams to push_batch"
+        check_that(array.ndim == n_axes, "chunk", shape, array.shape, advice)
+        if array.size == 0 and array.dtype.kind == "f":
+            return array.astype(np.float32)
+    samples = check_waveform(array)
+    check_scale(samples)
+    return samples.astype(np.float32, copy=False)
