@@ -108,7 +108,7 @@ def adapt(start: Bundle, labels: Sequence[str], *, clip_length: int | None = Non
     """Return a recogniser of other labels that has the front-end and the network of a bundle.
 
     All weights are the bundle's but those of the classifier, which are initial: `audionet.training.fit_head` fits some.
-    Temperature and threshold, which belong to the old classifier, are gone.
+    Temperature and thresholds, which belong to the old classifier, are gone.
 
     Args:
         start: Bundle of an embedding or a recogniser. It is not changed.
@@ -140,6 +140,7 @@ def adapt(start: Bundle, labels: Sequence[str], *, clip_length: int | None = Non
         training={},
         temperature=1.0,
         threshold=0.0,
+        detection={},
     )
 
 

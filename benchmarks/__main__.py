@@ -5,7 +5,7 @@
 
 The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.drums`,
 `benchmarks.vocoder`, `benchmarks.gpu`, `benchmarks.people`, `benchmarks.devices`, `benchmarks.saliency`,
-`benchmarks.family`, `benchmarks.streams`.
+`benchmarks.family`, `benchmarks.streams`, `benchmarks.detection`.
 """
 
 import argparse

@@ -21,10 +21,13 @@ def embedding(write_bundle, tmp_path):
 
 @pytest.mark.parametrize("of", ["embedding", "recogniser"])
 def test_everything_but_the_classifier_is_the_bundles(embedding, write_bundle, of):
-    start = adapt.load_start(embedding if of == "embedding" else write_bundle(temperature=2.0, threshold=0.5))
+    levels = {"thresholds": {"one": 0.9}, "false_alarms_per_hour": 0.5, "negative_hours": 9.0}
+    detection = levels | {"alarms": 4, "interval": [0.12, 1.14]}
+    recognizer = write_bundle(temperature=2.0, threshold=0.5, detection=detection)
+    start = adapt.load_start(embedding if of == "embedding" else recognizer)
     words = adapt.adapt(start, ("yes", "no", "stop"))
     assert (words.task, words.labels, words.training) == ("recognition", ("yes", "no", "stop"), {})
-    assert (words.temperature, words.threshold) == (1.0, 0.0)
+    assert (words.temperature, words.threshold, words.detection) == (1.0, 0.0, {})
     assert (words.sample_rate, words.clip_length) == (start.sample_rate, start.clip_length)
     assert words.model.arguments == {"n_classes": 3, "n_bands": 20}
     old, new = start.model.module.state_dict(), words.model.module.state_dict()

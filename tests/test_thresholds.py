@@ -273,6 +273,9 @@ def test_calibrate_writes_thresholds_into_the_bundle(capsys, write_bundle, noise
     recognizer = Recognizer(loaded)
     assert recognizer.thresholds == loaded.detection["thresholds"]
     assert not any(Detector(recognizer).detect_file(file) for file in room.glob("*.wav"))
+    _, lines, _ = call(capsys, "models", "show", path)
+    (shown,) = (line for line in lines if line.startswith("false alarms"))
+    assert shown.split(None, 2)[2] == "0 in 0.01 h, 0.00 to 442.67 an hour; 0.5 were wanted"
 
 
 def test_calibrate_never_changes_a_shipped_model(capsys, write_bundle, noises, monkeypatch):

@@ -128,5 +128,16 @@ def _show(loaded: "Bundle") -> None:
     seconds = f"{loaded.clip_length / loaded.sample_rate:g} s at {loaded.sample_rate} Hz"
     rows += [("parameters", f"{parameters:,}"), ("clips", seconds)]
     rows += [(f"{category}s", " ".join(map(str, values))) for category, values in loaded.categories.items()]
+    rows += _thresholds(loaded.detection)
     rows += [(key.replace("_", " "), str(value)) for key, value in loaded.training.items()]
     print_table(rows)
+
+
+def _thresholds(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what `audionet calibrate` wrote into a bundle; nothing where it did not."""
+    if not found:
+        return []
+    (low, high), hours = found["interval"], found["negative_hours"]
+    raised = f"{found['alarms']} in {hours:.2f} h, {low:.2f} to {high:.2f} an hour; {found['false_alarms_per_hour']:g}"
+    levels = ", ".join(f"{keyword} {threshold:.4g}" for keyword, threshold in found["thresholds"].items())
+    return [("thresholds", levels), ("false alarms", f"{raised} were wanted")]
