@@ -9,7 +9,8 @@ import pytest
 from audionet import save_audio
 from audionet.datasets import cards, natural
 from audionet.datasets.cards import Card
-from audionet.datasets.own_words import MANY, OwnWords, open_words, words_card
+from audionet.datasets.own_layout import OwnWords
+from audionet.datasets.own_words import MANY, open_words, words_card
 from audionet.datasets.rendering import render
 from audionet.datasets.stretches import STRETCH
 from audionet.datasets.synthesis import Engine
@@ -279,7 +280,9 @@ def room(tmp_path):
 
 
 def test_stretches_of_a_room_train_as_unknown(install, room, capsys):
-    card = words_card(["lights on", "stop"], language=LANGUAGE, clips_per_label=50, negatives=[str(room)])
+    card = words_card(
+        ["lights on", "stop"], language=LANGUAGE, clips_per_label=50, negatives=[str(room), str(room / "deep")]
+    )
     clips = [clip for clip in listed_by(card) if clip.path.startswith(STRETCH)]
     assert len(clips) == 5 and {(clip.label, clip.split) for clip in clips} == {("_unknown_", "train")}
     assert "negatives: 5 of 5 stretches of 2 s train as _unknown_" in capsys.readouterr().err

@@ -81,6 +81,12 @@ def test_peaks_are_the_amplitudes_and_hours_those_of_the_recordings(negatives):
     assert 2.4 < first.time < 3.3 and heard.tracks[first.place].path.name == "1.wav"
 
 
+def test_a_recording_in_two_folders_is_heard_once(negatives):
+    folders = [negatives / "kitchen", negatives, negatives]
+    heard, whole = hear_negatives(Tones(), folders), hear_negatives(Tones(), [negatives])
+    assert heard.hours == whole.hours and len(heard.tracks) == 2
+
+
 def test_events_are_those_of_the_detector(negatives):
     heard, levels = hear_negatives(Tones(), [negatives]), {"low": 0.25, "high": 0.35}
     detector = Detector(Tones(), thresholds=levels)
@@ -287,6 +293,8 @@ def test_calibrate_never_changes_a_shipped_model(capsys, write_bundle, noises, m
     for name in ("tiny", shipped):
         code, lines, errors = call(capsys, "calibrate", name, "--negatives", noises / "room")
         assert (code, lines, len(errors)) == (1, [], 1) and "name one with --output FILE" in errors[0]
+    code, _, errors = call(capsys, "calibrate", "tiny", "--negatives", noises / "room", "--output", "no/such/folder")
+    assert code == 1 and "output: expected a name in a folder that is there and can be written" in errors[0]
     other = noises / "mine.safetensors"
     assert call(capsys, "calibrate", "tiny", "--negatives", noises / "room", "--output", other)[0] == 0
     assert bundle.load(other).detection and shipped.read_bytes() == before

@@ -37,13 +37,13 @@ def stretches(folders: Sequence[str], count: int) -> list[Clip]:
         advice = "name one of recordings in which none of the words is said"
         check_that(Path(folder).is_dir(), f"negatives: {folder}", "a folder", got, advice)
     places: list[str] = []
-    for file in sounds_among(folders):
+    for file in dict.fromkeys(path.resolve() for path in sounds_among(folders)):  # one folder may lie in another
         try:
             seconds = rate_and_seconds(file)[1]
         except (AudioError, OSError) as error:
             note(f"negatives: left out {error}")
             continue
-        places += [f"{STRETCH}{number}/{file.resolve()}" for number in range(max(int(seconds / SECONDS), 1))]
+        places += [f"{STRETCH}{number}/{file}" for number in range(max(int(seconds / SECONDS), 1))]
     check_that(places, "negatives", "recordings that can be read", "none", "see the notes above")
     chosen = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)
     note(f"negatives: {len(chosen)} of {len(places)} stretches of {SECONDS:g} s train as {UNKNOWN}")

@@ -14,7 +14,7 @@ from audionet.checks import check_positive, check_that, listed
 from audionet.evaluate.positives import HeardWords, hear_positives
 from audionet.evaluate.tracks import LOWEST, Alarm, Tracks, hear_negatives
 from audionet.inference.windows import ClipRecognizer
-from audionet.metrics import alarms_allowed, choose_thresholds, hours_needed, poisson_interval
+from audionet.metrics import alarms_allowed, choose_thresholds, poisson_interval
 
 SUSPICIOUS = 0.9
 """Score from which on a recording may well hold the word, where no recordings of words tell how high they score."""
@@ -56,11 +56,6 @@ class DetectionCalibration:
     def interval(self) -> tuple[float, float]:
         """The exact 95% interval of the false alarms per hour."""
         return poisson_interval(len(self.alarms), self.hours)
-
-    @property
-    def hours_needed(self) -> float:
-        """Hours with as many alarms, and no more, after which the interval is below the wanted rate."""
-        return hours_needed(self.wanted, len(self.alarms))
 
     @property
     def rejects(self) -> dict[str, tuple[int, int]]:
@@ -142,7 +137,8 @@ def target_of(model: str | os.PathLike[str], output: str | os.PathLike[str] | No
     """Return the file that thresholds are written to: the model's own, unless another is named.
 
     Raises:
-        ValueError: The model is a shipped one and no other file is named, or that file is there already.
+        ValueError: The model is a shipped one and no other file is named, or that file is there already or cannot be
+            written, which is so said before anything is heard.
     """
     source = bundle.find(model, "recognition")
     target = source if output is None else Path(output)
@@ -153,6 +149,8 @@ def target_of(model: str | os.PathLike[str], output: str | os.PathLike[str] | No
     )
     is_free = target == source or not os.path.lexists(target)
     check_that(is_free, "output", "a file that is not there yet", str(target), "name another, or move it away first")
+    can_be = target.parent.is_dir() and os.access(target.parent, os.W_OK)
+    check_that(can_be, "output", "a name in a folder that is there and can be written", str(target), "name another")
     return target
 
 

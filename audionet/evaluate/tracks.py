@@ -151,7 +151,10 @@ def hear_negatives(recognizer: ClipRecognizer, folders: Sequence[str | os.PathLi
     for folder in folders:
         got = "a file" if Path(folder).exists() else "nothing there"
         check_that(Path(folder).is_dir(), f"negatives: {folder}", "a folder", got, "check its spelling")
-    found = hear(recognizer, sounds_among(folders), "negatives")
+    once: dict[Path, Path] = {}
+    for file in sounds_among(folders):
+        once.setdefault(file.resolve(), file)  # one folder may lie in another
+    found = hear(recognizer, [*once.values()], "negatives")
     window = recognizer.clip_length / recognizer.sample_rate
     seconds, short = 3600 * found.hours, [track for track in found.tracks if track.seconds < window]
     advice = "give hours of them, such as your room with people who talk"
