@@ -1,10 +1,11 @@
 """A shipped recogniser as a detector of people's words: false rejects against false alarms per hour.
 
-    python -m benchmarks.detection [--data ../shared/data] [--model commands] [--most 600] [--output runs/detection]
+    python -m benchmarks.detection [--data ../shared/data] [--model commands] [--output runs/detection]
 
-Positives are the words of the even half of the speakers (`benchmarks.people`). Negatives are the spoken requests and
-the utterances of AN4 that hold none of the words. Thresholds are set on one of the two and counted on the other, each
-in turn; beside that stands the curve on both together, whose points choose their threshold on what they are counted on.
+Positives are the words by the people whom `commands` did not hear in training: the test split of its record. Negatives
+are the spoken requests, and the utterances of AN4 that hold none of the words. Thresholds are set on one of the two and
+counted on the other, each in turn. Beside that stands the curve on both together, whose points choose their thresholds
+on what they are counted on.
 """
 
 import argparse
@@ -15,19 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import audionet
+from audionet.datasets import cards, plain_card
 from audionet.evaluate import HeardWords, Positive, Tracks, hear, thresholds_for
 from audionet.evaluate.detection import RATES, DetectionEvaluation
 from audionet.inference import Recognizer
 from audionet.labels import is_word
 from audionet.plots import plot_detection
 from audionet.plots.style import png
-from audionet.randomness import random_generator
 from audionet.report.detection import alarms, rejects
 from benchmarks.measure import machine
-from benchmarks.people.commands import half
 from benchmarks.people.recordings import find
 
 
@@ -47,13 +45,11 @@ def an4(root: Path, words: Sequence[str]) -> tuple[list[Path], dict[str, int]]:
     return left, {word: count for word, count in held.items() if count}
 
 
-def hear_words(recognizer: Recognizer, data: Path, most: int) -> HeardWords:
-    """Let a detector hear words of the even half, so many at most, drawn at random."""
-    said = half(data, "even")
-    said = said.take(np.flatnonzero([is_word(label) for label in said.labels.tolist()]))
-    said = said.take(random_generator(0, "words for a detector").permutation(len(said))[:most])
-    rows = zip(said.paths.tolist(), said.labels.tolist(), said.speakers.tolist(), strict=True)
-    positives = {path: Positive(path, label, speaker) for path, label, speaker in rows}
+def hear_words(recognizer: Recognizer, data: Path) -> HeardWords:
+    """Let a detector hear the words that were kept for the test when `commands` was trained."""
+    root = data / "speech_commands_test_half"
+    clips = [clip for clip in cards.index(plain_card(root), root) if clip.split == "test" and is_word(clip.label)]
+    positives = {root / clip.path: Positive(root / clip.path, clip.label, clip.speaker) for clip in clips}
     tracks = hear(recognizer, [*positives], "words")
     return HeardWords(tuple(positives[track.path] for track in tracks.tracks), tracks)
 
@@ -96,15 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real recordings")
     parser.add_argument("--model", default="commands", help="a shipped recogniser of the ten words, or a bundle")
-    parser.add_argument("--most", type=int, default=10_000, help="words, drawn at random")
     parser.add_argument("--output", type=Path, default=Path("runs/detection"), help="folder for the figures")
     options = parser.parse_args()
     facts, start = machine(), time.perf_counter()
     recognizer = audionet.load_recognizer(options.model)
+    words = hear_words(recognizer, options.data)
     spelled, held = an4(options.data, [*recognizer.thresholds])
     requests = find("requests", options.data).paths.tolist()
     negatives = {"requests": hear(recognizer, requests, "requests"), "an4": hear(recognizer, spelled, "an4")}
-    words = hear_words(recognizer, options.data, options.most)
     both = evaluated(words, together(negatives), dict.fromkeys(recognizer.thresholds, 0.5))
     table = rows(words, negatives)
     facts["settings"] = str(both.negatives.settings)
