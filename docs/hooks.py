@@ -32,7 +32,7 @@ NAMES = "<!-- every public name -->"
 OTHERS = "<!-- others -->"
 ROOMS = [
     *"audio augment features models decoding datasets datasets.synthesis metrics training".split(),
-    *"bundle adapt inference evaluate plots insight report bulk export".split(),
+    *"bundle adapt inference evaluate plots insight report bulk export serve".split(),
 ]
 REGISTRIES = {"features.md": "audionet.features:FEATURES", "models.md": "audionet.models:MODELS"}
 SHARED = (

@@ -30,8 +30,13 @@ class Browser:
         with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)["value"]
 
-    def open(self, page: Path) -> None:
-        self.ask("POST", "/url", url=page.resolve().as_uri())
+    def open(self, page: Path | str) -> None:
+        """Open a file, or an address."""
+        self.ask("POST", "/url", url=page if isinstance(page, str) else page.resolve().as_uri())
+
+    def type(self, selector: str, text: str) -> None:
+        """Type into an element; into one for files, the path of one."""
+        self.ask("POST", f"/element/{self.find(selector)}/value", text=text)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run the body of a function in the page; a promise is waited for."""
@@ -77,8 +82,8 @@ class Browser:
 
 
 @contextmanager
-def browsing() -> Iterator[Browser]:
-    """Start a browser, and end it; skip the test where there is none."""
+def browsing(*flags: str) -> Iterator[Browser]:
+    """Start a browser with some flags of its own, and end it; skip the test where there is none."""
     chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
     if chromium is None or driver is None:
         pytest.skip("chromium or chromedriver is not installed")
@@ -89,8 +94,8 @@ def browsing() -> Iterator[Browser]:
             port = next(
                 found[1] for line in process.stdout if (found := re.search(r"success.* on port (\d+)", line.strip()))
             )
-            flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", f"--user-data-dir={profile}"]
-            options = {"binary": chromium, "args": flags}
+            usual = ["--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", f"--user-data-dir={profile}"]
+            options = {"binary": chromium, "args": [*usual, *flags]}
             logs = {"browser": "ALL", "performance": "ALL"}
             wanted = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": logs}}
             starter = Browser(f"http://127.0.0.1:{port}/session")

@@ -46,6 +46,7 @@ USE = (
     "report",
     "bulk",
     "export",
+    "serve",
     "doctor",
     "cli",
 )

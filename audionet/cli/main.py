@@ -22,7 +22,7 @@ COMMANDS = (
     *("recognize", "detect", "listen", "evaluate", "calibrate", "inspect", "generate"),
     *("features", "features list", "features show"),
     *("models list", "models show", "export", "train-words", "data list", "data get", "data verify", "data cache"),
-    *("copy", "doctor", "completion"),
+    *("serve", "copy", "doctor", "completion"),
 )
 """Names of the commands. A name of two words belongs to a group."""
 

@@ -52,10 +52,7 @@ def recognize(
             if json:
                 print(dumps({"file": str(path), "error": str(result)}), flush=True)
         elif json:
-            heard = {"seconds": round(result.seconds, 3), "from": round(result.start, 3), "to": round(result.stop, 3)}
-            predictions = [prediction._asdict() for prediction in result]
-            answer = {"label": result.label, "accepted": result.accepted, "threshold": result.threshold}
-            print(dumps({"file": str(path), **heard, **answer, "predictions": predictions}), flush=True)
+            print(dumps({"file": str(path), **result.facts()}), flush=True)
         else:
             shown = ", ".join(f"{label} {probability:.1%}" for label, probability in result)
             print(f"{path}: {shown if result.accepted else f'none of these ({shown})'}", flush=True)

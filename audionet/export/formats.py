@@ -17,6 +17,7 @@ FORMATS = {
     "onnx": "audionet.export.onnx:write",
     "int8": "audionet.export.int8:write",
     "stream": "audionet.export.stream:write",
+    "web": "audionet.export.web.folder:write",
 }
 """The function that writes each format, a `Write`, by module and name. A format is a module, and a line here."""
 
@@ -35,6 +36,7 @@ def write_formats(
     *,
     name: str,
     calibration: str | os.PathLike[str] | None = None,
+    onnxruntime_web: str | os.PathLike[str] | None = None,
 ) -> list[Exported]:
     """Write a recogniser in some formats. Each is compared with torch first, and refused if it says something else.
 
@@ -44,6 +46,7 @@ def write_formats(
         formats: Keys of `FORMATS`.
         name: What the files are called after.
         calibration: Folder with a folder of recordings for each label, by which "int8" chooses its scales.
+        onnxruntime_web: Folder or .tgz of onnxruntime-web for "web"; None for the package that npm brings.
 
     Returns:
         What was written for each format.
@@ -63,7 +66,7 @@ def write_formats(
     """
     check_formats(formats)
     check_exporter()
-    source = Source(bundle, next(iter(safe_names([name]).values())), calibration)
+    source = Source(bundle, next(iter(safe_names([name]).values())), calibration, onnxruntime_web)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return [_writer(each)(source, folder) for each in dict.fromkeys(formats)]

@@ -28,17 +28,25 @@ class Source:
         bundle: Bundle of the task "recognition".
         name: What files are called after.
         calibration: Folder with a folder of recordings for each label, for the formats that need one.
+        onnxruntime_web: Folder or .tgz of onnxruntime-web, for the page; None for the package that npm brings.
 
     Attributes:
         recognizer: The recogniser, on the CPU.
         name: What files are called after.
         calibration: The folder, if there is one.
+        onnxruntime_web: The folder or package, if one is named.
 
     Raises:
         BundleError: The bundle is for another task.
     """
 
-    def __init__(self, bundle: Bundle, name: str, calibration: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        name: str,
+        calibration: str | os.PathLike[str] | None = None,
+        onnxruntime_web: str | os.PathLike[str] | None = None,
+    ) -> None:
         if bundle.task != "recognition":
             raise BundleError(
                 f"{name}: expected a bundle for recognition, got one for {bundle.task}; of the others nothing can be "
@@ -46,6 +54,7 @@ class Source:
             )
         self.recognizer, self.name = Recognizer(bundle), name
         self.calibration = None if calibration is None else Path(calibration)
+        self.onnxruntime_web = None if onnxruntime_web is None else Path(onnxruntime_web)
 
     @cached_property
     def probes(self) -> list[Probe]:

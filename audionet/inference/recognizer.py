@@ -58,6 +58,24 @@ class Predictions(list[Prediction]):
         """Whether the answer is a word, and not "none of these"."""
         return self.label is not None
 
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as plain values for JSON, in seconds.
+
+        Example:
+            >>> heard = audionet.load_recognizer("digits").recognize_file("seven.wav", top_k=1).facts()
+            >>> [heard[name] for name in ("label", "accepted", "from", "to")]
+            ['seven', True, 0.0, 0.624]
+        """
+        return {
+            "seconds": round(self.seconds, 3),
+            "from": round(self.start, 3),
+            "to": round(self.stop, 3),
+            "label": self.label,
+            "accepted": self.accepted,
+            "threshold": self.threshold,
+            "predictions": [prediction._asdict() for prediction in self],
+        }
+
 
 class Recognizer:
     """A trained network that names what was said in a recording.

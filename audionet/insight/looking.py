@@ -96,7 +96,7 @@ def stage_maps(
     if not spectrogram.isfinite().all():
         raise ValueError("spectrogram: expected finite values, got NaN or infinity; leave the clip out or repair it")
     outputs = trace.outputs(network, {stage: stages[stage] for stage in axes}, spectrogram)
-    return {stage: _in_order(output, axes[stage]) for stage, output in outputs.items()}
+    return {stage: in_order(output, axes[stage]) for stage, output in outputs.items()}
 
 
 def input_gradient(value: Tensor, spectrogram: Tensor) -> Tensor | None:
@@ -140,7 +140,12 @@ def clips_of(spectrograms: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
         )
 
 
-def _in_order(output: Tensor, axes: Axes) -> Tensor:
-    """Move the batch of a stage's output to the front and its frames to the end."""
+def in_order(output: Tensor, axes: Axes) -> Tensor:
+    """Move the batch of a stage's output to the front and its frames to the end.
+
+    Example:
+        >>> in_order(torch.zeros(16, 40, 2, 101), Axes(batch=2, frame=3, stride=1)).shape
+        torch.Size([2, 16, 40, 101])
+    """
     output = output.movedim(axes.batch, 0)
     return output if axes.frame is None else output.movedim(axes.frame, -1)
