@@ -108,7 +108,7 @@ def test_a_part_is_removed_by_its_name(cache, tone_folder, capsys):
 def test_an_unknown_name_removes_nothing(cache, capsys, name):
     before = files_in(cache)
     code, out, err = call(capsys, "--clear", name)
-    assert (code, out) == (1, "") and "name: expected one of espeak-ng, numba, stores, fsdd, " in err
+    assert (code, out) == (1, "") and "name: expected one of espeak-ng, numba, onnxruntime-web, stores, fsdd, " in err
     assert files_in(cache) == before
 
 

@@ -47,13 +47,19 @@ def kept_in(cache: Path) -> list[Kept]:
     Raises:
         OSError: A folder cannot be read.
     """
-    found = [*_stores(cache), *_corpora(cache), *_voices(cache), *_compiled(cache)]
+    found = [*_stores(cache), *_corpora(cache), *_voices(cache), *_compiled(cache), *_runtimes(cache)]
     return sorted((kept for kept in found if kept.paths), key=lambda kept: kept.name)
 
 
 def kinds() -> list[str]:
     """List the names that something kept may begin with, whether it is there or not."""
-    return ["espeak-ng", "numba", "stores", *sorted({card.root or card.name for card in list_cards() if card.files})]
+    return [
+        "espeak-ng",
+        "numba",
+        "onnxruntime-web",
+        "stores",
+        *sorted({card.root or card.name for card in list_cards() if card.files}),
+    ]
 
 
 def remove(kept: Kept) -> None:
@@ -108,6 +114,12 @@ def _compiled(cache: Path) -> Iterator[Kept]:
     folders = _folders(cache / "numba")
     code = tuple(folder for folder in folders if {path.suffix for path in folder.iterdir()} <= {".nbi", ".nbc"})
     yield Kept("numba", "compiled code, compiled again when it is needed", cache / "numba", code)
+
+
+def _runtimes(cache: Path) -> Iterator[Kept]:
+    """Yield the packages that run networks in a browser."""
+    packages = tuple(sorted(cache.glob("onnxruntime-web-*.tgz")))
+    yield Kept("onnxruntime-web", "runs networks in a browser, brought again by npm", cache, packages)
 
 
 def _folders(folder: Path) -> list[Path]:

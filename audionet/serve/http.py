@@ -156,10 +156,8 @@ async def _guarded(request: web.Request, handler: Handler, *, host: str, rates: 
         _check_origin(request, host)
         if request.method == "POST" or request.path == "/detect":
             if wait := rates.wait(request.remote or "", now=time.monotonic()):
-                headers = {"Retry-After": str(math.ceil(wait))}
-                raise Refused(
-                    429, f"requests: expected {rates.per_minute:g} a minute, got more; wait {wait:.1f} s", headers
-                )
+                reason = f"requests: expected {rates.per_minute:g} a minute, got more; wait {wait:.1f} s"
+                raise Refused(429, reason, {"Retry-After": str(math.ceil(wait))})
         return await handler(request)
     except Refused as error:
         return _error(error.status, error, error.headers)
@@ -170,9 +168,8 @@ async def _guarded(request: web.Request, handler: Handler, *, host: str, rates: 
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _error(
-            error.status, f"{request.method} {request.path}: {HTTPStatus(error.status).phrase}", error.headers
-        )
+        reason = f"{request.method} {request.path}: {HTTPStatus(error.status).phrase}"
+        return _error(error.status, reason, error.headers)
     except Exception:
         _LOG.exception("%s %s", request.method, request.path)
         return _error(500, "the server failed to answer this; its log says why")

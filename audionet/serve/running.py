@@ -30,15 +30,12 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ValueError(
-                f"http: expected a free port, got {port}, which another program uses; name another"
-            ) from None
-        if error.errno == errno.EACCES:
-            raise ValueError(f"http: expected a port that is open to you, got {port}; name one above 1023") from None
-        raise ValueError(
-            f"host: expected an address of this machine, got {host!r} ({error.strerror or error})"
-        ) from None
+        known = {
+            errno.EADDRINUSE: f"http: expected a free port, got {port}, which another program uses; name another",
+            errno.EACCES: f"http: expected a port that is open to you, got {port}; name one above 1023",
+        }
+        other = f"host: expected an address of this machine, got {host!r} ({error.strerror or error})"
+        raise ValueError(known.get(error.errno or 0, other)) from None
     except OverflowError:
         raise ValueError(f"http: expected a port from 0 to 65535, got {port}") from None
 

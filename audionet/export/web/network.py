@@ -77,9 +77,8 @@ def watched_model(source: Source) -> tuple[bytes, tuple[str, ...]]:
     model = joined(source.front_end.model, _traced(watched, features, names))
     with torch.no_grad():
         expected = watched(features)
-    for name, made, theirs in zip(
-        names, session_of(model).run(names, {"waveform": probe.waveform}), expected, strict=True
-    ):
+    outputs = session_of(model).run(names, {"waveform": probe.waveform})
+    for name, made, theirs in zip(names, outputs, expected, strict=True):
         difference = float((torch.from_numpy(made) - theirs).abs().max() / theirs.abs().max().clamp_min(1))
         check_that(difference <= TOLERANCE, f"output {name}", f"torch's values within {TOLERANCE:g}", difference)
     content: bytes = model.SerializeToString()
