@@ -70,14 +70,15 @@ def measured(path: Path | str, options: argparse.Namespace) -> Worth:
     worth, seconds = found.of_right(), time.perf_counter() - start
     print(f"{path}: right {len(worth.right)} of {len(found.right)}, in {seconds:.0f} s", flush=True)
     if options.output:
-        place = options.output / Path(path).stem
+        name = Path(path).name.removesuffix(".safetensors")
         shares = {
-            name: {key: np.atleast_2d(right).mean(1).tolist() for key, right in getattr(worth, name).items()}
-            for name in ("kept", "removed", "random_kept", "random_removed")
+            kind: {key: np.atleast_2d(right).mean(1).tolist() for key, right in getattr(worth, kind).items()}
+            for kind in ("kept", "removed", "random_kept", "random_removed")
         }
         options.output.mkdir(parents=True, exist_ok=True)
-        place.with_suffix(".png").write_bytes(png(plot_worth(worth)))
-        place.with_suffix(".json").write_text(json.dumps({"clips": len(worth.right), "shares": shares}, indent=2))
+        (options.output / f"{name}.png").write_bytes(png(plot_worth(worth)))
+        figures = {"clips": len(worth.right), "shares": shares}
+        (options.output / f"{name}.json").write_text(json.dumps(figures, indent=2))
     return worth
 
 
