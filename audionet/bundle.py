@@ -145,6 +145,9 @@ def find(name_or_path: str | os.PathLike[str], task: str | None = None) -> Path:
         if name_or_path in shipped(known):
             return SHIPPED / known / f"{name_or_path}.safetensors"
     path = Path(name_or_path)
+    if path.suffix == ".onnx":
+        advice = "give that one here, and this one to audionet detect or audionet.load_detector"
+        raise BundleError(f"{path}: expected the .safetensors file of a bundle, got one of audionet export; {advice}")
     if not path.is_file():
         names = {known: shipped(known) for known in TASKS if task in (None, known)}
         advice = nearest(path, {name for found in names.values() for name in found}, "check its spelling")

@@ -26,13 +26,20 @@ class Figure:
     at_most: float | None = None
 
 
-def interleaved(work: Mapping[str, Callable[[], object]], repeats: int, *, warm_up: int = 1) -> dict[str, list[float]]:
+def interleaved(
+    work: Mapping[str, Callable[[], object]],
+    repeats: int,
+    *,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Time callables in turn, so that a machine that slows down does so for all of them.
 
     Args:
         work: What to time, by name.
         repeats: Timed calls of each.
         warm_up: Calls of each before those.
+        clock: Tells the time in seconds; `time.thread_time` leaves out what a busy machine lets one thread wait.
 
     Returns:
         Seconds of each call; the i-th calls of all stand next to each other in time, so divide those.
@@ -40,10 +47,10 @@ def interleaved(work: Mapping[str, Callable[[], object]], repeats: int, *, warm_
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for repeat in range(-warm_up, repeats):
         for name, call in work.items():
-            start = time.perf_counter()
+            start = clock()
             call()
             if repeat >= 0:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return seconds
 
 

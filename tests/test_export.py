@@ -11,7 +11,7 @@ from audionet import bundle, features, models
 from audionet.bundle import Bundle, BundleError, Part
 from audionet.cli.main import main
 from audionet.export import fourier, int8, source, tracing, write_formats
-from audionet.inference import OnnxRecognizer, Recognizer
+from audionet.inference import Detector, OnnxRecognizer, Recognizer
 from audionet.inference.onnx_description import METADATA, parse
 from audionet.onnx_session import open_session
 
@@ -251,6 +251,32 @@ def test_the_shipped_commands_by_the_command(tmp_path, capsys):
     (made,) = exported.clip_probabilities(clip)
     assert exported.labels[made.argmax()] == "stop"
     np.testing.assert_allclose(made, recognizer.clip_probabilities(clip)[0], rtol=0, atol=TOLERANCE)
+
+
+def test_a_detector_takes_the_file(tiny, tmp_path, capsys):
+    from audionet import load, load_detector, save_audio
+
+    path = write_formats(tiny, tmp_path, name="tones")[0].path
+    found = load_detector(path, thresholds=0.4, hop_seconds=0.1, smoothing=1)
+    sound = waveforms(1, 3 * LENGTH)[0]
+    events = found.detect(sound, RATE)
+    assert events and events == Detector(OnnxRecognizer(path), thresholds=0.4, hop_seconds=0.1, smoothing=1).detect(
+        sound, RATE
+    )
+    by_torch = Detector(Recognizer(tiny), thresholds=0.4, hop_seconds=0.1, smoothing=1).detect(sound, RATE)
+    assert [event[:3] for event in events] == [event[:3] for event in by_torch]
+    assert [event.score for event in events] == pytest.approx([event.score for event in by_torch], abs=TOLERANCE)
+    with pytest.raises(ValueError, match="device: expected cpu for an ONNX file, got 'cuda'"):
+        load_detector(path, "cuda")
+    save_audio(tmp_path / "sound.wav", sound, RATE)
+    assert main(["detect", str(path), "--threshold", "0.4", str(tmp_path / "sound.wav")]) == 0
+    assert capsys.readouterr().out
+    with pytest.raises(
+        BundleError, match="tones.onnx: expected the .safetensors file of a bundle, got one of audionet"
+    ):
+        load(path)
+    assert main(["recognize", str(path), str(tmp_path / "sound.wav")]) == 1
+    assert "and this one to audionet detect or audionet.load_detector" in capsys.readouterr().err
 
 
 def test_files_that_are_no_recognizer(tiny, tmp_path, monkeypatch):
