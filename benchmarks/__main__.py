@@ -1,6 +1,6 @@
 """Run the quick benchmarks and print a table for each.
 
-    python -m benchmarks [startup] [training] [generation] [features] [inside] [detector] [export] [web]
+    python -m benchmarks [startup] [training] [generation] [features] [inside] [detector] [export] [web] [stepping]
         [--output figures.json] [--tiny]
 
 The long ones are commands of their own: `python -m benchmarks.fsdd`, `benchmarks.digits`, `benchmarks.drums`,
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import machine, markdown, record
 
-QUICK = ("startup", "training", "generation", "features", "inside", "detector", "export", "web")
+QUICK = ("startup", "training", "generation", "features", "inside", "detector", "export", "web", "stepping")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from audionet import models
-from audionet.models import FixedStep, Frames, StreamingNetwork
+from audionet.models import FixedStep, Frames, SlidingNetwork, StreamingNetwork
 from tests.test_family import SMALL, build, noise, settle
 
 LOCAL = [name for name in SMALL if name not in ("fully_connected", "timm", "wavenet_classifier")]
@@ -187,6 +187,32 @@ def test_the_weights_are_read_where_they_are():
     assert_same(streamed(streaming, spectrogram, [20]), network.frames(spectrogram))
     network.double()
     assert_same(streamed(streaming, spectrogram.double(), [20]), network.frames(spectrogram.double()))
+
+
+@pytest.mark.parametrize("name", ["tcresnet", "convnext", "cnn_tdnn", "one_layer", "lenet"])
+@torch.inference_mode()
+def test_a_sliding_window_pools_the_frames_of_the_recording(name):
+    streaming, window = streaming_of(name), 5
+    network: Any = streaming.network
+    sliding = SlidingNetwork(network, window)
+    spectrogram = noise(network, 2, streaming.delay + 30 * streaming.stride, seed=4)
+    maps = network.maps(spectrogram) if hasattr(network, "maps") else network.frames(spectrogram)
+    pool = getattr(network, "pool", getattr(network, "pooling", None)) or (lambda frames: frames.mean(-1))
+    state, n_full = sliding.start(2), 0
+    for number, chunk in enumerate(spectrogram.split(13, -1)):
+        active = torch.tensor([True, number % 3 < 2])
+        if not active[1]:
+            chunk = chunk.index_fill(0, torch.tensor(1), torch.nan)
+        embeddings, state = sliding.step(chunk, state, active)
+        last = int(embeddings.places[0])
+        if last >= 0:
+            n_full += 1
+            assert_same(embeddings.values[:1], pool(maps[:1, ..., last - window + 1 : last + 1]))
+    assert n_full > 2
+    assert int(state.places[1]) < int(state.places[0])
+    state = sliding.reset(state, torch.tensor([True, False]))
+    embeddings, _ = sliding.step(chunk[..., :1], state)
+    assert (embeddings.places >= 0).tolist() == [False, int(state.places[1]) >= window - 1]
 
 
 class Own(nn.Module):

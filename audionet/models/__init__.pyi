@@ -27,6 +27,9 @@ from .resnet import ResNet as ResNet
 from .streaming.fixed import FixedStep as FixedStep
 from .streaming.network import Frames as Frames
 from .streaming.network import StreamingNetwork as StreamingNetwork
+from .streaming.sliding import Embeddings as Embeddings
+from .streaming.sliding import SlidingNetwork as SlidingNetwork
+from .streaming.sliding import SlidingState as SlidingState
 from .streaming.steps import NetworkState as NetworkState
 from .tcresnet import TCResNet as TCResNet
 from .timm_backbone import TimmBackbone as TimmBackbone

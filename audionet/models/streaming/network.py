@@ -97,12 +97,17 @@ class StreamingNetwork:
 
 def frames_part(network: nn.Module) -> LocalPart:
     """Return what a network does for its ``frames``, all of which has to act on a stream."""
-    check_that(not network.training, "network", "one in evaluation mode", "one in training", "call network.eval()")
-    kind, n_bands = type(network).__name__, getattr(network, "n_bands", 1)
-    check_that(n_bands > 1, "network", "one on spectrograms", f"{kind}, on waveforms")
+    check_streamable(network)
     part = local_part(network, "frames" if hasattr(network, "frames") else "embed")
     is_local = hasattr(network, "frames") and len(part.rest) == 1
-    got = f"{kind}, whose layer {layer_of(part.rest[0])} looks at all frames, or at their ends"
+    got = f"{type(network).__name__}, whose layer {layer_of(part.rest[0])} looks at all frames, or at their ends"
     advice = "choose another network, no normalisation over the clip, and a padding with zeros"
     check_that(is_local, "network", "one that is local in time", got, advice)
     return part
+
+
+def check_streamable(network: nn.Module) -> None:
+    """Refuse a network that is trained now, or that takes waveforms."""
+    check_that(not network.training, "network", "one in evaluation mode", "one in training", "call network.eval()")
+    kind, n_bands = type(network).__name__, getattr(network, "n_bands", 1)
+    check_that(n_bands > 1, "network", "one on spectrograms", f"{kind}, on waveforms")
