@@ -1,7 +1,7 @@
 """Networks on a stream: what 20 ms of sound cost, step by step and by computing the last second anew."""
 
-import io
 import math
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -28,12 +28,14 @@ N_CHUNKS, REPEATS = 40, 5
 
 def session_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[], object]:
     """Return a call of a module by ONNX Runtime on one core, on these inputs."""
-    names, buffer = [f"input{number}" for number in range(len(inputs))], io.BytesIO()
-    with warnings.catch_warnings(action="ignore"):  # of shapes that become constants
-        torch.onnx.export(module, inputs, buffer, dynamo=False, input_names=names)
+    names = [f"input{number}" for number in range(len(inputs))]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(buffer.getvalue(), options, providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/network.onnx"
+        with warnings.catch_warnings(action="ignore"):  # of shapes that become constants
+            torch.onnx.export(module, inputs, path, dynamo=False, input_names=names)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     arrays = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
     return partial(session.run, None, arrays)
 
