@@ -102,7 +102,10 @@ def main() -> None:
     negatives = {"requests": hear(recognizer, requests, "requests"), "an4": hear(recognizer, spelled, "an4")}
     both = evaluated(words, together(negatives), dict.fromkeys(recognizer.thresholds, 0.5))
     table = rows(words, negatives)
-    facts["settings"] = str(both.negatives.settings)
+    settings = both.negatives.settings
+    facts["settings"] = (
+        f"smoothing {settings.smoothing}, hysteresis {settings.hysteresis:g}, refractory {settings.refractory:g} s"
+    )
     facts["left out of an4"] = f"utterances that hold {held}"
     facts["words"] = f"{len(words.positives)} by {len({said.speaker for said in words.positives})} people"
     facts["area, to one alarm an hour"] = f"{both.area(both.keywords):.1%}"

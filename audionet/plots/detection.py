@@ -39,8 +39,9 @@ def plot_detection(curves: Mapping[str, DetectionCurve], points: Sequence[Operat
     check_that(0 < len(curves) <= most, "curves", f"1 to {most}", len(curves))
     figure, axes = make_figure(5.6, 4.2)
     for number, (name, curve) in enumerate(curves.items()):
-        alarms = np.maximum(curve.false_alarms, _FEWEST)
-        (line,) = axes.step(alarms, curve.false_rejects, where="post", linewidth=1.6, label=name)
+        best = np.append(np.diff(curve.false_alarms) > 0, True)  # of the thresholds with as many alarms
+        alarms, missed = np.maximum(curve.false_alarms[best], _FEWEST), curve.false_rejects[best]
+        (line,) = axes.step(alarms, missed, where="post", linewidth=1.6, label=name)
         line.set(color=COLORS[number % len(COLORS)], linestyle=_STYLES[number // len(COLORS)])
     for point in points:
         low, high = point.rejects_interval
