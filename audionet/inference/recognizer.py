@@ -64,7 +64,7 @@ class Predictions(list[Prediction]):
         Example:
             >>> heard = audionet.load_recognizer("digits").recognize_file("seven.wav", top_k=1).facts()
             >>> [heard[name] for name in ("label", "accepted", "from", "to")]
-            ['seven', True, 0.0, 0.624]
+            ['seven', True, 0.0, 0.597]
         """
         return {
             "seconds": round(self.seconds, 3),
