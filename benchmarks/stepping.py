@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -78,7 +79,9 @@ def run(*, tiny: bool = False) -> tuple[dict[str, Any], list[Figure]]:
                 for _ in range(n_chunks):
                     call()
 
-            seconds = interleaved({way: partial(repeated, call) for way, (call, _) in calls.items()}, repeats)
+            seconds = interleaved(
+                {way: partial(repeated, call) for way, (call, _) in calls.items()}, repeats, clock=time.thread_time
+            )
         for way, (_, n_frames) in calls.items():
             values = [1000 * each / n_chunks * CHUNK / n_frames for each in seconds[way]]
             figures.append(Figure(way, "ms for 20 ms", values))
