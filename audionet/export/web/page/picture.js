@@ -24,6 +24,7 @@ export class Picture {
   mark(word, time) {
     const label = document.createElement("span");
     label.textContent = word;
+    label.classList.toggle("lower", this.#words.at(-1)?.label.classList.contains("lower") === false); // neighbours are apart
     this.#words.push({ label, time });
     this.#marks.append(label);
     this.#place();
