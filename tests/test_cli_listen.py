@@ -1,5 +1,6 @@
 """`audionet listen` with a made-up sounddevice whose microphone plays a recording: events, picture, bad devices."""
 
+import inspect
 import io
 import json
 import re
@@ -15,6 +16,7 @@ from audionet import audio
 from audionet.audio import microphone
 from audionet.cli import live
 from audionet.cli import main as cli
+from audionet.cli.listen import listen
 from audionet.decoding import Event
 
 SEVEN = Path(__file__).parent / "data" / "seven.wav"
@@ -91,6 +93,12 @@ def test_events_until_ctrl_c(capsys, monkeypatch, sounddevice, device):
     assert [event["keyword"] for event in events] == ["seven", "seven"]
     assert {event["file"] for event in events} == {"USB Microphone" if device else "Built-in Microphone"}
     assert events[1]["start"] - events[0]["start"] == pytest.approx(1.6, abs=0.03)
+
+
+def test_the_examples_in_the_help_run(capsys, monkeypatch, sounddevice):
+    monkeypatch.setattr(InputStream, "at_the_end", "interrupted")
+    for example in re.findall(r"^    audionet listen (.*)", inspect.getdoc(listen) or "", re.MULTILINE):
+        assert call(capsys, *example.split())[::2] == (0, [])
 
 
 def test_a_device_that_is_unplugged_is_told(capsys, sounddevice):

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 
 import audionet
 from audionet import audio, export, features
+from audionet.audio.fitting import speech_span
 from audionet.bundle import Bundle, Part
 from audionet.inference import Detector, Recognizer
 from tests.test_family import ON_WAVEFORMS, SMALL, build, noise, settle
 
+COMMANDS = Path(__file__).parents[2] / "shared" / "data" / "speech_commands_test_half"
 RATE = 8000
 WORDS = ("low", "high")
 PITCHES = {"low": 500.0, "high": 2000.0}
@@ -206,6 +209,30 @@ def test_thresholds_of_a_bundle(write_bundle):
         made = Detector(recognizer, keywords=["two", "one"])
         assert made.settings.thresholds == (two, one)
         assert Detector(recognizer, keywords=["one"], thresholds=0.3).settings.thresholds == (0.3,)
+
+
+@pytest.mark.skipif(not COMMANDS.exists(), reason=f"needs the real recordings in {COMMANDS}")
+def test_real_words_are_reported_in_time_and_in_place():
+    """Of five words in the noise of a tap, 0.5 s apart, at least four: each within 250 ms of its end."""
+    made = audionet.load_detector("commands")
+    rate, parts, said, position = 16_000, [], {}, 0
+    for word in ("yes", "stop", "left", "go", "up"):
+        samples = audio.read_mono(min((COMMANDS / word).glob("*.flac")), rate)
+        first, last = speech_span(samples, rate)
+        said[word] = (position + 8000 + first) / rate, (position + 8000 + last) / rate
+        parts += [np.zeros(8000, np.float32), samples]
+        position += 8000 + len(samples)
+    noise = audio.read_mono(COMMANDS.parent / "background_noise" / "running_tap.wav", rate)[:position]
+    stream = np.concatenate(parts) + noise * np.float32(0.01 / noise.std())
+    found = []
+    for start in range(0, position, 320):
+        for event in made.push(stream[start : start + 320], rate):
+            found.append(event.keyword)
+            begins, ends = said[event.keyword]
+            assert event.start == pytest.approx(begins, abs=0.05)
+            assert begins < event.end <= ends + 0.05
+            assert made.time <= ends + 0.25
+    assert len(found) >= 4 and found == [word for word in said if word in found]
 
 
 def test_an_exported_file_gives_the_same_events(write_bundle, tmp_path):

@@ -42,7 +42,7 @@ class Spectrogram:
         """Take the next samples (time,) of the stream, and tell whether they complete a column."""
         frames = self._stream.push(chunk)
         self.columns = np.concatenate([self.columns, frames], 1)[:, -_COLUMNS:]
-        return frames.shape[1] > 0
+        return bool(frames.shape[1])
 
 
 def shades(columns: np.ndarray) -> np.ndarray:
@@ -54,7 +54,8 @@ def shades(columns: np.ndarray) -> np.ndarray:
     """
     loudest = max(float(columns.max()), _FLOOR)
     share = np.clip((columns - loudest + _RANGE) / _RANGE, 0, 1)
-    return np.minimum((share * len(_COLORS)).astype(int), len(_COLORS) - 1)
+    numbers: np.ndarray = np.minimum((share * len(_COLORS)).astype(int), len(_COLORS) - 1)
+    return numbers
 
 
 def picture(
