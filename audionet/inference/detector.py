@@ -141,7 +141,7 @@ class Detector:
 
     def finish_batch(self) -> list[list[Event]]:
         """End all streams, and return the events of each that its end brings. The detector is then as new."""
-        events = self._advance([end(state)[0] for state in self.state.streams])
+        events = self._advance([end(state) for state in self.state.streams])
         self.reset()
         return events
 
@@ -162,7 +162,7 @@ class Detector:
         self._check_one("reset")
         check_at_least(0, seconds=seconds)
         time, rate = self.time, self.state.sample_rate
-        events = self._advance([end(state)[0] for state in self.state.streams])
+        events = self._advance([end(state) for state in self.state.streams])
         self.state = replace(self._new_state(at=time + seconds), sample_rate=rate)
         return events[0]
 

@@ -123,26 +123,26 @@ def extend(state: Windows, chunk: np.ndarray, from_rate: int) -> tuple[Fresh, Wi
         ([[0.0, 0.0, 1.0, 2.0]], [0.00025], [1.0, 2.0, 3.0])
     """
     resampler = state.resampler or Resampler(from_rate, state.sample_rate)
-    state = replace(state, resampler=resampler, n_samples=state.n_samples + len(chunk))
-    return _cut(state, resampler.push(chunk[None])[0])
+    fresh, samples = _cut(state, resampler.push(chunk[None])[0])
+    n_windows, n_samples = state.n_windows + len(fresh.times), state.n_samples + len(chunk)
+    return fresh, replace(state, samples=samples, n_windows=n_windows, n_samples=n_samples, resampler=resampler)
 
 
-def end(state: Windows) -> tuple[Fresh, Windows]:
-    """End a stream with silence of half a window, in which its last word comes to the middle; return as `extend`."""
+def end(state: Windows) -> Fresh:
+    """Return the windows up to the end of a stream and half a window of silence, which moves its last word inwards."""
     rest = state.resampler.finish()[0] if state.resampler else state.samples[:0]
-    return _cut(state, np.concatenate([rest, np.zeros(state.clip_length // 2, np.float32)]))
+    return _cut(state, np.concatenate([rest, np.zeros(state.clip_length // 2, np.float32)]))[0]
 
 
-def _cut(state: Windows, new: np.ndarray) -> tuple[Fresh, Windows]:
-    """Cut the windows that the next samples complete."""
+def _cut(state: Windows, new: np.ndarray) -> tuple[Fresh, np.ndarray]:
+    """Cut the windows that the next samples complete, and return the samples that are kept, too."""
     hop, samples = state.hop_length, np.concatenate([state.samples, new])
     n_windows = max((len(samples) - state.clip_length) // hop + 1, 0)
     if not n_windows:
-        return Fresh(samples[:0].reshape(0, state.clip_length), np.zeros(0)), replace(state, samples=samples)
+        return Fresh(samples[:0].reshape(0, state.clip_length), np.zeros(0)), samples
     windows = np.lib.stride_tricks.sliding_window_view(samples, state.clip_length)[::hop]
     times = state.began + (state.n_windows + 1 + np.arange(n_windows)) * (hop / state.sample_rate)
-    kept = samples[n_windows * hop :].copy()  # a view would keep all of them in memory
-    return Fresh(windows, times), replace(state, samples=kept, n_windows=state.n_windows + n_windows)
+    return Fresh(windows, times), samples[n_windows * hop :].copy()  # a view would keep all of them in memory
 
 
 def check_chunks(chunks: object, n_axes: int, shape: str) -> np.ndarray:
