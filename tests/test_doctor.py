@@ -53,12 +53,14 @@ SOUND = {
     "onnx": "1.23.2",
     "onnxscript": "0.7.2",
     "onnxruntime": "1.31.1",
+    "aiohttp": "3.14.5",
     "wordfreq": "3.1.1",
     "livekit-wakeword": "0.3.0",
     "openTSNE": "1.0.4",
     "zarr": "3.2.0",
     "pyarrow": "23.0.0",
     "av": "18.1.0",
+    "sounddevice": "0.5.2",
     "timm": "1.0.31",
 }
 
