@@ -1,7 +1,7 @@
 """Auxiliary classifiers equal torchvision's, share in the loss of a training, and are left out of everything else."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -74,7 +74,7 @@ def test_the_task_adds_three_tenths_of_each_loss(name, monkeypatch):
     monkeypatch.setattr(task, "log", lambda name, value, **_: logged.update({name: value.item()}))
     waveform, label = torch.randn(4, 16_000, generator=torch.Generator().manual_seed(2)), torch.tensor([0, 1, 2, 1])
     loss = task.training_step({"waveform": waveform, "label": label}, 0)
-    logits, others = network.auxiliary_logits(task.front_end(waveform[:, None]))
+    logits, others = cast(Any, network).auxiliary_logits(task.front_end(waveform[:, None]))
     first, *second = (F.cross_entropy(each, label, label_smoothing=0.1).item() for each in (logits, *others))
     assert loss.item() == pytest.approx(first + 0.3 * sum(second))
     assert logged == pytest.approx({"train_loss": first, "train_second_loss": 0.3 * sum(second)})
@@ -95,7 +95,7 @@ def test_a_bundle_keeps_the_classifiers(tmp_path: Path) -> None:
     )
     loaded = bundle.load(tmp_path / "a.safetensors").model.module
     with torch.inference_mode():
-        expected, got = (each.eval().auxiliary_logits(noise()) for each in (model.module, loaded))
+        expected, got = (cast(Any, each.eval()).auxiliary_logits(noise()) for each in (model.module, loaded))
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 

@@ -84,8 +84,13 @@ def test_a_network_that_heard_nobody_is_trained_once_and_kept(tmp_path, monkeypa
     data = Data(spectrograms, targets, spectrograms[0, :3], np.array([2, 0, 1]))
     said = Recordings(np.empty(3), np.array(["stop", "yes", "no"]), np.array(["a", "b", "c"]))
     made = []
-    monkeypatch.setattr(bundles, "from_text", lambda *arguments: made.append(arguments) or data)
-    monkeypatch.setattr(bundles.commands, "half", lambda *_: said)
+
+    def made_of(*arguments: object) -> Data:
+        made.append(arguments)
+        return data
+
+    monkeypatch.setattr(bundles, "from_text", made_of)
+    monkeypatch.setattr("benchmarks.people.commands.half", lambda *_: said)
     folders = {"folder": tmp_path / "kept", "batches": tmp_path, "shared": tmp_path}
     paths = [bundles.from_voices("CNN-TDNN", seed, **folders) for seed in (1, 1, 2)]
     assert paths[0] == paths[1] != paths[2] and len(made) == 2

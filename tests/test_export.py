@@ -56,7 +56,8 @@ def tiny() -> Bundle:
 def waveforms(n_clips: int, length: int = LENGTH) -> np.ndarray:
     """Noise that the exporters have not seen, from full scale to silence."""
     levels = np.array([1.0, 0.1, 1e-3, 0.0])[np.arange(n_clips) % 4]
-    return (np.random.default_rng(5).uniform(-1, 1, (n_clips, length)) * levels[:, None]).astype(np.float32)
+    samples: np.ndarray = np.random.default_rng(5).uniform(-1, 1, (n_clips, length)) * levels[:, None]
+    return samples.astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_int8_needs_recordings(tiny, tone_folder, tmp_path):
 
 
 def test_what_the_exporter_does_wrong_is_refused(tiny, tmp_path, monkeypatch):
-    export, join = tracing._export, source.joined
+    export, join = tracing._export, tracing.joined
 
     def damaged(model):
         for tensor in model.graph.initializer:

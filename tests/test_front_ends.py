@@ -167,8 +167,8 @@ def test_onnx_of_any_length_and_batch(case):
     model, any_length = front_end_graph(front_end, pairs)
     assert any_length
     session = open_session(model.SerializeToString())
-    for waveform, expected in pairs:
-        (made,) = session.run(None, {"waveform": waveform})
+    for clips, expected in pairs:
+        (made,) = session.run(None, {"waveform": clips})
         scale = max(1.0, float(np.abs(expected).max()) / 100)  # what is in hertz has larger numbers
         assert made.shape == expected.shape
         error = np.abs(made - expected)

@@ -49,7 +49,7 @@ async def serving(model, **limits):
     """Serve a network on a free port, and yield a client's session and the address."""
     listening = running.listen("127.0.0.1", 0)
     app = make_app(model, name="tiny", page=PAGE, host="127.0.0.1", limits=Limits(**limits))
-    server = asyncio.create_task(running.run(app, listening))
+    server = asyncio.create_task(running.run(running.serving(app, listening)))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
         async with aiohttp.ClientSession() as session:
@@ -442,8 +442,8 @@ def test_silent_connections_end(recognizer, monkeypatch):
             silent[0][1].write(b"POST /recognize HTTP/1.1\r\nHos")
             assert (await answer(session.get(f"{url}/model")))[0] == 200
             for reader, writer in silent:
-                with_reset = await asyncio.gather(reader.read(), return_exceptions=True)
-                assert isinstance(with_reset[0], ConnectionError) or with_reset == [b""]
+                (got,) = await asyncio.gather(reader.read(), return_exceptions=True)
+                assert isinstance(got, ConnectionError) or got == b""
                 writer.close()
 
     asyncio.run(ask())
@@ -456,13 +456,13 @@ def test_port_in_use(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert cli.main(["serve", "digits", "--http", str(port)]) == 1
-    assert f"http: expected a free port, got {port}, which another program uses" in capsys.readouterr().err
+    assert f"port: expected a free one, got {port}, which another program uses" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--http", "65536"], "http: expected a port from 0 to 65535, got 65536"),
+        (["--http", "65536"], "port: expected one from 0 to 65535, got 65536"),
         (["--http", "0", "--host", "192.0.2.1"], "host: expected an address of this machine, got '192.0.2.1'"),
         (["--http", "0", "--host", "no host"], "host: expected an address of this machine, got 'no host'"),
     ],
@@ -475,8 +475,9 @@ def test_bad_addresses(capsys, words, message):
 def test_ctrl_c_ends(write_bundle, tmp_path):
     """The command tells its address, says what there is no page for, answers, and ends without a word."""
     command = ["-m", "audionet", "serve", str(write_bundle()), "--http", "0", "--onnxruntime-web", str(tmp_path)]
-    flags = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, *command], **flags) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, *command], stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None and server.stderr is not None
         try:
             address = server.stdout.readline().partition(": ")[0]
             with build_opener(ProxyHandler({})).open(address, timeout=30) as got:

@@ -206,5 +206,5 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 async def _close_streams(app: web.Application) -> None:
-    for each in list(app[streams.OPEN]):
+    for each in [*app[streams.OPEN]]:
         await each.close(code=WSCloseCode.GOING_AWAY)

@@ -4,8 +4,8 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -31,20 +31,33 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         known = {
-            errno.EADDRINUSE: f"http: expected a free port, got {port}, which another program uses; name another",
-            errno.EACCES: f"http: expected a port that is open to you, got {port}; name one above 1023",
+            errno.EADDRINUSE: f"port: expected a free one, got {port}, which another program uses; name another",
+            errno.EACCES: f"port: expected one that is open to you, got {port}; name one above 1023",
         }
         other = f"host: expected an address of this machine, got {host!r} ({error.strerror or error})"
         raise ValueError(known.get(error.errno or 0, other)) from None
     except OverflowError:
-        raise ValueError(f"http: expected a port from 0 to 65535, got {port}") from None
+        raise ValueError(f"port: expected one from 0 to 65535, got {port}") from None
 
 
-async def run(app: web.Application, listening: socket.socket) -> None:
-    """Serve an application until it is interrupted, or asked to end by SIGTERM; then tell open streams, and end."""
+async def run(*services: AbstractAsyncContextManager[object]) -> None:
+    """Serve until interrupted, or asked to end by SIGTERM.
+
+    Args:
+        *services: What serves as long as its context lasts, such as `serving`.
+    """
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     with suppress(NotImplementedError):  # Windows
         loop.add_signal_handler(signal.SIGTERM, ended.set)
+    async with AsyncExitStack() as stack:
+        for service in services:
+            await stack.enter_async_context(service)
+        await ended.wait()
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve an application as long as the context lasts; then tell open streams, and end."""
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -54,9 +67,10 @@ async def run(app: web.Application, listening: socket.socket) -> None:
     )
     await runner.setup()
     assert runner.server is not None
-    server = await loop.create_server(_closing_silent(runner.server, app), sock=listening)
+    closing = _closing_silent(runner.server, app)
+    server = await asyncio.get_running_loop().create_server(closing, sock=listening)
     try:
-        await ended.wait()
+        yield
     finally:
         server.close()
         await runner.cleanup()

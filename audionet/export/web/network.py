@@ -92,7 +92,8 @@ def _traced(watched: Watched, features: Tensor, names: tuple[str, ...]) -> Any:
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # what Python computes from the shape is constant: there is only one
-        torch.onnx.export(
+        older: Any = torch.onnx.export  # whose types allow no file in memory
+        older(
             watched,
             (features,),
             file,
