@@ -30,13 +30,13 @@ from audionet.audio import (
     read_pieces,
     reading,
     resample,
+    resampling,
     save_audio,
     to_clip,
     to_float,
     to_int16,
     to_mono,
 )
-from audionet.audio import waveform as waveforms
 
 RATE = 16_000
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -507,7 +507,7 @@ def test_samples_of_all_channels_count(monkeypatch):
 
 def test_pieces_are_those_of_the_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "_BLOCK", 5000)
-    monkeypatch.setattr(waveforms, "_BLOCK", 1700)
+    monkeypatch.setattr(resampling, "_BLOCK", 1700)
     for rate in (8000, 16_000, 22_050, 44_100):
         whole = resample(to_mono(decode(WAV)[0]), RATE, rate)[0]
         pieces = list(read_pieces(WAV, rate, 3000))

@@ -54,6 +54,7 @@ SOUND = {
     "onnxscript": "0.7.2",
     "onnxruntime": "1.31.1",
     "aiohttp": "3.14.5",
+    "wyoming": "1.10.2",
     "wordfreq": "3.1.1",
     "livekit-wakeword": "0.3.0",
     "openTSNE": "1.0.4",

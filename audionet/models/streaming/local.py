@@ -72,7 +72,7 @@ def local_part(network: nn.Module, method: str) -> LocalPart:
     Example:
         >>> part = local_part(audionet.models.create("tcresnet", n_classes=3).eval(), "embed")
         >>> [operation.node.name for operation in part.outputs], [node.name for node in part.rest]
-        (['relu_2'], ['mean', 'output'])
+        (['blocks_2_activation'], ['mean', 'output'])
     """
     spectrograms = [trace.blank(network, n_clips, n_clips * N_FRAMES) for n_clips in (1, 2)]
     tracer = _Tracer(_pointwise_modules(network, spectrograms))
