@@ -7,7 +7,7 @@ none (`not-detected`). See the Wyoming protocol, https://github.com/OHF-Voice/wy
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sized
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,22 +45,22 @@ async def serving(
         work: Where the networks compute.
         max_clients: Clients at a time; one more is told so, and its connection is closed.
     """
-    clients: set[Client] = set()
-    running: set[asyncio.Task[None]] = set()
+    clients: dict[asyncio.Task[None], Client] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(reader, writer, start=start, work=work, clients=clients, max_clients=max_clients)
-        running.add(task := asyncio.create_task(client.run()))
-        task.add_done_callback(running.discard)
+        clients[task := asyncio.create_task(client.run())] = client
+        task.add_done_callback(clients.pop)
 
     server = await asyncio.start_server(connected, sock=listening)
     try:
         yield
     finally:
         server.close()
-        for client in [*clients]:
+        ending = dict(clients)
+        for client in ending.values():
             await client.stop()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         work.close()
 
 
@@ -72,7 +72,7 @@ class Client(AsyncEventHandler):
         writer: Where the answers go.
         start: Makes a detector for each stream.
         work: Where the network computes.
-        clients: Those that are connected, which this one joins.
+        clients: Those that are connected, this one among them.
         max_clients: How many there may be.
     """
 
@@ -83,7 +83,7 @@ class Client(AsyncEventHandler):
         *,
         start: Start,
         work: Work,
-        clients: "set[Client]",
+        clients: Sized,
         max_clients: int,
     ) -> None:
         super().__init__(reader, writer)
@@ -94,7 +94,6 @@ class Client(AsyncEventHandler):
 
     async def run(self) -> None:
         """Answer messages until the client leaves, or sends what cannot be understood."""
-        self._clients.add(self)
         try:
             expected, n_clients = f"at most {self._max_clients} at a time", len(self._clients)
             check_that(n_clients <= self._max_clients, "clients", expected, n_clients, "try again later")
@@ -108,7 +107,6 @@ class Client(AsyncEventHandler):
         except (EOFError, ConnectionError):
             pass  # the client left in the middle of a message
         finally:
-            self._clients.discard(self)
             self.writer.close()
 
     async def handle_event(self, event: Event) -> bool:
