@@ -44,7 +44,7 @@ MECHANISMS = [case for case in CASES if case not in WITHIN]
 LONG = {"LogMel", "MFCC+deltas", "PCEN", "PCEN+trainable", "CQT", "Gammatone", "ZeroCrossingRate"}
 WITH_OFFSET = {"LogMel", "SpectralFlatness", "SincNet", "ConvFilterbank", "YamnetLogMel"}
 OFFSETS = (0.0, -1.0, 1e-38, nan)
-RAGGED = {"SpectralRolloff", "ZeroCrossingRate"}  # steps: a rounding error may move a whole one
+RAGGED = {"SpectralRolloff", "ZeroCrossingRate", "MicroFrontend"}  # steps: a rounding error may move a whole one
 # A logarithm 80 dB under the loudest band has four digits left in float32, whoever computes it, and beside a tone none.
 LOGARITHMS = {"LogMel", "LogMel+small offset", "MFCC", "MFCC+deltas", "LFCC", "KaldiFbank", "KaldiMFCC"}
 LOGARITHMS |= {"WhisperLogMel", "YamnetLogMel", "NemoLogMel", "SincNet", "ConvFilterbank"}
@@ -178,7 +178,7 @@ def test_onnx_of_any_length_and_batch(case):
             assert error.max() <= 1e-4 * scale, error.max()
 
 
-@pytest.mark.parametrize("case", MECHANISMS)
+@pytest.mark.parametrize("case", [case for case in MECHANISMS if case != "MicroFrontend"])  # as ONNX, and slower
 def test_compiled(case):
     torch.compiler.reset()
     front_end, waveform = build(case), noise(2, 4000)

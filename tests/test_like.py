@@ -257,6 +257,10 @@ def test_each_tool(name):
     assert result.ndim == 4 and result.shape[:2] == (2, 3)
     assert_close(result[1, 2], front_end(clips[1, 2]), 1e-12)
     assert torch.equal(pickle.loads(pickle.dumps(front_end))(clips), result)
+    if (
+        name == "micro_frontend"
+    ):  # whole numbers have no gradient, and their six hundred operations take a compiler long
+        return
     torch._dynamo.reset()  # all front-ends share one __call__, whose compilations torch counts
     compiled = torch.compile(front_end, backend="eager", fullgraph=True)
     assert_close(compiled(clips), result, 1e-12)

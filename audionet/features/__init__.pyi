@@ -3,6 +3,7 @@ from .chroma import Chroma as Chroma
 from .compat.kaldi import KaldiFbank as KaldiFbank
 from .compat.kaldi import KaldiMFCC as KaldiMFCC
 from .compat.like import like as like
+from .compat.micro import MicroFrontend as MicroFrontend
 from .compat.nemo import NemoLogMel as NemoLogMel
 from .compat.rescaled import Rescaled as Rescaled
 from .compat.whisper import WhisperLogMel as WhisperLogMel

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _NAMES = (
     *("Waveform", "Spectrogram", "LinearFilterbank", "MelSpectrogram", "LogMel", "MFCC", "LFCC", "PCEN"),
     *("CQT", "VQT", "Chroma", "Gammatone", "KaldiFbank", "KaldiMFCC", "WhisperLogMel", "YamnetLogMel", "NemoLogMel"),
+    "MicroFrontend",
     *("SpectralCentroid", "SpectralRolloff", "SpectralFlatness", "ZeroCrossingRate", "RMS"),
     *("SincNet", "LEAF", "ConvFilterbank"),
 )

@@ -9,6 +9,7 @@ from torchaudio.functional import melscale_fbanks
 from audionet.checks import check_one_of
 from audionet.features.cepstral import MFCC
 from audionet.features.compat.kaldi import KaldiFbank, KaldiMFCC
+from audionet.features.compat.micro import MicroFrontend
 from audionet.features.compat.nemo import NemoLogMel
 from audionet.features.compat.rescaled import Rescaled
 from audionet.features.compat.whisper import WhisperLogMel
@@ -84,6 +85,7 @@ TOOLS: dict[str, dict[str, Build]] = {
     "openwakeword": {
         "LogMel": _standardized(partial(_open_wake_word, **_SLANEY, **_DECIBELS), gain=32_768, mean=-20.0, std=10.0)
     },
+    "micro_frontend": {"MicroFrontend": MicroFrontend},
     "yamnet": {"LogMel": partial(YamnetLogMel, **_EMPTY_TOO)},
     "vggish": {"LogMel": partial(YamnetLogMel, offset=0.01, **_EMPTY_TOO)},
     "ast": {"Fbank": _ast},
@@ -102,7 +104,7 @@ TOOLS: dict[str, dict[str, Build]] = {
 """What each tool computes, by the name of the front-end; the first is what it is known for."""
 
 _SAMPLE_RATES = {
-    **dict.fromkeys(("whisper", "bcresnet", "openwakeword", "yamnet", "vggish"), 16_000),
+    **dict.fromkeys(("whisper", "bcresnet", "openwakeword", "yamnet", "vggish", "micro_frontend"), 16_000),
     **dict.fromkeys(("ast", "audiomae", "beats", "wav2vec2"), 16_000),
     **{"clap": 48_000, "encodec": 24_000},
 }
@@ -123,6 +125,7 @@ def like(tool: str, kind: str | None = None, **arguments: object) -> FrontEnd:
     | "whisper" | `WhisperLogMel` | 16,000 Hz only |
     | "bcresnet" | `LogMel` | 16,000 Hz only |
     | "openwakeword" | openWakeWord and Google's speech embedding; top_db over the clip | 16,000 Hz only |
+    | "micro_frontend" | TensorFlow Lite's for microcontrollers, as in ESPHome: `MicroFrontend` | 16,000 Hz only |
     | "yamnet", "vggish" | `YamnetLogMel` | 16,000 Hz only |
     | "ast", "audiomae" | `KaldiFbank`, standardised for AudioSet | 16,000 Hz only |
     | "beats" | `KaldiFbank` of 16-bit integers, standardised | 16,000 Hz only |
