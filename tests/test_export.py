@@ -10,7 +10,8 @@ import torch
 from audionet import bundle, features, models
 from audionet.bundle import Bundle, BundleError, Part
 from audionet.cli.main import main
-from audionet.export import fourier, int8, source, tracing, write_formats
+from audionet.export import constants, int8, source, tracing, write_formats
+from audionet.features.fourier import best_columns, first_stage
 from audionet.inference import Detector, OnnxRecognizer, Recognizer
 from audionet.inference.onnx_description import METADATA, parse
 from audionet.onnx_session import open_session
@@ -88,27 +89,19 @@ def test_onnx_is_torch(front_end, network, of_front_end, of_network, any_length,
             exported.clip_probabilities(longer)
 
 
-@pytest.mark.parametrize(
-    "front_end, of_front_end, network",
-    [("PCEN", {"n_mels": 40}, "bcresnet"), ("MFCC", {"n_mfcc": 10, "deltas": 2}, "tcresnet")],
-)
-def test_a_front_end_that_no_exporter_follows_is_for_one_length(
-    front_end, of_front_end, network, tmp_path, monkeypatch
-):
-    """Tracing makes lengths within these constants; the newer exporter (tests/test_front_ends.py) is taken away."""
+def test_a_front_end_that_no_exporter_follows_is_for_one_length(tiny, tmp_path, monkeypatch):
     export = tracing._export
 
-    def older(module, example, names, way):
-        if way == tracing.NEWER:
+    def fixed(module, example, names, way):
+        if way != tracing.FIXED:
             raise RuntimeError("taken away")
         return export(module, example, names, way)
 
-    monkeypatch.setattr(tracing, "_export", older)
-    loaded = recognizer_bundle(front_end, network, of_front_end, {})
-    (written,) = write_formats(loaded, tmp_path, name="tones")
+    monkeypatch.setattr(tracing, "_export", fixed)
+    (written,) = write_formats(tiny, tmp_path, name="tones")
     exported, given = OnnxRecognizer(written.path), waveforms(3)
     assert not exported.description.any_length
-    expected = Recognizer(loaded).clip_probabilities(given)
+    expected = Recognizer(tiny).clip_probabilities(given)
     np.testing.assert_allclose(exported.clip_probabilities(given), expected, rtol=0, atol=TOLERANCE)
 
 
@@ -321,17 +314,23 @@ def test_files_that_are_no_recognizer(tiny, tmp_path, monkeypatch):
         OnnxRecognizer(path)
 
 
-@pytest.mark.parametrize("n", [400, 401])
-def test_fourier_matrices_are_written_as_operations(n):
-    turns = 2 * np.pi / n * (np.arange(n // 2 + 1)[:, None] * np.arange(n // 2 + 1) % n)
-    matrices = {"cosines": np.cos(turns), "sines": np.sin(turns)[1:], "others": np.cos(1.01 * turns)}
-    given = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in matrices.items()]
+@pytest.mark.parametrize("n_fft, length", [(512, 512), (400, 400), (512, 400), (1024, 1024), (540, 301)])
+def test_large_constants_are_written_as_operations(n_fft, length):
+    window = torch.hann_window(length) + 0.1
+    n_columns = best_columns(n_fft)
+    window = torch.nn.functional.pad(window, (0, -length % n_columns))
+    stage = first_stage(window, n_fft, n_columns).numpy()
+    triangles = features.LogMel(n_mels=80, n_fft=512).bands.filters.numpy()
+    matrices = {"stage": stage, "triangles": triangles, "other": stage * 1.01 + 0.01}
+    given = [onnx.numpy_helper.from_array(value, name) for name, value in matrices.items()]
     nodes = [onnx.helper.make_node("Identity", [name], [f"{name}_out"]) for name in matrices]
     outputs = [onnx.helper.make_tensor_value_info(f"{name}_out", 1, value.shape) for name, value in matrices.items()]
-    graph = onnx.helper.make_graph(nodes, "fourier", [], outputs, given)
+    graph = onnx.helper.make_graph(nodes, "constants", [], outputs, given)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
-    small = fourier.compact(model)
-    assert [tensor.name for tensor in small.graph.initializer] == ["others"]
-    assert small.ByteSize() < 1.1 * matrices["others"].size * 4
-    for made, value in zip(open_session(small.SerializeToString()).run(None, {}), matrices.values(), strict=True):
-        np.testing.assert_allclose(made, value, rtol=0, atol=1e-6)  # of an angle up to 2 pi in float32
+    small = constants.compact(model)
+    assert [tensor.name for tensor in small.graph.initializer] == ["other"]
+    assert small.ByteSize() < stage.nbytes + triangles.nbytes / 6
+    made = open_session(small.SerializeToString()).run(None, {})
+    np.testing.assert_array_equal(made[1], triangles)
+    np.testing.assert_array_equal(made[2], matrices["other"])
+    np.testing.assert_allclose(made[0], stage, rtol=0, atol=2e-6)  # of an angle up to 2 pi in float32

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from audionet.export.checking import Pair, differences
-from audionet.export.fourier import compact
+from audionet.export.constants import compact
 from audionet.models.trace import plain
 from audionet.onnx_session import open_session
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from math import inf
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from audionet.checks import check_that
+from audionet.features.fourier import factored_power
 
 _FRAMES_AT_ONCE = 300  # about, so that intermediates stay in the CPU's cache, which is three times as fast
 
@@ -47,18 +47,19 @@ def is_traced() -> bool:
 def unfold(waveform: Tensor, span: int, hop_length: int) -> Tensor:
     """Return the frames (..., frame, span) of a waveform (..., time).
 
-    Exported, they are put together from stretches of one hop, since onnxruntime gathers overlapping frames sample by
-    sample, which takes longer than their spectra.
+    Exported, they are put together from stretches of one hop, as columns, since onnxruntime gathers overlapping frames
+    sample by sample, which takes longer than their spectra. The waveform is then (clip, time).
     """
     if not is_exporting():
         return waveform.unfold(-1, span, hop_length)
-    n_frames = (waveform.shape[-1] - span) // hop_length + 1
-    waveform = F.pad(waveform, (0, hop_length))  # the last stretch is cut off a whole one
-    stretches = [
-        waveform[..., start : start + n_frames * hop_length].unflatten(-1, (-1, hop_length))[..., : span - start]
-        for start in range(0, span, hop_length)
-    ]
-    return torch.cat(stretches, -1)
+    n_stretches = -(-span // hop_length)
+    waveform = F.pad(waveform, (0, n_stretches * hop_length - span))
+    whole = waveform[:, : waveform.shape[1] // hop_length * hop_length]
+    stretches = whole.reshape(whole.shape[0], -1, hop_length).transpose(1, 2)  # (clip, hop, stretch)
+    n_frames = stretches.shape[2] + 1 - n_stretches  # a negative end, torch's exporter would mistake for an axis
+    parts = [stretches[..., first : first + n_frames] for first in range(n_stretches)]
+    parts[-1] = parts[-1][:, : span - (n_stretches - 1) * hop_length]
+    return torch.cat(parts, 1).transpose(1, 2)
 
 
 def map_parts(waveform: Tensor, function: Map, *, span: int, hop_length: int, n_at_once: int) -> Tensor:
@@ -107,8 +108,7 @@ def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None 
     """
     check_dtype(frames, window.dtype)
     if is_exporting() and power is not None:
-        real, imaginary = rfft(frames * window, n_fft)
-        squared: Tensor = real * real + imaginary * imaginary
+        squared = factored_power(frames, window, n_fft)
         return squared if power == 2 else squared.pow(power / 2)
     x: Tensor = torch.fft.rfft(frames * window, n_fft)
     if power is None:
@@ -119,23 +119,6 @@ def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None 
     squares = parts * parts
     x = squares[..., 0] + squares[..., 1]  # six times as fast as sum(-1), and as abs()
     return x if power == 2 else x.pow(power / 2)
-
-
-def rfft(frames: Tensor, n_fft: int) -> tuple[Tensor, Tensor]:
-    """Return real and imaginary part, (..., n_fft // 2 + 1) each, of the spectrum of real frames (..., time).
-
-    They are matrix products, for exported models: onnxruntime's FFT is two to four times slower and, of sizes that are
-    no power of two, wrong by 6e-4 in a log-mel. Samples n and n_fft - n meet the same cosine, and sines that differ in
-    their sign, so their sums and differences are multiplied, which is half of the work.
-    """
-    if frames.shape[-1] < n_fft:
-        frames = F.pad(frames, (0, n_fft - frames.shape[-1]))
-    n_pairs = (n_fft - 1) // 2  # all but sample 0 and, of an even size, the middle one
-    front, back = frames[..., 1 : n_pairs + 1], frames[..., n_fft - n_pairs :].flip(-1)
-    sums = torch.cat([frames[..., :1], front + back, frames[..., n_pairs + 1 : n_fft - n_pairs]], -1)
-    angles = 2 * np.pi / n_fft * (np.arange(n_fft // 2 + 1)[:, None] * np.arange(n_fft // 2 + 1) % n_fft)
-    cosines, sines = (torch.from_numpy(part).to(frames) for part in (np.cos(angles), np.sin(angles[1 : n_pairs + 1])))
-    return sums @ cosines, (back - front) @ sines
 
 
 def stft(waveform: Tensor, window: Tensor, *, n_fft: int, hop_length: int, power: float | None = 2.0) -> Tensor:

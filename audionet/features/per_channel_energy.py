@@ -154,7 +154,7 @@ def _unroll(smoothing: Setting, energy: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def _smooth(energy: Tensor, level: Tensor, inside: Tensor, between: Tensor, fade: Tensor) -> Tensor:
     n_frames, n_blocks, block = energy.shape[-2], between.shape[-1] - 1, inside.shape[-1]
     n_missing = n_blocks * block - n_frames
-    x = F.pad(energy, (0, 0, 0, n_missing)) if torch.compiler.is_compiling() or n_missing else energy
+    x = F.pad(energy, (0, 0, 0, n_missing)) if is_traced() or n_missing else energy
     x = _mix(inside, torch.unflatten(x, -2, (n_blocks, block)))  # (..., block, frame, band)
     ends = torch.cat([level, x[..., -1, :]], -2)  # (..., 1 + block, band)
     carried = _mix(between, ends)[..., :-1, :]  # (..., block, band): the level before each block
