@@ -24,9 +24,9 @@ def identity(*parts: str | Path) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:10]
 
 
-def train(recipe: str, run: Path, config: Path, flags: Sequence[str]) -> Path:
-    """Run a recipe, or go on with it, unless it has ended; return its bundle."""
-    bundle = run / "model.safetensors"
+def train(recipe: str, run: Path, config: Path, flags: Sequence[str], name: str = "model") -> Path:
+    """Run a recipe, or go on with it, unless it has ended; return its bundle, which it calls by this name."""
+    bundle = run / f"{name}.safetensors"
     if not bundle.exists():
         script = REPOSITORY / "recipes" / recipe / "train.py"
         always = ["--config", str(config), "--output", str(run), "--resume", "true"]
