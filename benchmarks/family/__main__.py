@@ -6,7 +6,8 @@
 
 All networks learn from the same augmented batches, in the same order, with the same optimizer: 800 batches of 64 clips
 that engines spoke, for the ten words, "unknown" and "silence", tested on the even half's speakers of the shared half
-of Speech Commands' test archive; and 300 batches of FSDD's digits by five speakers, tested on the sixth, six times.
+of Speech Commands' test archive; and 400 batches of 16 of FSDD's digits by five speakers, tested on the sixth, six
+times.
 """
 
 import argparse

@@ -6,7 +6,7 @@ import torch
 
 from audionet.bundle import Bundle, Part, new_part, save
 from audionet.checks import check_one_of
-from benchmarks.family.job import BATCHES
+from benchmarks.family.job import BUDGETS
 from benchmarks.family.members import MEMBERS
 from benchmarks.family.streams import FEATURES, from_text
 from benchmarks.family.table import TEXT
@@ -33,7 +33,7 @@ def from_voices(title: str, seed: int, *, folder: Path, batches: Path, shared: P
     check_one_of(members, "title", title)
     path = folder / f"{title}-seed{seed}.safetensors"
     if not path.exists():
-        data, said = from_text(batches, shared, 0, BATCHES[TEXT]), commands.half(shared, "even").labels
+        data, said = from_text(batches, shared, 0, *BUDGETS[TEXT]), commands.half(shared, "even").labels
         labels = tuple(str(said[data.test_labels == index][0]) for index in range(data.targets.shape[-1]))
         name, arguments = members[title].name, members[title].arguments
         n_bands, n_frames = data.spectrograms.shape[2:]

@@ -21,7 +21,7 @@ from benchmarks.people.runs import REPOSITORY, preset
 
 TEN = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 FEATURES: dict[str, Any] = {"name": "LogMel", "scale": "db", "offset": 1e-9, "top_db": 60, "subtract_mean": "band"}
-BATCH_SIZE = 64
+_AT_ONCE = 64  # clips of people that go through the front-end
 
 
 class Data(NamedTuple):
@@ -40,24 +40,26 @@ class Data(NamedTuple):
     test_labels: np.ndarray
 
 
-def from_text(folder: Path, shared: Path, seed: int, n_steps: int) -> Data:
+def from_text(folder: Path, shared: Path, seed: int, n_batches: int, batch_size: int) -> Data:
     """Return the ten words, "unknown" and "silence" as engines speak them, and the even half's speakers to test on.
 
     Args:
         folder: Where the batches are kept.
         shared: Folder of the real recordings.
         seed: Seed of all that is drawn.
-        n_steps: Number of batches.
+        n_batches: Number of batches.
+        batch_size: Clips of a batch.
     """
 
     def make() -> Data:
         words = ["--init", "null", "--data.words", json.dumps(TEN), "--features", json.dumps(FEATURES)]
-        return _drawn("words", "words", words, n_steps, seed, commands.half(shared, "even"))
+        people = commands.half(shared, "even")
+        return _drawn("words", "words", words, n_batches, batch_size, seed, people)
 
-    return _kept(folder / f"text-{n_steps}-seed{seed}.npz", make)
+    return _kept(folder / f"text-{n_batches}-seed{seed}.npz", make)
 
 
-def without_speaker(folder: Path, shared: Path, speaker: str, seed: int, n_steps: int) -> Data:
+def without_speaker(folder: Path, shared: Path, speaker: str, seed: int, n_batches: int, batch_size: int) -> Data:
     """Return FSDD's digits of five speakers, with the preset's augmentation, and the sixth to test on.
 
     Args:
@@ -65,7 +67,8 @@ def without_speaker(folder: Path, shared: Path, speaker: str, seed: int, n_steps
         shared: Folder of the real recordings.
         speaker: Who is left out.
         seed: Seed of all that is drawn.
-        n_steps: Number of batches.
+        n_batches: Number of batches.
+        batch_size: Clips of a batch.
     """
 
     def make() -> Data:
@@ -73,9 +76,9 @@ def without_speaker(folder: Path, shared: Path, speaker: str, seed: int, n_steps
         everyone = recordings.find("fsdd", shared)
         words = ["--data.root", str(shared / "fsdd"), *split]
         people = everyone.take(everyone.speakers == speaker)
-        return _drawn("recognition", "fsdd", words, n_steps, seed, people)
+        return _drawn("recognition", "fsdd", words, n_batches, batch_size, seed, people)
 
-    return _kept(folder / f"fsdd-{speaker}-{n_steps}-seed{seed}.npz", make)
+    return _kept(folder / f"fsdd-{speaker}-{n_batches}-seed{seed}.npz", make)
 
 
 def _kept(path: Path, make: Callable[[], Data]) -> Data:
@@ -89,7 +92,9 @@ def _kept(path: Path, make: Callable[[], Data]) -> Data:
         return Data(**arrays)
 
 
-def _drawn(recipe: str, name: str, words: list[str], n_steps: int, seed: int, people: Recordings) -> Data:
+def _drawn(
+    recipe: str, name: str, words: list[str], n_batches: int, batch_size: int, seed: int, people: Recordings
+) -> Data:
     """Draw the batches that a run of a recipe's preset would train on, and hear people as its networks would."""
     script: Any = runpy.run_path(str(REPOSITORY / "recipes" / recipe / "train.py"))
     named: dict[str, Any] = {"features": audionet.features.FEATURES, "model": audionet.models.MODELS}
@@ -102,10 +107,10 @@ def _drawn(recipe: str, name: str, words: list[str], n_steps: int, seed: int, pe
         corpus = audionet.datasets.open_words(**values, seed=seed)
     else:
         corpus = audionet.datasets.open_corpus(**values)
-    data = audionet.training.ClipData(corpus, batch_size=BATCH_SIZE, seed=seed)
+    data = audionet.training.ClipData(corpus, batch_size=batch_size, seed=seed)
     task = script["make_task"](config, data, script["make_parts"](config, corpus, None))
     spectrograms, targets = [], []
-    for step, batch in enumerate(islice(_batches(data, seed), n_steps)):
+    for step, batch in enumerate(islice(_batches(data, batch_size, seed), n_batches)):
         draw = random_generator(seed, "augmentation", step)
         task.generator = torch.Generator().manual_seed(int(draw.integers(2**63)))
         with torch.no_grad():
@@ -115,13 +120,13 @@ def _drawn(recipe: str, name: str, words: list[str], n_steps: int, seed: int, pe
     labels = list(corpus.labels)
     clips = torch.from_numpy(people.clips(corpus.sample_rate, corpus.clip_length))
     with torch.no_grad():
-        heard = torch.cat([task.front_end(part) for part in clips.split(BATCH_SIZE)])
+        heard = torch.cat([task.front_end(part) for part in clips.split(_AT_ONCE)])
     true = np.array([labels.index(label) for label in people.labels])
     return Data(np.stack(spectrograms), np.stack(targets), heard.half().numpy(), true)
 
 
-def _batches(data: Any, seed: int) -> Iterator[Any]:
+def _batches(data: Any, batch_size: int, seed: int) -> Iterator[Any]:
     """Yield training batches without an end, each epoch in an order of its own."""
-    batches = Batches(*data.items("train"), batch_size=BATCH_SIZE, seed=seed)
+    batches = Batches(*data.items("train"), batch_size=batch_size, seed=seed)
     while True:
         yield from batches

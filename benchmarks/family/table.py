@@ -1,10 +1,14 @@
 """The table and the picture of the comparison, and their place in the documentation."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from math import cos, radians, sin
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
+
+from matplotlib.transforms import Bbox
 
 from audionet.plots import style
 from benchmarks.family.members import MEMBERS, Member
@@ -12,6 +16,7 @@ from benchmarks.people.results import Book, Result
 
 BEGIN, END = "<!-- family: begin -->", "<!-- family: end -->"
 COLORS = {"plain": "#888888", "classic": "#0072b2", "residual": "#d55e00", "keyword": "#009e73"}
+_ANGLES, _DISTANCES = (0, 180, 45, 135, -45, -135, 90, -90), (2, 8, 14, 20)  # from a dot to its name, in points
 TEXT, DIGITS, COST = "12 classes from text alone", "FSDD, one speaker left out", "cost"
 
 
@@ -82,20 +87,45 @@ def picture(all_rows: list[Row]) -> bytes:
         axes.scatter(
             [row.cost["macs"] / 1e6 for row in own],
             [100 * mean(row.text) for row in own],
-            s=[10 + row.cost["parameters"] ** 0.5 / 4 for row in own],
+            s=[_area(row) for row in own],
             color=color,
             alpha=0.75,
             label=kind,
         )
-    for row in shown:
-        place = (row.cost["macs"] / 1e6, 100 * mean(row.text))
-        axes.annotate(row.member.title, place, xytext=(4, 4), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
     axes.set_xlabel("million multiplications a clip of one second (area: parameters)")
     axes.set_ylabel("% of people's clips understood, learnt from text alone")
     axes.legend(frameon=False)
     style.make_plain(axes, grid=True)
+    _name(axes, shown)
     return style.png(figure)
+
+
+def _area(row: Row) -> float:
+    """Return the area of a network's dot, in square points."""
+    return float(10 + row.cost["parameters"] ** 0.5 / 4)
+
+
+def _name(axes: Any, shown: Sequence[Row]) -> None:
+    """Write each name beside its dot, where it lies on no other name and on no dot, as far as there is room."""
+    places = [(row.cost["macs"] / 1e6, 100 * mean(row.text)) for row in shown]
+    radii = [_area(row) ** 0.5 / 2 for row in shown]
+    pixels = axes.figure.dpi / 72  # a point
+    dots = zip(axes.transData.transform(places), radii, strict=True)
+    taken = [Bbox([center - pixels * radius, center + pixels * radius]) for center, radius in dots]
+    for row, place, radius in zip(shown, places, radii, strict=True):
+        label = axes.annotate(row.member.title, place, (0, 0), textcoords="offset points", fontsize=7, va="center")
+        tried: list[tuple[int, int, dict[str, Any], Bbox]] = []
+        for distance, angle in product(_DISTANCES, _ANGLES):
+            across, up = ((radius + distance) * way(radians(angle)) for way in (cos, sin))
+            beside = "center" if angle in (90, -90) else "left" if across > 0 else "right"
+            where = {"position": (across, up), "ha": beside}
+            label.set(**where)
+            box = label.get_window_extent()
+            tried.append((box.count_overlaps(taken), len(tried), where, box))
+        _, _, where, box = min(tried, key=lambda found: found[:2])
+        label.set(**where)
+        taken.append(box)
 
 
 def publish(book: Book, page: Path, image: Path) -> None:
