@@ -103,6 +103,12 @@ def test_words_are_spoken_by_other_engines_in_each_split(install):
     assert waveform.ndim == 1 and len(waveform) > 1000
 
 
+def test_all_engines_teach_where_none_is_held_out(install):
+    card = words_card(["stop"], language=LANGUAGE, clips_per_label=60, validation_engines=[], test_engines=[])
+    train = {clip.speaker.split(":")[0] for clip in listed_by(card) if clip.split == "train"}
+    assert train == {"espeak", "pico", "piper", "flite"}
+
+
 @pytest.mark.parametrize(("seconds", "expected"), [(0.02, 1.0), (0.1, 1.5), (0.165, 2.0)])
 def test_clips_are_as_long_as_the_longest_phrase(install, seconds, expected):
     install(*(Beeps(name, seconds=seconds) for name in ("espeak", "pico")))

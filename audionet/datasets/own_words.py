@@ -31,6 +31,8 @@ def words_card(
     *,
     language: str = "en",
     engines: Sequence[str] | None = None,
+    validation_engines: Sequence[str] | None = None,
+    test_engines: Sequence[str] | None = None,
     recordings: str | Path | None = None,
     negatives: Sequence[str] | None = None,
     synthetic: bool | None = None,
@@ -67,6 +69,8 @@ def words_card(
         clips_per_label=clips_per_label if clips_per_label is not None else _CLIPS if given else _FEW_CLIPS,
         language=language,
         engines=engines,
+        validation_engines=validation_engines if validation_engines is None else (*validation_engines,),
+        test_engines=test_engines if test_engines is None else (*test_engines,),
         negatives=tuple(str(Path(folder).resolve()) for folder in negatives or ()),
         seed=seed,
     )
@@ -93,6 +97,8 @@ def open_words(
     negatives: Sequence[str] | None = None,
     language: str = "en",
     engines: Sequence[str] | None = None,
+    validation_engines: Sequence[str] | None = None,
+    test_engines: Sequence[str] | None = None,
     synthetic: bool | None = None,
     clips_per_label: int | None = None,
     sample_rate: int = 16_000,
@@ -113,6 +119,10 @@ def open_words(
             clips. None for none.
         language: Code of the language that the words are in, such as "en".
         engines: Names of the engines that may speak; None for all that are installed.
+        validation_engines: Names of those for the validation alone; none to divide voices instead; None to choose one
+            where four engines speak the language.
+        test_engines: Names of those for the test alone; none to divide voices instead; None to choose one where two
+            engines speak the language, and two where six do.
         synthetic: Whether engines speak the words, too; None to let them speak those that can be words.
         clips_per_label: Utterances of each word, in all splits together; None for 500, or 100 where the class folders
             of recordings are the words.
@@ -131,6 +141,8 @@ def open_words(
         words,
         language=language,
         engines=engines,
+        validation_engines=validation_engines,
+        test_engines=test_engines,
         recordings=recordings,
         negatives=negatives,
         synthetic=synthetic,

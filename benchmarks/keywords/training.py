@@ -15,7 +15,7 @@ from benchmarks.keywords.talk import HELD_OUT
 from benchmarks.people import runs
 
 _SECOND_STAGE = ["--task.n_steps", "4500", "--task.learning_rate", "2e-3", "--task.warmup", "0.05"]
-_ALL_SPEAK = ["--data.validation_engines", "[]", "--data.test_engines", "[]"]  # the test here is of people
+_ALL_TEACH = ["--data.validation_engines", "[]", "--data.test_engines", "[]"]  # for the test here is of people
 
 
 def trained(output: Path, seeds: Sequence[int]) -> dict[int, Path]:
@@ -30,7 +30,7 @@ def trained(output: Path, seeds: Sequence[int]) -> dict[int, Path]:
     first = runs.train("embedding", output / "embedding_1", text, engines, "embedding")
     going_on = ["--init", str(first), "--seed", "1", *_SECOND_STAGE]
     second = runs.train("embedding", output / "embedding_2", text, [*engines, *going_on], "embedding")
-    flags = ["--init", str(second), *_ALL_SPEAK, *engines]
+    flags = ["--init", str(second), *_ALL_TEACH, *engines]
     words = runs.preset("words", "words")
     return {
         seed: runs.train_words(WORDS, output / f"words_{seed}", words, [*flags, "--seed", str(seed)]) for seed in seeds
