@@ -10,7 +10,7 @@ import torch
 from audionet import bundle, features, models
 from audionet.bundle import Bundle, BundleError, Part
 from audionet.cli.main import main
-from audionet.export import constants, int8, source, tracing, write_formats
+from audionet.export import constants, int8, pictures, source, tracing, write_formats
 from audionet.features.fourier import best_columns, first_stage
 from audionet.inference import Detector, OnnxRecognizer, Recognizer
 from audionet.inference.onnx_description import METADATA, parse
@@ -334,3 +334,45 @@ def test_large_constants_are_written_as_operations(n_fft, length):
     np.testing.assert_array_equal(made[1], triangles)
     np.testing.assert_array_equal(made[2], matrices["other"])
     np.testing.assert_allclose(made[0], stage, rtol=0, atol=2e-6)  # of an angle up to 2 pi in float32
+
+
+class OverTime(torch.nn.Module):
+    """Convolutions over time whose outputs are added, normalised, multiplied, pooled, and seen as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = torch.nn.Conv1d(20, 16, 3, stride=2, padding=1), torch.nn.BatchNorm1d(16)
+        self.shared = torch.nn.Conv1d(16, 16, 5, padding=4, dilation=2, groups=4)
+        self.last = torch.nn.Conv1d(16, 3, 1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        x = self.first(features.squeeze(1))
+        x = x + self.norm(self.shared(self.shared(x)).relu().sigmoid())  # a norm behind no convolution
+        x = self.last(x * x.softmax(-1)) * x.mean((-2, -1), keepdim=True)
+        return x.mean(-1)
+
+
+def test_convolutions_over_time_are_over_pictures():
+    torch.manual_seed(0)
+    network, given = OverTime().eval(), torch.randn(2, 1, 20, 50)
+    model = tracing._export(network, given, ("features", "probabilities"), tracing.FREE)
+    expected = network(given).detach().numpy()
+    made = pictures.as_pictures(model)
+    onnx.checker.check_model(made, full_check=True)
+    sizes = {tensor.name: len(tensor.dims) for tensor in made.graph.initializer}
+    assert [sizes[node.input[1]] for node in made.graph.node if node.op_type == "Conv"] == [4, 4, 4, 4]
+    kinds = [node.op_type for node in made.graph.node]
+    assert kinds.count("Unsqueeze") == 2, "before the first convolution, and behind what is no picture"
+    (found,) = open_session(made.SerializeToString()).run(None, {"features": given.numpy()})
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_what_is_no_convolution_over_time_stays():
+    model = tracing._export(
+        models.create("resnet", n_classes=3, n_bands=20, depth=8, width=0.25).eval(),
+        torch.randn(2, 1, 20, 50),
+        ("features", "probabilities"),
+        tracing.FREE,
+    )
+    before = model.SerializeToString()
+    assert pictures.as_pictures(model).SerializeToString() == before

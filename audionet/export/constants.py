@@ -54,10 +54,10 @@ def _operations(name: str, constant: np.ndarray) -> Iterator[Any]:
 def _size_of_transform(constant: np.ndarray) -> int | None:
     """Return the FFT size of which a constant (column, 2 * first, row) is the first stage, None if it is of none."""
     n_columns, n_first = len(constant), constant.shape[1] // 2
-    for n_rows in (2 * n_first - 2, 2 * n_first - 1):
-        made = first_stage(torch.from_numpy(_window(constant)), n_columns * n_rows, n_columns).numpy()
+    for n_fft in (n_columns * (2 * n_first - 2), n_columns * (2 * n_first - 1)):
+        made = first_stage(torch.from_numpy(_window(constant)), n_fft, n_columns).numpy()
         if made.shape == constant.shape and np.abs(made - constant).max() < 1e-6:
-            return n_columns * n_rows
+            return int(n_fft)
     return None
 
 

@@ -71,7 +71,9 @@ def front_end_graph(front_end: nn.Module, pairs: Sequence[Pair]) -> Graph:
     """
     largest = max(float(np.abs(features).max()) for _, features in pairs)
     tolerance = 1e-3 * max(1, largest / 100)  # decibels have three digits left, hertz are large numbers
-    return _first_that_works(Features(front_end), ("waveform", "features"), (FREE, NEWER, FIXED), pairs, tolerance)
+    ways = (FREE, NEWER, FIXED)
+    model, any_length = _first_that_works(Features(front_end), ("waveform", "features"), ways, pairs, tolerance)
+    return Graph(compact(model), any_length)
 
 
 def network_graph(network: nn.Module, temperature: float, pairs: Sequence[Pair]) -> Graph:
@@ -124,7 +126,7 @@ def _first_that_works(
             problems.append(f"{way}: {str(error).partition(chr(10))[0][:200]}")
             continue
         if difference <= tolerance:
-            return Graph(compact(model), way != FIXED and len(pairs) > 2)
+            return Graph(model, way != FIXED and len(pairs) > 2)
         problems.append(f"{way}: wrong by {difference:.2g}")
     reasons = "; ".join(problems)
     raise ValueError(
