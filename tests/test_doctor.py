@@ -63,6 +63,8 @@ SOUND = {
     "av": "18.1.0",
     "sounddevice": "0.5.2",
     "timm": "1.0.31",
+    "tensorflow": "2.21.0",
+    "pymicro-wakeword": "2.5.0",
 }
 
 

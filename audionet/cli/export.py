@@ -14,13 +14,14 @@ def export(
     The front-end is inside, so that a file takes the waveform itself. Format onnx is the whole network, from a waveform
     to probabilities. int8 is the same in a third to a half of the size: recordings tell it the ranges of its numbers,
     and half of the people in them are held out to see what it loses. stream takes the next samples and what was heard
-    before. web is a page on which the network listens in the browser, in a folder for any web server.
+    before. web is a page on which the network listens in the browser, in a folder for any web server. esphome is one
+    keyword for ESPHome's micro_wake_word on an ESP32, of a network that was trained for it.
 
     Args:
         model: Name of a shipped bundle (see `audionet models list`) or path of one.
         output: Folder for the files, which are called after the model; one that is there already is replaced.
-        format: Formats to write, with commas between them: onnx, int8, stream, web.
-        calibration: Folder with a folder of recordings for each label, for int8.
+        format: Formats to write, with commas between them: onnx, int8, stream, web, esphome.
+        calibration: Folder with a folder of recordings for each label, for int8 and esphome.
         onnxruntime_web: Folder or .tgz of onnxruntime-web, for web; the package that npm brings by default.
 
     Example:

@@ -18,13 +18,13 @@ FORMATS = {
     "int8": "audionet.export.int8:write",
     "stream": "audionet.export.stream:write",
     "web": "audionet.export.web.folder:write",
+    "esphome": "audionet.export.esphome:write",
 }
 """The function that writes each format, a `Write`, by module and name. A format is a module, and a line here."""
 
 ELSEWHERE = {
     "wyoming": "is a server, not a file",
     "openwakeword": "classifies Google's embedding (1, 16, 96), and no network of audionet sees that",
-    "esphome": "runs on the features micro_frontend, on which no network of audionet is trained",
 }
 """Why something that others call a format is none here."""
 
@@ -45,7 +45,8 @@ def write_formats(
         folder: Folder for the files; it is made where it is missing.
         formats: Keys of `FORMATS`.
         name: What the files are called after.
-        calibration: Folder with a folder of recordings for each label, by which "int8" chooses its scales.
+        calibration: Folder with a folder of recordings for each label, by which "int8" and
+            "esphome" choose their scales.
         onnxruntime_web: Folder or .tgz of onnxruntime-web for "web"; None for the package that npm brings.
 
     Returns:

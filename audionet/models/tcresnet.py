@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from audionet.checks import check_at_least, check_one_of, check_spectrogram
+from audionet.checks import check_at_least, check_one_of, check_spectrogram, check_that
 from audionet.models.contract import linear_head
 from audionet.models.layers import PaddingMode, activation_layer, check_padding
 from audionet.registry import NamedArguments
@@ -25,16 +25,24 @@ class TCResBlock(nn.Module):
     The shortcut of another is the identity (figure 2a).
     """
 
-    def __init__(self, n_in: int, n_out: int, *, padding_mode: PaddingMode = "zeros", activation: str = "relu") -> None:
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        padding_mode: PaddingMode = "zeros",
+        activation: str = "relu",
+        causal: bool = False,
+    ) -> None:
         super().__init__()
         stride = 2 if n_in != n_out else 1
-        conv = partial(nn.Conv1d, kernel_size=BLOCK_KERNEL, padding=PADDING, padding_mode=padding_mode, bias=False)
+        conv = partial(_padded_conv, kernel_size=BLOCK_KERNEL, padding_mode=padding_mode, causal=causal)
         activate = partial(activation_layer, activation, inplace=True)
         self.body = nn.Sequential(
-            conv(n_in, n_out, stride=stride),
+            *conv(n_in, n_out, stride=stride),
             nn.BatchNorm1d(n_out),
             activate(),
-            conv(n_out, n_out),
+            *conv(n_out, n_out),
             nn.BatchNorm1d(n_out),
         )
         widen = (nn.Conv1d(n_in, n_out, 1, stride=2, bias=False), nn.BatchNorm1d(n_out), activate())
@@ -47,6 +55,15 @@ class TCResBlock(nn.Module):
         return y
 
 
+def _padded_conv(
+    n_in: int, n_out: int, *, kernel_size: int, stride: int = 1, padding_mode: PaddingMode, causal: bool
+) -> list[nn.Module]:
+    """Return a convolution that keeps the number of frames at stride 1, behind its padding if that is on one side."""
+    padding = 0 if causal else kernel_size // 2
+    conv = nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=padding, padding_mode=padding_mode, bias=False)
+    return [nn.ConstantPad1d((kernel_size - 1, 0), 0.0), conv] if causal else [conv]
+
+
 class TCResNet(NamedArguments, nn.Module):
     """TC-ResNet8 or 14: small, and many times faster to train on a CPU than a network that slides over frequency too.
 
@@ -55,6 +72,8 @@ class TCResNet(NamedArguments, nn.Module):
         width: Factor on all channel counts; the paper's are 1 and 1.5.
         depth: Number of convolutions on the longest way, 8 or 14: three residual blocks, or six.
         padding_mode: What convolutions see beyond the ends: "zeros", "reflect", "replicate" or "circular".
+        causal: Whether a frame sees none that come after it. Zeros are then before the clip alone. In a stream, a frame
+            of a network that is not causal waits for 85 of the spectrogram.
         activation: Name of the non-linear function, such as "relu".
         n_bands: Mel bands or cepstral coefficients, which are the channels of the first convolution.
         dropout: Probability that a channel of the embedding is dropped before the classifier.
@@ -63,8 +82,9 @@ class TCResNet(NamedArguments, nn.Module):
         (batch, 1, n_bands, frame) -> (batch, n_classes)
 
     Raises:
-        ValueError: ``n_bands`` or ``width`` is too small, or there is no such ``depth`` or choice; from ``forward``,
-            the spectrogram has another number of bands, or too few frames to be reflected.
+        ValueError: ``n_bands`` or ``width`` is too small, there is no such ``depth`` or choice, or the network is
+            ``causal`` and padded with something else than zeros; from ``forward``, the spectrogram has another number
+            of bands, or too few frames to be reflected.
 
     Example:
         >>> network = TCResNet(n_classes=12)
@@ -80,6 +100,7 @@ class TCResNet(NamedArguments, nn.Module):
         width: float = 1.0,
         depth: int = 8,
         padding_mode: PaddingMode = "zeros",
+        causal: bool = False,
         activation: str = "relu",
         n_bands: int = 40,
         dropout: float = 0.5,
@@ -89,10 +110,12 @@ class TCResNet(NamedArguments, nn.Module):
         check_at_least(1 / STEM_CHANNELS, width=width)
         check_one_of(BLOCK_CHANNELS, "depth", depth)
         check_padding(padding_mode, PADDING, STRIDE)
+        check_that(not causal or padding_mode == "zeros", "padding_mode", "'zeros' for a causal network", padding_mode)
         self.n_bands, self.n_classes, self.padding_mode = n_bands, n_classes, padding_mode
         widths = [int(channels * width) for channels in (STEM_CHANNELS, *BLOCK_CHANNELS[depth])]
-        self.stem = nn.Conv1d(n_bands, widths[0], 3, padding=1, bias=False, padding_mode=padding_mode)
-        block = partial(TCResBlock, padding_mode=padding_mode, activation=activation)
+        stem = _padded_conv(n_bands, widths[0], kernel_size=3, padding_mode=padding_mode, causal=causal)
+        self.stem = nn.Sequential(*stem) if causal else stem[0]
+        block = partial(TCResBlock, padding_mode=padding_mode, activation=activation, causal=causal)
         self.blocks = nn.Sequential(*(block(n_in, n_out) for n_in, n_out in pairwise(widths)))
         self.head = linear_head(widths[-1], n_classes, dropout)
 

@@ -22,7 +22,7 @@ pytest.importorskip("espeakng_loader", reason="the extra `synth` is not installe
 
 
 def test_the_presets_are_those_the_documents_name() -> None:
-    assert {preset.stem for preset in PRESETS} == {"smoke", "words"}
+    assert {preset.stem for preset in PRESETS} == {"esphome", "smoke", "words"}
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)

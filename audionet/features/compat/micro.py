@@ -155,7 +155,7 @@ def spectrum_energy(x: Tensor, turns: Tensor, last_turns: Tensor) -> Tensor:
     half = slice(1, _POINTS // 2 + 1)
     re, re_mirrored = _divided(re[..., half], 2), _divided(re.flip(-1)[..., : _POINTS // 2], 2)
     im, im_mirrored = _divided(im[..., half], 2), _divided(-im.flip(-1)[..., : _POINTS // 2], 2)
-    odd_re, odd_im = _turned(re - re_mirrored, im - im_mirrored, *last_turns)
+    odd_re, odd_im = _turned(re - re_mirrored, im - im_mirrored, last_turns[0], last_turns[1])
     re, im = re + re_mirrored, im + im_mirrored
     lower = ((re + odd_re) / 2).floor().square() + ((im + odd_im) / 2).floor().square()
     upper = ((re - odd_re) / 2).floor().square() + ((odd_im - im) / 2).floor().square()
