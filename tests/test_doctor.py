@@ -53,6 +53,8 @@ SOUND = {
     "onnx": "1.23.2",
     "onnxscript": "0.7.2",
     "onnxruntime": "1.31.1",
+    "tensorflow": "2.21.0",
+    "pymicro-wakeword": "2.5.0",
     "aiohttp": "3.14.5",
     "wyoming": "1.10.2",
     "wordfreq": "3.1.1",
@@ -63,8 +65,6 @@ SOUND = {
     "av": "18.1.0",
     "sounddevice": "0.5.2",
     "timm": "1.0.31",
-    "tensorflow": "2.21.0",
-    "pymicro-wakeword": "2.5.0",
 }
 
 

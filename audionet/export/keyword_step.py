@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from audionet.checks import check_that
 from audionet.inference.folding import fold_norms
+from audionet.models.contract import linear_of
 from audionet.models.streaming.local import layer_of
 from audionet.models.streaming.machine import Machine
 from audionet.models.streaming.network import frames_part
@@ -48,27 +49,29 @@ class KeywordStep(NamedTuple):
         machine: Its convolutions, step by step.
         window: Frames of the network that are pooled: those of a clip.
         layers: What follows the pooling; a ReLU lies between two, a sigmoid behind the last.
+        label_index: The keyword, among the classes of the network.
+        temperature: What the logits are divided by.
     """
 
-    network: nn.Module
+    network: Any
     machine: Machine
     window: int
     layers: tuple[Linear, ...]
+    label_index: int
+    temperature: float
 
     def probabilities(self, spectrogram: Tensor) -> Tensor:
-        """Return what the network, as torch computes it, says of every window of a long recording.
+        """Return what torch says of every window of a long recording, which a chip says within what `KNOTS` allow.
 
         Args:
             spectrogram: (1, 1, n_bands, frame).
 
         Returns:
-            (window,), the softmax's probability of the keyword within what the knots allow.
+            (window,), the probability of the keyword.
         """
-        frames = self.network.frames(spectrogram)[0]  # type: ignore[operator]
-        x = frames.unfold(-1, self.window, 1).mean(-1).T
-        for number, (weight, bias) in enumerate(self.layers):
-            x = (x.relu() if number else x) @ torch.from_numpy(weight).T + torch.from_numpy(bias)
-        return x.sigmoid()[:, 0]
+        frames: Tensor = self.network.frames(spectrogram)[0]
+        logits: Tensor = self.network.head(frames.unfold(-1, self.window, 1).mean(-1).T)
+        return (logits / self.temperature).softmax(-1)[:, self.label_index]
 
 
 def keyword_step(network: nn.Module, *, label_index: int, temperature: float, n_frames: int) -> KeywordStep:
@@ -83,25 +86,25 @@ def keyword_step(network: nn.Module, *, label_index: int, temperature: float, n_
     Raises:
         ValueError: The network looks at the whole clip, or has a layer that chips do not compute; the message names it.
     """
-    network = fold_norms(network)
+    folded: Any = fold_norms(network)
+    name = type(folded).__name__
     try:
-        part = frames_part(network)
+        part = frames_part(folded)
     except ValueError as error:
         raise ValueError(f"{error}; {ADVICE}") from error
-    machine = Machine(network, part, lead=0)
+    machine = Machine(folded, part, lead=0)
     for node in machine.stages:
-        got = f"{type(network).__name__}, whose layer {layer_of(node)} is another"
-        check_that(kind_of(network, node), "network", "one of 1D convolutions, ReLUs and sums", got, ADVICE)
-    noise = torch.randn(1, 1, network.n_bands, n_frames, generator=torch.Generator().manual_seed(0))  # type: ignore[call-overload]
+        got = f"{name}, whose layer {layer_of(node)} is another"
+        check_that(kind_of(folded, node), "network", "one of 1D convolutions, ReLUs and sums", got, ADVICE)
+    noise = torch.randn(1, 1, folded.n_bands, n_frames, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        frames, embedding = network.frames(noise), network.embed(noise)  # type: ignore[operator]
+        frames, embedding = folded.frames(noise), folded.embed(noise)
     is_mean = torch.allclose(frames.mean(-1), embedding, rtol=1e-4, atol=1e-4)
-    last = [module for module in network.head.modules() if not isinstance(module, nn.Sequential | nn.Dropout)]  # type: ignore[union-attr]
-    fits = is_mean and len(last) == 1 and isinstance(last[0], nn.Linear)
-    expected = "a mean over the frames and one linear layer behind the convolutions"
-    check_that(fits, "network", expected, type(network).__name__, ADVICE)
-    weight, bias = (value.detach().numpy() / temperature for value in (last[0].weight, last[0].bias))
-    return KeywordStep(network, machine, frames.shape[-1], keyword_layers(weight, bias, label_index))
+    check_that(is_mean, "network", "a mean over the frames behind the convolutions", name, ADVICE)
+    linear = linear_of(folded)
+    weight, bias = (value.detach().numpy() / temperature for value in (linear.weight, linear.bias))
+    layers = keyword_layers(weight, bias, label_index)
+    return KeywordStep(folded, machine, frames.shape[-1], layers, label_index, temperature)
 
 
 def keyword_layers(weight: np.ndarray, bias: np.ndarray, label_index: int) -> tuple[Linear, ...]:

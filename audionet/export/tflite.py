@@ -97,7 +97,7 @@ def arena_size(model: bytes) -> int:
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     operations = interpreter._get_ops_details()
     returned = [tensors[index] for operation in operations for index in operation["outputs"]]
-    n_bytes = sum(int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize for tensor in returned)
+    n_bytes: int = sum(int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize for tensor in returned)
     return 1024 * -(-(n_bytes + 256 * len(operations) + 2048) // 1024)
 
 
@@ -115,7 +115,7 @@ def _advance(tf: Any, step: KeywordStep, variables: Iterator[Any], chunk: Any) -
 
     for node, stage in machine.stages.items():
         held = {other: put(values[other], n)[:, : values[other].shape[1]] for other, n in stage.waits.items()}
-        given = [held.get(other, values.get(other)) for other in node.all_input_nodes]
+        given: list[Any] = [held.get(other, values.get(other)) for other in node.all_input_nodes]
         kind = kind_of(network, node)
         if kind == INPUT:
             values[node] = tf.reshape(chunk, (1, chunk.shape[1], 1, chunk.shape[2]))

@@ -146,7 +146,7 @@ def spectrum_energy(x: Tensor, turns: Tensor, last_turns: Tensor) -> Tensor:
         parts = [part.unflatten(-1, (-1, 4, step)) for part in (re, im)]
         place = torch.arange(4, device=x.device)[:, None] * torch.arange(step, device=x.device)
         cos, sin = turns[:, place * (_POINTS // 4 // step)]
-        re, im = _turned(*(_divided(part, 4) for part in parts), cos, sin)
+        re, im = _turned(_divided(parts[0], 4), _divided(parts[1], 4), cos, sin)
         (a, b, c, d), (ai, bi, ci, di) = re.unbind(-2), im.unbind(-2)
         a, c, ai, ci = a + c, a - c, ai + ci, ai - ci
         b, d, bi, di = b + d, b - d, bi + di, bi - di
