@@ -5,6 +5,7 @@ What needs tensorflow is skipped where it is missing, as in CI: it is larger tha
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from audionet.models import StreamingNetwork
 
 for package in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(package, reason="the extra `export` is not installed")
+with suppress(ValueError):  # before a test imports tensorflow by itself
+    esphome.check_packages()
 
 LABELS = ("_silence_", "_unknown_", "alexa")
 CAUSAL = {"width": 0.5, "causal": True}

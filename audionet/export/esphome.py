@@ -6,6 +6,8 @@ heard before, and returns one probability. The manifest, a JSON file of version 
 
 import json
 import os
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -97,6 +99,8 @@ def check_packages() -> None:
         ValueError: One of them is missing or broken.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with suppress(ImportError):
+        import_module("triton")  # which torch loads when it needs it, and which crashes if that is behind tensorflow
     try:
         import pymicro_wakeword as pymicro_wakeword
         import tensorflow as tensorflow
