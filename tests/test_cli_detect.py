@@ -70,6 +70,18 @@ def test_events_of_standard_input(capsys, stdin):
         assert (code, errors, json.loads(line)["keyword"]) == (0, [], "seven")
 
 
+def test_samples_without_a_header_need_their_rate(capsys, stdin, tmp_path):
+    samples = audio.to_int16(audio.decode(SEVEN)[0][0]).tobytes()
+    stdin(samples)
+    sys.stdin.buffer.name = "<stdin>"
+    (tmp_path / "a.raw").write_bytes(samples)
+    for given, name in (("-", "<stdin>"), (tmp_path / "a.raw", str(tmp_path / "a.raw"))):
+        code, lines, (error,) = call(capsys, given)
+        assert (code, lines) == (1, [])
+        assert error.startswith(f"audionet: error: {name}: is no WAV, ") and "give their rate with --raw-rate" in error
+        assert "file object" not in error
+
+
 def test_what_was_found_before_an_error_is_kept(capsys, stdin, tmp_path):
     samples, rate = audio.decode(SEVEN)
     floats = np.concatenate([samples[0], np.zeros(rate), [np.nan]]).astype("<f4")

@@ -188,6 +188,30 @@ def test_one_client_too_many_is_told_so() -> None:
     talk(come, max_clients=1)
 
 
+def test_a_slow_client_is_waited_for_and_others_are_served_meanwhile() -> None:
+    async def come(slow: AsyncTcpClient) -> None:
+        pcm = (32767 * burst(3000)).astype("<i2").tobytes()
+        event = AudioChunk(rate=16_000, width=2, channels=1, audio=pcm).event()
+        head = json.dumps({"type": event.type, "data": event.data, "payload_length": len(pcm)}).encode() + b"\n"
+        for part in (head[:9], head[9:], pcm[:1001]):  # in the middle of a line, and of a sample
+            await send(slow, part)
+            await asyncio.sleep(0.01)
+        async with AsyncTcpClient("127.0.0.1", slow.port) as quick:
+            await say(quick, burst(100))
+            assert Detection.from_event(await answer(quick)).name == "loud"
+        await send(slow, pcm[1001:])
+        assert Detection.from_event(await answer(slow)).name == "high"
+
+    async def come_and_never_read(deaf: AsyncTcpClient) -> None:
+        for _ in range(50):
+            await deaf.write_event(Describe().event())
+        async with AsyncTcpClient("127.0.0.1", deaf.port) as quick:
+            await say(quick, burst(100))
+            assert Detection.from_event(await answer(quick)).name == "loud"
+
+    talk(come, come_and_never_read)
+
+
 def test_the_command(write_bundle: Callable[..., Path]) -> None:
     """The command tells its address, hears what the shipped networks know, and ends without a word."""
     command = [sys.executable, "-m", "audionet", "serve", "digits", "--task", "recognition", "--wyoming", "0"]

@@ -234,6 +234,30 @@ def test_folders_that_do_not_fit(tmp_path, negatives, positives):
         calibrated(negatives, positives=positives)
 
 
+def test_rooms_have_the_names_of_folders_however_these_are_named(negatives, positives, monkeypatch):
+    write(negatives / "3.wav", 2, [])
+
+    def rooms(*folders):
+        return {*evaluate_detection(Tones(), positives, folders).alarms_by_room}
+
+    monkeypatch.chdir(negatives / "hall")
+    assert rooms("../../room/") == {"hall", "kitchen", "room"}
+    assert rooms(".") == {"hall"}
+    assert rooms("..", ".") == rooms(".", "..") == {"hall", "kitchen", "room"}
+    assert rooms(negatives / "kitchen") == {"deep"}, "the first folder below the one that is named"
+
+
+def test_rooms_that_are_not_there(capsys, write_bundle, noises):
+    given = ["evaluate", write_bundle(), "--positives", noises / "words"]
+    for folder, message in (
+        ("rooom", "rooom: expected a folder, got 'nothing there'; check its spelling"),
+        ("room/1.wav", "1.wav: expected a folder, got 'a file'"),
+        ("room/1.wav/hall", "hall: expected a folder, got 'nothing there'"),
+    ):
+        code, lines, (error,) = call(capsys, *given, "--negatives", noises / "room", "--negatives", noises / folder)
+        assert (code, lines) == (1, []) and message in error
+
+
 @pytest.mark.parametrize("rate", [0, -0.5, float("nan"), float("inf")])
 def test_rates_that_are_none(negatives, rate):
     with pytest.raises(ValueError, match="false_alarms_per_hour: expected more than 0"):
@@ -300,6 +324,12 @@ def test_calibrate_never_changes_a_shipped_model(capsys, write_bundle, noises, m
     assert bundle.load(other).detection and shipped.read_bytes() == before
     code, _, errors = call(capsys, "calibrate", "tiny", "--negatives", noises / "room", "--output", other)
     assert code == 1 and "output: expected a file that is not there yet" in errors[0]
+
+
+def test_calibrate_sends_exported_files_back_to_their_bundle(capsys, noises):
+    code, lines, (error,) = call(capsys, "calibrate", "some.onnx", "--negatives", noises / "room")
+    assert (code, lines) == (1, [])
+    assert "got 'an exported file, some.onnx'; calibrate the bundle that it was exported from, and export" in error
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan"])

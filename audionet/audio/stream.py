@@ -16,7 +16,7 @@ import numpy as np
 from audionet.audio.containers.faults import RESAVE
 from audionet.audio.containers.limits import check_rate, check_sample_rate
 from audionet.audio.decoding import Sound, Source, opened
-from audionet.audio.waveform import FULL_SCALE, AudioError, check_scale, explaining, naming
+from audionet.audio.waveform import FULL_SCALE, AudioError, check_scale, explaining, name_of, naming
 from audionet.checks import check_at_least, check_one_of
 
 FORMATS: dict[str, tuple[int, Callable[[bytes], np.ndarray]]] = {
@@ -97,7 +97,8 @@ def streamed(source: Source, raw: Raw | None = None) -> Iterator[Sound]:
                     form, n_bytes = _header(read, head)
                     yield Sound(form.sample_rate, _blocks(read, form, n_bytes))
                     return
-                source = io.BytesIO(head + b"".join(iter(lambda: read(_MOST_BYTES), b"")))
+                name, source = name_of(source), io.BytesIO(head + b"".join(iter(lambda: read(_MOST_BYTES), b"")))
+                source.name = name  # for messages
     with opened(source, None) as sound:
         yield sound
 

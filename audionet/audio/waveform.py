@@ -30,16 +30,20 @@ def name_of(source: object) -> str:
     """Return what messages call a path, bytes or a file object."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "<bytes>"
-    return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "<file object>"
+    if isinstance(source, (str, os.PathLike)):
+        return str(os.fspath(source))
+    name = getattr(source, "name", None)  # "<stdin>" of standard input; a number of a file without a name
+    return name if isinstance(name, str) else "<file object>"
 
 
 @contextmanager
 def naming(source: object) -> Iterator[None]:
-    """Put the name of a file before the message of every `AudioError` raised inside."""
+    """Put the name of a file before the message of every `AudioError` raised inside, which stays of its kind."""
     try:
         yield
     except AudioError as error:
-        raise AudioError(f"{name_of(source)}: {error}") from None
+        error.args = (f"{name_of(source)}: {error}",)
+        raise error from None
 
 
 @contextmanager

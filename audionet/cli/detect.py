@@ -52,6 +52,7 @@ def detect(
     alone = labels is None or len(paths) == 1
     check_that(alone, "labels", "one recording", len(paths), "leave --labels out, or name one file")
     from audionet.audio import AudioError, Raw
+    from audionet.audio.containers.faults import UnknownKind
     from audionet.inference import load_detector
 
     chosen = dict(thresholds) or threshold
@@ -64,6 +65,9 @@ def detect(
             for event in detector.detect_stream(source_of(path), raw):
                 found.append(event)
                 show(event, json, str(path))
+        except UnknownKind as error:
+            code = 1
+            complain(f"{error}; if it is samples without a header, give their rate with --raw-rate")
         except AudioError as error:
             code = 1
             complain(error)

@@ -141,6 +141,7 @@ def evaluate_detection(
 
 def _room(file: Path, folders: Sequence[str | os.PathLike[str]]) -> str:
     """Return the first folder below the one of some folders that a file lies in, or the name of that."""
-    above = next(Path(folder) for folder in folders if file.is_relative_to(folder))
+    file = Path(os.path.abspath(file))  # all paths are relative to ".", and ".." is no name
+    above = next(folder for folder in map(Path, map(os.path.abspath, folders)) if file.is_relative_to(folder))
     below = file.relative_to(above).parts
-    return below[0] if len(below) > 1 else above.resolve().name
+    return below[0] if len(below) > 1 else above.name

@@ -137,9 +137,11 @@ def target_of(model: str | os.PathLike[str], output: str | os.PathLike[str] | No
     """Return the file that thresholds are written to: the model's own, unless another is named.
 
     Raises:
-        ValueError: The model is a shipped one and no other file is named, or that file is there already or cannot be
-            written, which is so said before anything is heard.
+        ValueError: The model is an exported file, or a shipped one and no other file is named, or that file is there
+            already or cannot be written, which is so said before anything is heard.
     """
+    advice = "calibrate the bundle that it was exported from, and export that again: its thresholds are in the files"
+    check_that(Path(model).suffix != ".onnx", "model", "a bundle", f"an exported file, {model}", advice)
     source = bundle.find(model, "recognition")
     target = source if output is None else Path(output)
     is_shipped = target.resolve().is_relative_to(bundle.SHIPPED.resolve())

@@ -17,9 +17,13 @@ class UnknownKind(AudioError):
         head: The file's first bytes, behind its tags.
     """
 
-    def __init__(self, head: bytes) -> None:
-        super().__init__(f"is no {_KNOWN} file (it begins with {head!r}); {CONVERT}")
+    def __init__(self, head: bytes, message: str | None = None) -> None:
+        super().__init__(message or f"is no {_KNOWN} file (it begins with {head!r}); {CONVERT}")
         self.head = head
+
+    def __reduce__(self) -> tuple[type, tuple[bytes, str]]:
+        """Return what makes the error again in another process, with the name that it has by then."""
+        return UnknownKind, (self.head, str(self))
 
 
 class Faults:
