@@ -1,5 +1,6 @@
 import io
 import os
+import pickle
 import re
 import resource
 import subprocess
@@ -71,15 +72,23 @@ def reason(source: Any, **arguments: Any) -> str:
     message = str(caught.value)
     if isinstance(source, bytes):
         name = "<bytes>"
-    elif isinstance(source, (str, os.PathLike)):
-        name = str(source)
     else:
-        name = "<file object>"
+        path = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", None)
+        name = str(path) if isinstance(path, (str, os.PathLike)) else "<file object>"
     assert message.startswith(f"{name}: ") and message.count(name + ": ") == 1
     assert "\n" not in message and "Traceback" not in message and "0x7" not in message
     assert "; " in message, "says what to do"
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
     return message
+
+
+def test_an_error_comes_from_another_process_as_it_is():
+    with pytest.raises(AudioError) as caught:
+        decode(b"no sound at all, but words")
+    error = caught.value
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (type(error), str(error)) and str(again).startswith("<bytes>: is no WAV")
+    assert vars(again) == vars(error)
 
 
 WAV = encode("WAV")  # 16 bit: 44 bytes of header

@@ -30,10 +30,9 @@ def name_of(source: object) -> str:
     """Return what messages call a path, bytes or a file object."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "<bytes>"
-    if isinstance(source, (str, os.PathLike)):
-        return str(os.fspath(source))
-    name = getattr(source, "name", None)  # "<stdin>" of standard input; a number of a file without a name
-    return name if isinstance(name, str) else "<file object>"
+    is_path = isinstance(source, (str, os.PathLike))
+    path = source if is_path else getattr(source, "name", None)  # "<stdin>"; a number, of a file without a name
+    return str(os.fspath(path)) if isinstance(path, (str, os.PathLike)) else "<file object>"
 
 
 @contextmanager
