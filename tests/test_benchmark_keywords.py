@@ -60,6 +60,7 @@ def test_rejects_alarms_and_lateness(sounds, tracks):
     assert at_half.hours == pytest.approx(2 + 1 / 3600)  # the recording of another keyword is a negative, too
     assert at_tenth.n_alarms == 0
     assert found.alarms == {"talk": 1}
+    assert found.own and found.late
     assert (found.own.n_rejected, found.own.n_alarms) == (1, 2)  # 0.6 and 0.7; 0.65 is the same event
     assert found.late.median == pytest.approx(0.25) and found.late.n_words == 1
 
@@ -69,7 +70,7 @@ def test_a_system_without_a_threshold_has_no_figures_at_it(sounds, tracks):
     assert figures("jarvis", sounds, unset).own is None
 
 
-def test_what_was_heard_is_kept(tmp_path, tracks):
+def test_what_was_heard_is_kept(tmp_path, tracks: Tracks):
     path, times = tmp_path / "heard" / "one.npz", []
 
     def make() -> Tracks:

@@ -70,10 +70,10 @@ def test_events_of_standard_input(capsys, stdin):
         assert (code, errors, json.loads(line)["keyword"]) == (0, [], "seven")
 
 
-def test_samples_without_a_header_need_their_rate(capsys, stdin, tmp_path):
+def test_samples_without_a_header_need_their_rate(capsys, stdin, tmp_path, monkeypatch):
     samples = audio.to_int16(audio.decode(SEVEN)[0][0]).tobytes()
     stdin(samples)
-    sys.stdin.buffer.name = "<stdin>"
+    monkeypatch.setattr(sys.stdin.buffer, "name", "<stdin>", raising=False)
     (tmp_path / "a.raw").write_bytes(samples)
     for given, name in (("-", "<stdin>"), (tmp_path / "a.raw", str(tmp_path / "a.raw"))):
         code, lines, (error,) = call(capsys, given)

@@ -349,7 +349,8 @@ class OverTime(torch.nn.Module):
         x = self.first(features.squeeze(1))
         x = x + self.norm(self.shared(self.shared(x)).relu().sigmoid())  # a norm behind no convolution
         x = self.last(x * x.softmax(-1)) * x.mean((-2, -1), keepdim=True)
-        return x.mean(-1)
+        mean: torch.Tensor = x.mean(-1)
+        return mean
 
 
 def test_convolutions_over_time_are_over_pictures():

@@ -130,6 +130,7 @@ def test_a_filter_of_zeros_has_no_band_and_other_front_ends_are_told():
 def test_filters_stay_as_they_were_when_the_network_learns_on():
     network = TCResNet(n_classes=3)
     before = first_filters(network)
+    assert isinstance(network.stem, torch.nn.Conv1d)
     with torch.no_grad():
         network.stem.weight.add_(1.0)
     np.testing.assert_allclose(first_filters(network), before + 1.0, rtol=1e-5, atol=1e-6)
