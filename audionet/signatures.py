@@ -46,7 +46,7 @@ def arguments_of(target: str) -> list[Argument]:
 
     Example:
         >>> [argument.name for argument in arguments_of("audionet.models.tcresnet:TCResNet")]
-        ['n_classes', 'width', 'depth', 'padding_mode', 'activation', 'n_bands', 'dropout']
+        ['n_classes', 'width', 'depth', 'padding_mode', 'causal', 'activation', 'n_bands', 'dropout']
     """
     function, docstrings, _ = _definition(target)
     documented = [each for text in docstrings for each in docstring_parser.google.parse(text).params]

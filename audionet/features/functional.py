@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audionet.checks import check_that
-from audionet.features.fourier import factored_power
 
 _FRAMES_AT_ONCE = 300  # about, so that intermediates stay in the CPU's cache, which is three times as fast
 
@@ -53,10 +52,10 @@ def unfold(waveform: Tensor, span: int, hop_length: int) -> Tensor:
     if not is_exporting():
         return waveform.unfold(-1, span, hop_length)
     n_stretches = -(-span // hop_length)
-    waveform = F.pad(waveform, (0, n_stretches * hop_length - span))
-    whole = waveform[:, : waveform.shape[1] // hop_length * hop_length]
+    n_frames = (waveform.shape[1] - span) // hop_length + 1
+    whole = F.pad(waveform, (0, n_stretches * hop_length))[:, : (n_frames + n_stretches - 1) * hop_length]
     stretches = whole.reshape(whole.shape[0], -1, hop_length).transpose(1, 2)  # (clip, hop, stretch)
-    n_frames = stretches.shape[2] + 1 - n_stretches  # a negative end, torch's exporter would mistake for an axis
+    # A negative end of a slice, torch's exporter would mistake for an axis.
     parts = [stretches[..., first : first + n_frames] for first in range(n_stretches)]
     parts[-1] = parts[-1][:, : span - (n_stretches - 1) * hop_length]
     return torch.cat(parts, 1).transpose(1, 2)
@@ -108,6 +107,8 @@ def spectrum(frames: Tensor, window: Tensor, *, n_fft: int, power: float | None 
     """
     check_dtype(frames, window.dtype)
     if is_exporting() and power is not None:
+        from audionet.features.fourier import factored_power  # which nothing but an export needs
+
         squared = factored_power(frames, window, n_fft)
         return squared if power == 2 else squared.pow(power / 2)
     x: Tensor = torch.fft.rfft(frames * window, n_fft)
