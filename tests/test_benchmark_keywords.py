@@ -108,9 +108,8 @@ def test_the_page(tmp_path, sounds, tracks):
     known = Tracks(tracks.settings, (*tracks.tracks, *rows))
     every = heard(("computer",), [(sound.path.name, 1.0, {1.0: (0.9,)}) for sound in others])
     costs = {"a peer": Cost(0.0125, 56_000, 2)}
-    publish(
-        {"10 dB": others}, {"10 dB": {"a peer": known, "another": every}}, costs, {"hardware": "two cores"}, tmp_path
-    )
+    systems = {"10 dB": {"a peer": known, "another": every}}
+    publish({"10 dB": others}, systems, costs, {"hardware": "two cores"}, tmp_path)
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"\n{END}\nafter\n") and "stale" not in text
     assert "| a peer | 50.0% (1.3 to 98.7) |" in text
@@ -118,3 +117,6 @@ def test_the_page(tmp_path, sounds, tracks):
     for word in ("alexa", "computer", "jarvis"):
         assert (tmp_path / "assets" / f"keywords_{word}_10_dB.png").read_bytes().startswith(b"\x89PNG")
     assert "another" not in text.partition("### computer")[0]
+    page.unlink()
+    publish({"10 dB": others}, systems, costs, {"hardware": "two cores"}, tmp_path)
+    assert page.read_text().startswith(f"# Who finds a keyword\n\n{BEGIN}\nhardware")

@@ -10,7 +10,7 @@ other languages, as they are and with background noise 10 dB below the speech. R
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from benchmarks.keywords.peers import PEERS
 from benchmarks.keywords.sounds import CONDITIONS, Sound, prepare
 from benchmarks.keywords.training import trained
 from benchmarks.measure import machine
+from benchmarks.people.results import identity
 
 REPOSITORY = Path(__file__).parents[2]
 OURS = "audionet"
@@ -76,12 +77,13 @@ def _heard(
     condition: str, sounds: Sequence[Sound], bundles: Mapping[str, Path], peers: Sequence[str], output: Path
 ) -> dict[str, Tracks]:
     """Return what each system makes of the recordings of a condition; what was heard before is not heard again."""
-    hearers: dict[str, Callable[[], Tracks]] = {
-        name: partial(by_our_bundle, path, sounds, name) for name, path in bundles.items()
+    folder, what = output / "heard", f"{condition}, {len(sounds)}"
+    ours = {
+        name: kept(folder / f"{name}, {what}, {identity(path)}.npz", partial(by_our_bundle, path, sounds, name))
+        for name, path in bundles.items()
     }
-    hearers |= {name: partial(by_peer, name, sounds) for name in peers}
-    folder = output / "heard"
-    return {name: kept(folder / f"{name}, {condition}, {len(sounds)}.npz", hear) for name, hear in hearers.items()}
+    theirs = {name: kept(folder / f"{name}, {what}.npz", partial(by_peer, name, sounds)) for name in peers}
+    return ours | theirs
 
 
 def _costs(sounds: Mapping[str, Sequence[Sound]], bundles: Mapping[str, Path], peers: Sequence[str]) -> dict[str, Cost]:

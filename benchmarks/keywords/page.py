@@ -28,7 +28,7 @@ def publish(
         heard: What each system has made of them, by condition and system.
         costs: What the systems cost.
         facts: What the figures were measured on.
-        docs: Folder of keywords.md, with the marks, and of assets/ for the pictures.
+        docs: Folder of keywords.md, which is begun where it is missing, and of assets/.
     """
     page, assets = docs / "keywords.md", docs / "assets"
     parts = ["; ".join(f"{name}: {value}" for name, value in facts.items()) + "."]
@@ -47,7 +47,8 @@ def publish(
             parts += [f"### {keyword}, {condition}", f"Against {hours:.2f} hours without the word."]
             parts += [f"![false rejects over false alarms of {keyword}, {condition}](assets/{picture})", _table(found)]
     parts += ["### Cost", _costs(costs)]
-    before, _, rest = page.read_text().partition(BEGIN)
+    written = page.read_text() if page.exists() else f"# Who finds a keyword\n\n{BEGIN}\n{END}\n"
+    before, _, rest = written.partition(BEGIN)
     page.write_text(f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{rest.partition(END)[2]}")
 
 

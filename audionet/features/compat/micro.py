@@ -186,9 +186,8 @@ def _average(news: Tensor, before: Tensor, kept: Tensor) -> Tensor:
 def _exportable_average() -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """Return `_average` as a loop over any number of frames in the ONNX file."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # deprecated as is the exporter, which takes loops in no other way
+        # Deprecated, as is the exporter, which takes loops in no other way.
+        warnings.simplefilter("ignore", FutureWarning)
         scripted: Callable[[Tensor, Tensor, Tensor], Tensor] = torch.jit.script(_average)
     return scripted
 
